@@ -1,0 +1,91 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let asyncHTTPClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let histogram: Target.Dependency = .product(name: "Histogram", package: "hdrhistogram-swift")
+let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+
+/// One room of the house: what it may import is what it names here, and `tools/rooms` holds the sources to it.
+func room(_ name: String, _ dependencies: [Target.Dependency] = [], path: String? = nil, resources: [Resource] = []) -> Target {
+    .target(name: name, dependencies: dependencies, path: path, resources: resources, swiftSettings: settings)
+}
+
+func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+let package = Package(
+    name: "migrate",
+    products: [
+        .executable(name: "migrate", targets: ["migrate"]),
+        .executable(name: "recommendations", targets: ["recommendations"]),
+        .executable(name: "demo", targets: ["demo"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // The bottom: what is judged, and what is said to the database.
+        .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        room("MigrationCore"),
+        room("Postgres", ["CLibPQ", logging]),
+        // The log, the plan's text, and who goes where.
+        room("MigrationLog", ["MigrationCore", "Postgres", "Schema", crypto, logging]),
+        room("PlanFile", ["MigrationCore", yams]),
+        room("Routing", ["MigrationCore"]),
+        room("Schema", path: "schema", resources: [.embedInCode("0001_log.sql")]),
+        room("Signals", ["MigrationCore", histogram]),
+        // What runs.
+        room("Gateway", ["MigrationCore", "Routing", "Signals", asyncHTTPClient, hummingbird, lifecycle, logging, nioCore, nioHTTP1, nioPosix]),
+        room("Recommendations", ["Postgres", crypto, httpTypes, hummingbird, lifecycle, logging, nioCore]),
+        room("Worker", ["MigrationCore", "MigrationLog", "Routing", "Signals", lifecycle, logging]),
+        // What speaks to people.
+        room(
+            "Commands",
+            [
+                "Gateway", "MigrationCore", "MigrationLog", "PlanFile", "Postgres", "Routing", "Signals", "Worker", argumentParser, lifecycle,
+                logging, signals,
+            ]
+        ),
+        room(
+            "Demonstration",
+            ["Commands", "MigrationCore", "MigrationLog", "PlanFile", "Postgres", "Routing", argumentParser, asyncHTTPClient, logging, nioCore, signals]
+        ),
+        program("migrate", ["Commands"]),
+        program("recommendations", ["Recommendations", argumentParser]),
+        program("demo", ["Demonstration"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,41 @@
+import Hummingbird
+import Logging
+import MigrationCore
+import Routing
+
+/// What a gateway says of itself to those who look after it: `GET /health`, `GET /routes`.
+struct AdminAPI: Sendable {
+    let settings: GatewaySettings
+    let keeper: RouteKeeper
+    let traffic: TrafficRecord
+    let logger: Logger
+
+    /// What `GET /routes` answers.
+    struct Routes: ResponseEncodable {
+        var router: String
+        var environment: String
+        var table: RouteTable?
+        var legacyRequests: Int64
+        var candidateRequests: Int64
+        /// Microseconds since 1970; 0 never.
+        var lastCandidateAt: Int64
+        var underWay: Int64
+    }
+
+    func application() -> some ApplicationProtocol {
+        let router = Hummingbird.Router()
+        router.get("health") { _, _ in "ok\n" }
+        router.get("routes") { _, _ in
+            Routes(
+                router: settings.name, environment: settings.environment, table: await keeper.table,
+                legacyRequests: traffic.legacyRequests, candidateRequests: traffic.candidateRequests,
+                lastCandidateAt: traffic.lastCandidateAt, underWay: traffic.underWay
+            )
+        }
+        var quiet = logger
+        quiet.logLevel = .warning
+        return Application(
+            router: router, configuration: .init(address: .hostname(settings.host, port: settings.adminPort)), logger: quiet
+        )
+    }
+}

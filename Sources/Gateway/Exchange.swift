@@ -1,0 +1,58 @@
+import MigrationCore
+import NIOCore
+import NIOHTTP1
+
+/// One request and its answer, from the client's head to the last byte back. Lives on one event loop.
+///
+///     connecting ──connected──► sending ──upstream's head──► answering ──► done
+///          └────────────── failed, timed out, client gone ──────────────────┘
+final class Exchange {
+    enum State {
+        /// The request's parts wait for a connection.
+        case connecting
+        case sending(Upstream)
+        case answering(Upstream)
+        case done
+    }
+
+    let head: HTTPRequestHead
+    let entry: RouteSnapshot.Entry
+    /// 0…9999, drawn when the request has no key.
+    let bucket: Int
+    let startedAt: TimeSpan
+    let isPersistent: Bool
+    var state = State.connecting
+    var implementation: Implementation
+    /// Parts that came before there was a connection.
+    var waiting: [HTTPServerRequestPart] = []
+    var bodyBytes = 0
+    var isRequestComplete = false
+    var isRetried = false
+    var status: UInt = 0
+    var cacheStatus: String?
+    var upstreamIsPersistent = true
+    var timeout: Scheduled<Void>?
+
+    init(
+        head: HTTPRequestHead, entry: RouteSnapshot.Entry, bucket: Int, implementation: Implementation, startedAt: TimeSpan
+    ) {
+        self.head = head
+        self.entry = entry
+        self.bucket = bucket
+        self.implementation = implementation
+        self.startedAt = startedAt
+        isPersistent = head.isKeepAlive
+    }
+
+    var upstream: Upstream? {
+        switch state {
+        case .sending(let upstream), .answering(let upstream): upstream
+        case .connecting, .done: nil
+        }
+    }
+
+    var isDone: Bool {
+        if case .done = state { return true }
+        return false
+    }
+}

@@ -1,0 +1,72 @@
+import AsyncHTTPClient
+package import Logging
+package import MigrationCore
+import NIOCore
+import NIOPosix
+package import Routing
+import ServiceLifecycle
+import Signals
+
+/// The embedded gateway: one router of one migration in one environment.
+package struct Gateway: ServiceLifecycle.Service {
+    package let keeper: RouteKeeper
+    package let traffic: TrafficRecord
+
+    private let settings: GatewaySettings
+    private let plan: Plan
+    private let loops: Loops
+    private let group: MultiThreadedEventLoopGroup
+    private let source: any RouteSource
+    private let sink: any SignalSink
+    private let logger: Logger
+    private let didBind: @Sendable (Int) -> Void
+
+    /// Prepares a gateway that serves `first` from its first request on.
+    ///
+    /// - Parameters:
+    ///   - settings: where it listens and what it bears.
+    ///   - plan: the services.
+    ///   - kept: what the state file holds; served until the source says something newer.
+    ///   - first: the head of the log, where it could be read; in force before anything is accepted.
+    ///   - didBind: told the port once clients are accepted.
+    package init(
+        settings: GatewaySettings, plan: Plan, kept: RouteTable?, first: RouteTable?, source: any RouteSource, sink: any SignalSink,
+        logger: Logger, didBind: @escaping @Sendable (Int) -> Void = { _ in }
+    ) async throws {
+        self.settings = settings
+        self.plan = plan
+        self.source = source
+        self.sink = sink
+        self.logger = logger
+        self.didBind = didBind
+        group = MultiThreadedEventLoopGroup(numberOfThreads: settings.threads)
+        traffic = TrafficRecord(meter: Meter(services: plan.services.count, clock: plan.clock))
+        loops = try await Loops(
+            group: group, snapshot: RouteSnapshot(plan: plan, weights: kept?.weights ?? [:]), settings: settings
+        )
+        keeper = RouteKeeper(plan: plan, kept: kept, store: RouteStore(file: settings.stateFile), loops: loops)
+        if let first { _ = try await keeper.apply(first) }
+    }
+
+    /// Serves until it is told to stop.
+    package func run() async throws {
+        let client = HTTPClient(eventLoopGroup: group)
+        let services: [any ServiceLifecycle.Service] = [
+            RouteFollower(source: source, keeper: keeper, logger: logger),
+            SignalPump(
+                name: settings.name, environment: settings.environment, clock: plan.clock, meter: traffic.meter, sink: sink, logger: logger
+            ),
+            Prober(plan: plan, meter: traffic.meter, client: client),
+            AdminAPI(settings: settings, keeper: keeper, traffic: traffic, logger: logger).application(),
+            GatewayServer(group: group, loops: loops, settings: settings, traffic: traffic, logger: logger, didBind: didBind),
+        ]
+        do {
+            try await ServiceGroup(configuration: .init(services: services.map { .init(service: $0) }, logger: logger)).run()
+        } catch {
+            try? await client.shutdown()
+            throw error
+        }
+        try await client.shutdown()
+        try await group.shutdownGracefully()
+    }
+}

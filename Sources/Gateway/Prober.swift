@@ -1,0 +1,58 @@
+import AsyncHTTPClient
+import Logging
+import MigrationCore
+import NIOCore
+import NIOHTTP1
+import ServiceLifecycle
+import Signals
+
+/// Asks both implementations of every service five times a window whether they are there: `GET /health` answers 200.
+struct Prober: ServiceLifecycle.Service {
+    private static let perWindow: Int64 = 5
+    private static let timeout = TimeAmount.seconds(1)
+
+    let plan: Plan
+    let meter: Meter
+    let client: HTTPClient
+
+    func run() async throws {
+        let pause = Duration.microseconds(max(100_000, plan.window.rawValue / Self.perWindow))
+        await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                await probeAll()
+                try? await Task.sleep(for: pause)
+            }
+        }
+    }
+
+    /// Every address once, however many services stand behind it.
+    private func probeAll() async {
+        var targets: [String: [(Int, Implementation)]] = [:]
+        for (index, service) in plan.services.enumerated() {
+            targets[service.legacy, default: []].append((index, .legacy))
+            targets[service.candidate, default: []].append((index, .candidate))
+        }
+        await withTaskGroup(of: Void.self) { group in
+            for (address, services) in targets {
+                group.addTask {
+                    let isUp = await isUp(address)
+                    // A probe that a stop has cut off has seen nothing.
+                    guard !Task.isCancelled else { return }
+                    for (index, implementation) in services {
+                        meter.probe(service: index, implementation, isUp: isUp, at: SystemClock.now)
+                    }
+                }
+            }
+        }
+    }
+
+    private func isUp(_ address: String) async -> Bool {
+        do {
+            let response = try await client.execute(HTTPClientRequest(url: address + "/health"), timeout: Self.timeout)
+            _ = try await response.body.collect(upTo: 64 * 1024)
+            return response.status == .ok
+        } catch {
+            return false
+        }
+    }
+}

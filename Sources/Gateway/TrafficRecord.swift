@@ -1,0 +1,34 @@
+import MigrationCore
+package import Signals
+import Synchronization
+
+/// What the gateway's loops count together: the meter, and when the candidate was last sent a request.
+package final class TrafficRecord: Sendable {
+    package let meter: Meter
+    private let lastCandidate = Atomic<Int64>(0)
+    private let candidates = Atomic<Int64>(0)
+    private let legacies = Atomic<Int64>(0)
+    private let active = Atomic<Int64>(0)
+
+    package init(meter: Meter) { self.meter = meter }
+
+    /// A request's head is being written to an implementation at this very moment.
+    func sent(to implementation: Implementation) {
+        switch implementation {
+        case .legacy: legacies.wrappingAdd(1, ordering: .relaxed)
+        case .candidate:
+            candidates.wrappingAdd(1, ordering: .relaxed)
+            lastCandidate.store(SystemClock.now.rawValue, ordering: .relaxed)
+        }
+    }
+
+    func began() { active.wrappingAdd(1, ordering: .relaxed) }
+    func ended() { active.wrappingSubtract(1, ordering: .relaxed) }
+
+    /// Requests under way.
+    package var underWay: Int64 { active.load(ordering: .relaxed) }
+    /// When the last request was sent to the candidate, in microseconds since 1970; 0 never.
+    package var lastCandidateAt: Int64 { lastCandidate.load(ordering: .relaxed) }
+    package var candidateRequests: Int64 { candidates.load(ordering: .relaxed) }
+    package var legacyRequests: Int64 { legacies.load(ordering: .relaxed) }
+}

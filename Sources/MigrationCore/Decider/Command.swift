@@ -1,0 +1,44 @@
+/// What somebody asks of a migration: a person's override, or what a worker saw.
+package enum Command: Hashable, Codable, Sendable {
+    // By people.
+
+    /// Begins a stream. `hash` is the plan's, over the bytes in which the log keeps it.
+    case plan(plan: Plan, hash: String)
+    case start(reason: String?)
+    /// Stops advance; guards go on.
+    case halt(reason: String)
+    case resume(reason: String)
+    case rollBack(reason: String)
+    /// A weight for one service, or for all, in one environment, or in the current one.
+    case setWeight(weight: Weight, service: String?, environment: String?, reason: String)
+    /// Takes a service (or all) to legacy everywhere, or lets it have the weight of its step again.
+    case setFlag(service: String?, enabled: Bool, reason: String)
+    /// Opens the gate before the step that is named, as one of the people who must.
+    case approve(stage: String, step: Weight, reason: String?)
+    /// Ends the named step without its bake and criteria.
+    case skip(stage: String, step: Weight, reason: String)
+    /// Takes everything to legacy and ends the migration.
+    case abandon(reason: String)
+    /// Begins again after a rollback.
+    case restart(reason: String)
+    /// Stops waiting for a router that will not come back.
+    case retireRouter(router: String, reason: String)
+
+    // By workers.
+
+    case registerRouter(router: String, environment: String)
+    case acknowledge(router: String, revision: Int64)
+    case sealWindow(window: Window)
+    /// Measurements of a window that was sealed without them.
+    case recordLate(k: Int64, router: String, requests: Int)
+    /// Time has passed; whatever is due is due.
+    case tick
+
+    /// Whether a person decided it: then a refusal is recorded too.
+    package var isOverride: Bool {
+        switch self {
+        case .plan, .start, .halt, .resume, .rollBack, .setWeight, .setFlag, .approve, .skip, .abandon, .restart, .retireRouter: true
+        case .registerRouter, .acknowledge, .sealWindow, .recordLate, .tick: false
+        }
+    }
+}

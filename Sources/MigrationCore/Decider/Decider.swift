@@ -1,0 +1,81 @@
+extension MigrationState {
+    /// Decides a command: every rule of a migration is below this function and nowhere else (1-core.md).
+    ///
+    /// Precedence when several things are due in one decision:
+    /// roll back and flag (person) > breach > halt > set weight (person) > advance.
+    ///
+    /// - Parameters:
+    ///   - command: what is asked.
+    ///   - actor: who asks it.
+    ///   - at: the database's time, read together with this state.
+    /// - Returns: the events that it brings about; none when there is nothing to record.
+    /// - Throws: a ``Refusal`` that names the rule.
+    package func decide(_ command: Command, by actor: String, at: Timestamp) throws(Refusal) -> [Event] {
+        guard at >= decidedAt else {
+            throw Refusal(.wrongState, "the time of a decision may not go back within a migration")
+        }
+        guard let migration else { return try plan(command) }
+        let decision = Decision(migration: migration, version: version + 1, actor: actor, at: at)
+        switch command {
+        case .plan: throw Refusal(.alreadyPlanned, "\(migration.plan.name) already exists", mend: "choose another name for the new plan")
+        case .start: return try decision.start()
+        case .halt(let reason): return try decision.halt(reason)
+        case .resume: return try decision.resume()
+        case .rollBack(let reason): return try decision.rollBack(reason)
+        case .setWeight(let weight, let service, let environment, _):
+            return try decision.setWeight(weight, service, environment)
+        case .setFlag(let service, let enabled, _): return try decision.setFlag(service, enabled)
+        case .approve(let stage, let step, _): return try decision.approve(stage, step)
+        case .skip(let stage, let step, _): return try decision.skip(stage, step)
+        case .abandon(let reason): return try decision.abandon(reason)
+        case .restart: return try decision.restart()
+        case .retireRouter(let router, _): return try decision.retire(router)
+        case .registerRouter(let router, let environment): return try decision.register(router, environment)
+        case .acknowledge(let router, let revision): return try decision.acknowledge(router, revision)
+        case .sealWindow(let window): return try decision.seal(window)
+        case .recordLate(let k, let router, let requests): return try decision.recordLate(k, router, requests)
+        case .tick: return decision.tick()
+        }
+    }
+
+    /// Decides a command as it is recorded: a person's refused command is an event too, a worker's is nothing.
+    ///
+    /// - Throws: the refusal of a worker's command, or of any command before the plan.
+    package func decideRecorded(_ command: Command, by actor: String, at: Timestamp) throws(Refusal) -> [Event] {
+        do {
+            return try decide(command, by: actor, at: at)
+        } catch {
+            guard command.isOverride, migration != nil, at >= decidedAt else { throw error }
+            return [.overrideRefused(refusal: error)]
+        }
+    }
+
+    private func plan(_ command: Command) throws(Refusal) -> [Event] {
+        guard case .plan(let plan, let hash) = command else {
+            throw Refusal(.unplanned, "there is no migration of this name", mend: "create it from its plan first")
+        }
+        return [.planned(plan: plan, hash: hash)]
+    }
+}
+
+/// One decision's surroundings: what is known, whose command it is, when, and the version that it will have.
+struct Decision {
+    let migration: Migration
+    let version: Int64
+    let actor: String
+    let at: Timestamp
+
+    var plan: Plan { migration.plan }
+
+    /// Refuses what a migration that is over cannot do.
+    func requireNotOver() throws(Refusal) {
+        guard !migration.phase.isOver else {
+            throw Refusal(.finished, "\(plan.name) is \(migration.phase.name)", mend: finishedMend)
+        }
+    }
+
+    private var finishedMend: String? {
+        if case .rolledBack = migration.phase { return "restart it, with a reason, to begin again" }
+        return "create a new migration from its plan"
+    }
+}

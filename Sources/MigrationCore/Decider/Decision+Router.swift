@@ -1,0 +1,49 @@
+extension Decision {
+    func register(_ router: String, _ environment: String) throws(Refusal) -> [Event] {
+        guard plan.environments.contains(environment) else {
+            throw unknown("environment", environment, plan.environments)
+        }
+        guard !migration.phase.isOver, !migration.routers.contains(where: { $0.name == router }) else { return [] }
+        return [.routerRegistered(router: router, environment: environment)]
+    }
+
+    func retire(_ router: String) throws(Refusal) -> [Event] {
+        guard migration.routers.contains(where: { $0.name == router }) else {
+            throw unknown("router", router, migration.routers.map(\.name))
+        }
+        let rest = migration.routers.filter { $0.name != router }
+        return [.routerRetired(router: router)] + completeAcknowledgement(rest)
+    }
+
+    /// A router says that a revision is in force. An older or repeated one is nothing new; one that was never decided means that
+    /// the log has lost what the router remembers.
+    func acknowledge(_ router: String, _ revision: Int64) throws(Refusal) -> [Event] {
+        guard let index = migration.routers.firstIndex(where: { $0.name == router }) else {
+            throw unknown("router", router, migration.routers.map(\.name))
+        }
+        guard revision < version else {
+            throw Refusal(
+                .unknownRevision, "\(router) acknowledges revision \(revision), and the log ends at \(version - 1)",
+                mend: "find out whether an old backup of the log was restored"
+            )
+        }
+        guard revision > migration.routers[index].revision ?? 0 else { return [] }
+        var routers = migration.routers
+        routers[index].revision = revision
+        return [.routerAcknowledged(router: router, revision: revision)] + completeAcknowledgement(routers)
+    }
+
+    /// What is complete once these routers stand where they stand: the current step's shift, or the rollback's.
+    private func completeAcknowledgement(_ routers: [Router]) -> [Event] {
+        if case .rollingBack(let rollback) = migration.phase, rollback.acknowledgedAt == nil {
+            return routers.allSatisfy { ($0.revision ?? 0) >= rollback.revision } ? [.rollbackAcknowledged] : []
+        }
+        guard let step = migration.phase.step, step.progress == .shifting else { return [] }
+        let environment = plan.stage(at: step.position).environment
+        let concerned = routers.filter { $0.environment == environment }
+        guard let traffic = migration.traffic(in: environment), !concerned.isEmpty,
+            concerned.allSatisfy({ ($0.revision ?? 0) >= traffic.revision })
+        else { return [] }
+        return [.stepAcknowledged(firstWindow: plan.clock.firstIndex(from: at))]
+    }
+}

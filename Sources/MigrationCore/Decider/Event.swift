@@ -1,0 +1,36 @@
+/// A fact that a decision brought about. Events carry everything that a later decision needs; no rule is applied to read them.
+package enum Event: Hashable, Codable, Sendable {
+    case planned(plan: Plan, hash: String)
+    /// Windows are judged from `firstWindow` on.
+    case started(firstWindow: Int64)
+    case stepEntered(position: Position)
+    /// The weights of one environment's services, in the plan's order, flags not yet applied. `revision` is the commit's version.
+    case weightsSet(environment: String, weights: [Weight], revision: Int64)
+    case flagSet(service: Int, enabled: Bool, revision: Int64)
+    case routerRegistered(router: String, environment: String)
+    case routerRetired(router: String)
+    case routerAcknowledged(router: String, revision: Int64)
+    /// Every router has the step's weight; its bake counts windows from `firstWindow` on.
+    case stepAcknowledged(firstWindow: Int64)
+    case windowJudged(judgement: Judgement)
+    case signalLate(k: Int64, router: String, requests: Int)
+    case noDataDetected(trigger: Int, k: Int64)
+    /// `due` is when the firing window could first be judged.
+    case triggerFired(trigger: Int, k: Int64, onset: Timestamp, due: Timestamp)
+    case approvalRecorded(position: Position, by: String)
+    case approvalAwaited
+    case stepPassed(position: Position, skipped: Bool)
+    case halted(cause: Halt.Cause, reason: String)
+    case resumed
+    case rollbackStarted(rollback: Rollback, firstWindow: Int64)
+    case rollbackAlreadyUnderWay
+    case rollbackAcknowledged
+    /// Window `k` showed no candidate traffic anywhere.
+    case rollbackConfirmed(k: Int64, at: Timestamp)
+    case rollbackOverdue
+    case watchStarted(until: Timestamp)
+    case completed
+    case restarted(firstWindow: Int64)
+    case expired
+    case overrideRefused(refusal: Refusal)
+}

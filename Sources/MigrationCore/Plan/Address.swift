@@ -1,0 +1,28 @@
+/// Where an implementation listens: `http://host:port`, with nothing after it.
+package struct Address: Hashable, Sendable {
+    package let host: String
+    package let port: Int
+
+    /// - Parameter text: an address; a missing port is 80; nil when it is none.
+    package init?(_ text: String) {
+        let scheme = "http://"
+        guard text.hasPrefix(scheme) else { return nil }
+        var rest = text.dropFirst(scheme.count)
+        if rest.hasSuffix("/") { rest = rest.dropLast() }
+        guard rest.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "-._:[]".contains($0)) }) else { return nil }
+        let host: Substring
+        let tail: Substring
+        if rest.first == "[" {
+            guard let close = rest.firstIndex(of: "]") else { return nil }
+            host = rest[rest.index(after: rest.startIndex)..<close]
+            tail = rest[rest.index(after: close)...]
+        } else {
+            host = rest.prefix { $0 != ":" }
+            tail = rest.dropFirst(host.count)
+        }
+        guard !host.isEmpty, tail.isEmpty || tail.first == ":" else { return nil }
+        guard let port = tail.isEmpty ? 80 : Int(tail.dropFirst()), (1...65_535).contains(port) else { return nil }
+        self.host = String(host)
+        self.port = port
+    }
+}

@@ -1,0 +1,31 @@
+/// One thing that is switched: a path of the gateway and the two implementations behind it.
+package struct Service: Hashable, Codable, Sendable {
+    package var name: String
+    /// The request path that belongs to the service, such as `/getRecommendations`.
+    package var path: String
+    /// Base addresses, `http://host:port`.
+    package var legacy: String
+    package var candidate: String
+    /// How long a request may take before the gateway answers 504 and counts a timeout.
+    package var timeout: TimeSpan
+
+    package init(name: String, path: String, legacy: String, candidate: String, timeout: TimeSpan) {
+        self.name = name
+        self.path = path
+        self.legacy = legacy
+        self.candidate = candidate
+        self.timeout = timeout
+    }
+}
+
+/// The two implementations of a service.
+package enum Implementation: String, Hashable, Codable, Sendable, CaseIterable {
+    case legacy, candidate
+}
+
+/// Where a request says whose it is; the first that a request has is its key.
+package enum StickyKey: Hashable, Codable, Sendable {
+    case header(name: String)
+    case cookie(name: String)
+    case clientIP
+}

@@ -1,0 +1,76 @@
+/// What one implementation of one service did in one window.
+package struct Counts: Hashable, Sendable {
+    /// No count in a window is larger; one that is, is no measurement.
+    package static let largest = 1_000_000_000_000
+
+    package var requests = 0
+    package var errors = 0
+    package var timeouts = 0
+    package var cacheHits = 0
+    package var cacheMisses = 0
+    package var probesUp = 0
+    package var probesDown = 0
+    package var latency = LatencyHistogram()
+
+    package init() {}
+
+    package static func + (left: Counts, right: Counts) -> Counts {
+        var sum = left
+        sum.requests += right.requests
+        sum.errors += right.errors
+        sum.timeouts += right.timeouts
+        sum.cacheHits += right.cacheHits
+        sum.cacheMisses += right.cacheMisses
+        sum.probesUp += right.probesUp
+        sum.probesDown += right.probesDown
+        sum.latency = left.latency + right.latency
+        return sum
+    }
+
+    /// Whether every count is one that can have been counted.
+    package var isPlausible: Bool {
+        [requests, errors, timeouts, cacheHits, cacheMisses, probesUp, probesDown, latency.count]
+            .allSatisfy { (0...Self.largest).contains($0) }
+    }
+}
+
+extension Counts: Codable {
+    private enum Key: String, CodingKey {
+        case requests, errors, timeouts, cacheHits, cacheMisses, probesUp, probesDown, latency
+    }
+
+    /// Zeros are left out of the log: most windows have many.
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: Key.self)
+        func count(_ key: Key) throws -> Int {
+            let count = try container.decodeIfPresent(Int.self, forKey: key) ?? 0
+            guard (0...Self.largest).contains(count) else {
+                throw DecodingError.dataCorruptedError(forKey: key, in: container, debugDescription: "a count is 0…\(Self.largest)")
+            }
+            return count
+        }
+        requests = try count(.requests)
+        errors = try count(.errors)
+        timeouts = try count(.timeouts)
+        cacheHits = try count(.cacheHits)
+        cacheMisses = try count(.cacheMisses)
+        probesUp = try count(.probesUp)
+        probesDown = try count(.probesDown)
+        latency = try container.decodeIfPresent(LatencyHistogram.self, forKey: .latency) ?? LatencyHistogram()
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Key.self)
+        func encode(_ count: Int, _ key: Key) throws {
+            if count != 0 { try container.encode(count, forKey: key) }
+        }
+        try encode(requests, .requests)
+        try encode(errors, .errors)
+        try encode(timeouts, .timeouts)
+        try encode(cacheHits, .cacheHits)
+        try encode(cacheMisses, .cacheMisses)
+        try encode(probesUp, .probesUp)
+        try encode(probesDown, .probesDown)
+        if !latency.buckets.isEmpty { try container.encode(latency, forKey: .latency) }
+    }
+}

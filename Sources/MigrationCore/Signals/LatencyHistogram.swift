@@ -1,0 +1,80 @@
+/// A sparse histogram of latencies: each bucket's highest value in microseconds, and how many requests fell into it.
+///
+/// The gateway fills it from an HDR histogram of two significant digits, so a quantile is at most 1 % off.
+package struct LatencyHistogram: Hashable, Sendable {
+    package struct Bucket: Hashable, Sendable {
+        package var micros: Int
+        package var count: Int
+
+        package init(micros: Int, count: Int) {
+            self.micros = micros
+            self.count = count
+        }
+    }
+
+    /// In rising order of value, no value twice, no count below 1.
+    package private(set) var buckets: [Bucket]
+
+    /// - Parameter buckets: in any order; equal values are added up, empty ones left out.
+    package init(_ buckets: [Bucket] = []) {
+        self.buckets = []
+        for bucket in buckets.sorted(by: { $0.micros < $1.micros }) where bucket.count > 0 {
+            if let last = self.buckets.indices.last, self.buckets[last].micros == bucket.micros {
+                self.buckets[last].count += bucket.count
+            } else {
+                self.buckets.append(bucket)
+            }
+        }
+    }
+
+    package var count: Int { buckets.reduce(0) { $0 + $1.count } }
+
+    /// The smallest recorded value that at least the given share of the samples does not exceed (nearest rank).
+    ///
+    /// - Parameter permille: the quantile in thousandths, 1…1000.
+    /// - Returns: microseconds, or nil without samples.
+    package func quantile(permille: Int) -> Int? {
+        let total = count
+        guard total > 0 else { return nil }
+        let rank = max(1, (total * permille + 999) / 1_000)
+        var seen = 0
+        for bucket in buckets {
+            seen += bucket.count
+            if seen >= rank { return bucket.micros }
+        }
+        return buckets.last?.micros
+    }
+
+    package static func + (left: LatencyHistogram, right: LatencyHistogram) -> LatencyHistogram {
+        if left.buckets.isEmpty { return right }
+        if right.buckets.isEmpty { return left }
+        return LatencyHistogram(left.buckets + right.buckets)
+    }
+}
+
+extension LatencyHistogram: Codable {
+    /// A flat list `[value, count, value, count, …]`: short in the log.
+    package init(from decoder: any Decoder) throws {
+        var container = try decoder.unkeyedContainer()
+        var buckets: [Bucket] = []
+        while !container.isAtEnd {
+            let micros = try container.decode(Int.self)
+            let count = try container.decode(Int.self)
+            guard micros >= 0, count > 0, count <= Counts.largest, micros > buckets.last?.micros ?? -1 else {
+                throw DecodingError.dataCorruptedError(
+                    in: container, debugDescription: "a latency histogram's values rise and its counts are positive"
+                )
+            }
+            buckets.append(Bucket(micros: micros, count: count))
+        }
+        self.buckets = buckets
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.unkeyedContainer()
+        for bucket in buckets {
+            try container.encode(bucket.micros)
+            try container.encode(bucket.count)
+        }
+    }
+}

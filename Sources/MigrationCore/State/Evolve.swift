@@ -1,0 +1,164 @@
+extension MigrationState {
+    /// Copies an event's facts into the state. It compares nothing with a threshold and refuses nothing: an old log folds to the
+    /// same state under every later release (1-core.md).
+    ///
+    /// - Parameters:
+    ///   - event: the fact.
+    ///   - commit: the commit it stands in, for its time, actor and version.
+    mutating func evolve(_ event: Event, _ commit: Commit) {
+        if case .planned(let plan, let hash) = event {
+            migration = Migration(plan: plan, hash: hash, at: commit.decidedAt, by: commit.actor)
+        } else {
+            migration?.evolve(event, commit)
+        }
+    }
+}
+
+extension Migration {
+    fileprivate mutating func evolve(_ event: Event, _ commit: Commit) {
+        switch event {
+        case .planned, .rollbackAlreadyUnderWay, .signalLate, .noDataDetected, .triggerFired, .overrideRefused: break
+        case .started(let firstWindow), .restarted(let firstWindow): begin(firstWindow)
+        case .stepEntered(let position): enter(position, commit.decidedAt)
+        case .weightsSet(let environment, let weights, let revision): set(weights, environment, revision)
+        case .flagSet(let service, let enabled, let revision): setFlag(service, enabled, revision)
+        case .routerRegistered(let name, let environment): register(Router(name: name, environment: environment))
+        case .routerRetired(let name): routers.removeAll { $0.name == name }
+        case .routerAcknowledged(let name, let revision): acknowledge(name, revision, commit.decidedAt)
+        case .stepAcknowledged(let firstWindow): acknowledgeStep(firstWindow, commit.decidedAt)
+        case .windowJudged(let judgement): judge(judgement)
+        case .approvalRecorded(let position, let by):
+            approvals.append(GivenApproval(position: position, by: by, at: commit.decidedAt))
+        case .approvalAwaited: awaitApproval(commit.decidedAt)
+        case .stepPassed(let position, let skipped): end(position, skipped ? .skipped : .passed, commit.decidedAt)
+        case .halted(let cause, let reason): halt(cause, reason, commit.decidedAt)
+        case .resumed: resume()
+        case .rollbackStarted(let rollback, let firstWindow): rollBack(rollback, firstWindow)
+        case .rollbackAcknowledged: changeRollback { $0.acknowledgedAt = commit.decidedAt }
+        case .rollbackConfirmed(_, let at): confirmRollback(at)
+        case .rollbackOverdue: changeRollback { $0.isOverdue = true }
+        case .watchStarted(let until): phase = .watching(watch: Watch(since: commit.decidedAt, until: until))
+        case .completed: phase = .completed
+        case .expired: hasExpired = true
+        }
+    }
+
+    private mutating func begin(_ firstWindow: Int64) {
+        nextWindow = firstWindow
+        streaks = streaks.map { _ in Streak() }
+        approvals = []
+        steps = []
+        judgement = nil
+    }
+
+    private mutating func enter(_ position: Position, _ at: Timestamp) {
+        phase = .running(step: Step(position: position, enteredAt: at, progress: .shifting))
+        steps.append(StepRecord(position: position, enteredAt: at))
+    }
+
+    private mutating func set(_ weights: [Weight], _ environment: String, _ revision: Int64) {
+        guard let index = traffic.firstIndex(where: { $0.environment == environment }) else { return }
+        traffic[index].weights = weights
+        apply(revision, at: index)
+    }
+
+    private mutating func setFlag(_ service: Int, _ enabled: Bool, _ revision: Int64) {
+        flags[service] = enabled
+        for index in traffic.indices { apply(revision, at: index) }
+    }
+
+    /// What routers are told follows from weights and flags; a step whose weight changes has to be acknowledged anew.
+    private mutating func apply(_ revision: Int64, at index: Int) {
+        traffic[index].revision = revision
+        traffic[index].effective = zip(traffic[index].weights, flags).map { $1 ? $0 : .zero }
+        if var step = phase.step, plan.stages[step.position.stage].environment == traffic[index].environment {
+            step.progress = .shifting
+            phase.step = step
+        }
+    }
+
+    private mutating func register(_ router: Router) {
+        routers.append(router)
+        routers.sort { $0.name < $1.name }
+    }
+
+    private mutating func acknowledge(_ name: String, _ revision: Int64, _ at: Timestamp) {
+        guard let index = routers.firstIndex(where: { $0.name == name }) else { return }
+        routers[index].revision = revision
+        routers[index].acknowledgedAt = at
+    }
+
+    private mutating func acknowledgeStep(_ firstWindow: Int64, _ at: Timestamp) {
+        guard var step = phase.step else { return }
+        step.progress = .baking(firstWindow: firstWindow, run: 0)
+        phase.step = step
+        if let last = steps.indices.last { steps[last].acknowledgedAt = at }
+    }
+
+    private mutating func judge(_ judgement: Judgement) {
+        self.judgement = judgement
+        nextWindow = judgement.k &+ 1
+        if !judgement.triggers.isEmpty { streaks = judgement.triggers.map(\.streak) }
+        guard var step = phase.step else { return }
+        switch step.progress {
+        case .shifting: return
+        case .baking(let firstWindow, _): step.progress = .baking(firstWindow: firstWindow, run: judgement.run)
+        case .awaitingApproval(let firstWindow, _, let since):
+            step.progress = .awaitingApproval(firstWindow: firstWindow, run: judgement.run, since: since)
+        }
+        phase.step = step
+    }
+
+    private mutating func awaitApproval(_ at: Timestamp) {
+        guard var step = phase.step, let bake = step.bake else { return }
+        step.progress = .awaitingApproval(firstWindow: bake.firstWindow, run: bake.run, since: at)
+        phase.step = step
+    }
+
+    private mutating func end(_ position: Position, _ end: StepRecord.End, _ at: Timestamp) {
+        guard let index = steps.lastIndex(where: { $0.position == position }) else { return }
+        steps[index].end = end
+        steps[index].endedAt = at
+    }
+
+    private mutating func halt(_ cause: Halt.Cause, _ reason: String, _ at: Timestamp) {
+        switch phase {
+        case .running(let step):
+            phase = .halted(halt: Halt(cause: cause, reason: reason, since: at, held: .stepping(step: step)))
+        case .watching(let watch):
+            phase = .halted(halt: Halt(cause: cause, reason: reason, since: at, held: .watching(watch: watch)))
+        case .planned, .halted, .rollingBack, .rolledBack, .completed, .abandoned: break
+        }
+    }
+
+    private mutating func resume() {
+        guard case .halted(let halt) = phase else { return }
+        switch halt.held {
+        case .stepping(let step): phase = .running(step: step)
+        case .watching(let watch): phase = .watching(watch: watch)
+        }
+    }
+
+    private mutating func rollBack(_ rollback: Rollback, _ firstWindow: Int64) {
+        if let position = rollback.position { end(position, .rolledBack, rollback.decidedAt) }
+        nextWindow = firstWindow
+        phase = .rollingBack(rollback: rollback)
+        rollbacks.append(rollback)
+    }
+
+    private mutating func changeRollback(_ change: (inout Rollback) -> Void) {
+        guard case .rollingBack(var rollback) = phase else { return }
+        change(&rollback)
+        phase = .rollingBack(rollback: rollback)
+        if let last = rollbacks.indices.last { rollbacks[last] = rollback }
+    }
+
+    private mutating func confirmRollback(_ at: Timestamp) {
+        changeRollback { $0.confirmedAt = at }
+        guard case .rollingBack(let rollback) = phase else { return }
+        switch rollback.outcome {
+        case .rolledBack: phase = .rolledBack(rollback: rollback)
+        case .abandoned: phase = .abandoned(rollback: rollback)
+        }
+    }
+}

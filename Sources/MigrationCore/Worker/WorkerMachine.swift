@@ -1,0 +1,142 @@
+/// What a worker does next for one migration, from what it has just read. It is level-triggered: it remembers nothing that it
+/// could not lose, so a worker that is killed at any point is continued by the next one from the log alone.
+package struct WorkerMachine: Sendable {
+    /// Everything read in one look at the database.
+    package struct Sight: Sendable {
+        /// The database's clock.
+        package var now: Timestamp
+        package var state: MigrationState
+        /// What each router said of itself last.
+        package var reports: [RouterReport]
+        /// The measurements of the next window, if it is over.
+        package var signals: [RouterSignal]
+        /// Measurements of windows that are sealed already.
+        package var late: [RouterSignal]
+
+        package init(now: Timestamp, state: MigrationState, reports: [RouterReport], signals: [RouterSignal], late: [RouterSignal]) {
+            self.now = now
+            self.state = state
+            self.reports = reports
+            self.signals = signals
+            self.late = late
+        }
+    }
+
+    package enum Effect: Hashable, Sendable {
+        /// Decide and append; then look again.
+        case append(command: Command)
+        /// Tell the router once more what is desired.
+        case reassert(router: String)
+        /// Nothing is due before this moment, unless somebody calls.
+        case wait(until: Timestamp)
+        /// The migration is over: nothing will ever be due.
+        case rest
+    }
+
+    /// How long a router may take before it is told again.
+    package let reassertEvery: TimeSpan
+    /// How long a worker waits at most before it looks again: the net under lost notifications.
+    package let pollEvery: TimeSpan
+    private var reasserted: [String: Timestamp] = [:]
+
+    package init(reassertEvery: TimeSpan = .seconds(1), pollEvery: TimeSpan = .seconds(1)) {
+        self.reassertEvery = reassertEvery
+        self.pollEvery = pollEvery
+    }
+
+    /// The effects of one look, in their order; an append comes alone, because everything after it depends on it.
+    package mutating func step(_ sight: Sight) -> [Effect] {
+        guard let migration = sight.state.migration else { return [.wait(until: sight.now + pollEvery)] }
+        if let command = nextCommand(migration, sight) { return [.append(command: command)] }
+        guard !migration.phase.isOver else { return [.rest] }
+        var effects: [Effect] = []
+        for router in migration.unacknowledged where isDue(router.name, sight.now) {
+            reasserted[router.name] = sight.now
+            effects.append(.reassert(router: router.name))
+        }
+        return effects + [.wait(until: nextLook(migration, sight.now))]
+    }
+
+    private func nextCommand(_ migration: Migration, _ sight: Sight) -> Command? {
+        if !migration.phase.isOver {
+            for report in sight.reports where !migration.routers.contains(where: { $0.name == report.router }) {
+                if migration.plan.environments.contains(report.environment) {
+                    return .registerRouter(router: report.router, environment: report.environment)
+                }
+            }
+        }
+        for router in migration.routers {
+            guard let report = sight.reports.first(where: { $0.router == router.name }), let revision = report.revision else { continue }
+            if revision > router.revision ?? 0, revision <= sight.state.version {
+                return .acknowledge(router: router.name, revision: revision)
+            }
+        }
+        if let window = dueWindow(migration, sight) { return .sealWindow(window: window) }
+        if let deadline = migration.nextDeadline, sight.now >= deadline { return .tick }
+        return sight.late.first.map { .recordLate(k: $0.k, router: $0.router, requests: $0.requests) }
+    }
+
+    /// The next window as the routers reported it, once its grace is over.
+    private func dueWindow(_ migration: Migration, _ sight: Sight) -> Window? {
+        guard migration.phase.takesWindows, let k = migration.nextWindow,
+            sight.now >= migration.plan.clock.end(of: k) + migration.plan.grace
+        else { return nil }
+        let registered = Set(migration.routers.map(\.name))
+        let signals = sight.signals.filter { $0.k == k && registered.contains($0.router) }
+        let empty = migration.plan.services.map { _ in ServiceWindow() }
+        let environments = migration.plan.environments.compactMap { name -> EnvironmentWindow? in
+            let mine = signals.filter { $0.environment == name && $0.services.count == empty.count }
+            guard !mine.isEmpty else { return nil }
+            let services = mine.reduce(empty) { sum, signal in zip(sum, signal.services).map { $0 + $1 } }
+            return EnvironmentWindow(environment: name, routers: mine.map(\.router).sorted(), services: services)
+        }
+        return Window(k: k, environments: environments)
+    }
+
+    private func isDue(_ router: String, _ now: Timestamp) -> Bool {
+        guard let last = reasserted[router] else { return true }
+        return now - last >= reassertEvery
+    }
+
+    private func nextLook(_ migration: Migration, _ now: Timestamp) -> Timestamp {
+        var moments = [now + pollEvery]
+        if migration.phase.takesWindows, let k = migration.nextWindow {
+            moments.append(migration.plan.clock.end(of: k) + migration.plan.grace)
+        }
+        if let deadline = migration.nextDeadline { moments.append(deadline) }
+        return moments.min() ?? now + pollEvery
+    }
+}
+
+/// What a router said of itself: the revision that is in force and durable there.
+package struct RouterReport: Hashable, Sendable {
+    package var router: String
+    package var environment: String
+    package var revision: Int64?
+    package var seenAt: Timestamp
+
+    package init(router: String, environment: String, revision: Int64?, seenAt: Timestamp) {
+        self.router = router
+        self.environment = environment
+        self.revision = revision
+        self.seenAt = seenAt
+    }
+}
+
+/// One router's measurements of one whole window.
+package struct RouterSignal: Hashable, Codable, Sendable {
+    package var k: Int64
+    package var router: String
+    package var environment: String
+    /// In the order of the plan's services.
+    package var services: [ServiceWindow]
+
+    package init(k: Int64, router: String, environment: String, services: [ServiceWindow]) {
+        self.k = k
+        self.router = router
+        self.environment = environment
+        self.services = services
+    }
+
+    package var requests: Int { services.reduce(0) { $0 + $1.legacy.requests + $1.candidate.requests } }
+}

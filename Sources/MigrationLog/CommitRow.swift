@@ -1,0 +1,57 @@
+package import Foundation
+package import MigrationCore
+import Postgres
+
+/// A commit as it stands in the database.
+package struct CommitRow: Hashable, Sendable {
+    package var version: Int64
+    package var commandID: UUID
+    package var actor: String
+    /// When the database appended it.
+    package var at: Timestamp
+    package var body: [UInt8]
+    package var prev: [UInt8]
+    package var hash: [UInt8]
+
+    static let columns = "version, command_id, actor, at, body, prev, hash"
+
+    init(_ row: PostgresRow) throws(PostgresError) {
+        version = try row.int("version")
+        commandID = try row.uuid("command_id")
+        actor = try row.text("actor")
+        at = Timestamp(rawValue: try row.microseconds("at"))
+        body = try row.bytes("body")
+        prev = try row.bytes("prev")
+        hash = try row.bytes("hash")
+    }
+
+    /// Checks that the row is the next of its stream and was not changed after it was written.
+    ///
+    /// - Parameters:
+    ///   - log: the log's ID.
+    ///   - stream: the stream's name.
+    ///   - version: the version that must come next.
+    ///   - prev: the hash of the row before; empty before the first.
+    func verify(log: UUID, stream: String, version expected: Int64, prev head: [UInt8]?) throws(LogError) {
+        guard version == expected else {
+            throw LogError(.damaged, "version \(expected) is missing: version \(version) stands in its place", version: expected)
+        }
+        if let head, prev != head {
+            throw LogError(.damaged, "version \(version) does not follow on the hash of version \(version - 1)", version: version)
+        }
+        guard CommitHash.hash(log: log, stream: stream, row: self) == hash else {
+            throw LogError(
+                .damaged, "version \(version): the row's bytes do not hash to the recorded hash: it was changed after it was written",
+                version: version
+            )
+        }
+    }
+}
+
+extension PostgresRow {
+    func uuid(_ column: String) throws(PostgresError) -> UUID {
+        let bytes = try bytes(column)
+        guard bytes.count == 16 else { throw PostgresError(.unexpectedValue, "the column “\(column)” is not a UUID") }
+        return bytes.withUnsafeBytes { UUID(uuid: $0.loadUnaligned(as: uuid_t.self)) }
+    }
+}

@@ -1,0 +1,147 @@
+package import Foundation
+package import MigrationCore
+package import Postgres
+
+extension MigrationLog {
+    /// A command that was decided and stands in the log.
+    package struct Performed: Sendable {
+        package var commit: Commit
+        /// The stream after it.
+        package var stream: Stream
+        /// Whether the same command ID had made this commit before.
+        package var isRepeated: Bool
+    }
+
+    /// How often a command is decided anew when others append meanwhile, or the database breaks off.
+    private static let attempts = 40
+
+    /// Decides a command and appends it with its events and projections, in one pipelined round trip.
+    ///
+    /// A commit that fails on the wire is unknown, not failed: the command ID is looked up before anything else, so one ID gives one
+    /// commit however often it is sent.
+    ///
+    /// - Parameters:
+    ///   - command: what is asked.
+    ///   - stream: the migration's name.
+    ///   - actor: who asks.
+    ///   - id: the command's own ID; the same for every retry.
+    ///   - known: a state read earlier, to read on from.
+    ///   - also: statements of the same transaction, such as taking the signals that the command carries.
+    /// - Returns: the commit; nil when there is nothing to record.
+    /// - Throws: a `Refusal` of a worker's command or of one without a migration; a ``LogError``.
+    package func perform(
+        _ command: Command, on stream: String, by actor: String, id: UUID = UUID(), known: Stream? = nil,
+        also: [PostgresStatement] = []
+    ) async throws -> Performed? {
+        var known = known
+        var outcomeIsOpen = false
+        var last: PostgresError?
+        for attempt in 0..<Self.attempts {
+            do {
+                let base = known
+                let isOpen = outcomeIsOpen
+                return try await pool.run { connection in
+                    try Self.attempt(command, stream, actor, id, base, also, isOpen, connection)
+                }
+            } catch let error as PostgresError {
+                last = error
+                switch (error.code, error.sqlState) {
+                case (_, LogError.State.staleVersion?): known = nil
+                case (.lost, _): outcomeIsOpen = true
+                case (.unreachable, _) where outcomeIsOpen || attempt < 3: break
+                case (.statement, let state?) where Self.isPassing(state): known = nil
+                default: throw LogError(error)
+                }
+                try await Task.sleep(for: .milliseconds(min(500, 2 << min(attempt, 8))))
+            }
+        }
+        let cause = last ?? PostgresError(.unavailable, "no attempt was made")
+        guard outcomeIsOpen else { throw LogError(.contended, "others append to \(stream) all the time: \(cause)", cause: cause) }
+        throw LogError(
+            .unknownOutcome, "the connection broke during the commit, and the database could not be asked whether it stands: \(cause)",
+            mend: "send the same command ID again: \(id.uuidString.lowercased())", cause: cause
+        )
+    }
+
+    /// Serialization failures, deadlocks, and limits of statement, lock and connections: the same statement may succeed in a moment.
+    private static func isPassing(_ state: String) -> Bool {
+        state.hasPrefix("40") || ["55P03", "57014", "53300", "25006"].contains(state)
+    }
+
+    private static func attempt(
+        _ command: Command, _ name: String, _ actor: String, _ id: UUID, _ known: Stream?, _ also: [PostgresStatement],
+        _ outcomeIsOpen: Bool, _ connection: isolated PostgresConnection
+    ) throws -> Performed? {
+        if outcomeIsOpen, let found = try find(id, name, connection) { return found }
+        let stream = try load(name, from: known, on: connection)
+        let events = try stream.state.decideRecorded(command, by: actor, at: stream.now)
+        guard !events.isEmpty else { return nil }
+        let commit = Commit(version: stream.state.version + 1, actor: actor, decidedAt: stream.now, command: command, events: events)
+        let next = try stream.state.folding(commit)
+        let body = try CommitCodec.encode(command: command, decidedAt: stream.now, events: events)
+        var statements = [PostgresStatement("begin"), appendStatement(name, stream.state.version, id, actor, body)]
+        statements += try derived(name, from: stream.state, to: next) + also + [PostgresStatement("commit")]
+        let answers = try pipelined(statements, connection)
+        guard let row = answers[1].first else { throw PostgresError(.unexpectedValue, "append answered without a row") }
+        if try row.bool("is_repeated") { return try find(id, name, connection) }
+        var after = stream
+        after.state = next
+        after.head = try row.bytes("hash")
+        return Performed(commit: commit, stream: after, isRepeated: false)
+    }
+
+    /// Sends a transaction in one round trip; an error leaves no open transaction behind.
+    private static func pipelined(
+        _ statements: [PostgresStatement], _ connection: isolated PostgresConnection
+    ) throws -> [PostgresRows] {
+        do {
+            return try connection.pipeline(statements)
+        } catch {
+            if connection.isUsable { try connection.query("rollback") }
+            throw error
+        }
+    }
+
+    private static func appendStatement(
+        _ stream: String, _ expected: Int64, _ id: UUID, _ actor: String, _ body: [UInt8]
+    ) -> PostgresStatement {
+        PostgresStatement(
+            "select version, at, hash, is_repeated from migrate.append($1::text, $2::bigint, $3::uuid, $4::text, $5::bytea)",
+            [.text(stream), .int(expected), .text(id.uuidString), .text(actor), .bytes(body)]
+        )
+    }
+
+    /// The projections that change, and now and then a snapshot.
+    private static func derived(
+        _ stream: String, from old: MigrationState, to new: MigrationState
+    ) throws -> [PostgresStatement] {
+        var projections = Projections(of: old)
+        var statements = projections.advance(to: new).map { row in
+            PostgresStatement(row.table.upsert, [.text(stream), .int(new.version)] + row.values)
+        }
+        if new.version % snapshotEvery == 0 {
+            let body = Array(try CommitCodec.canonical(new))
+            statements.append(
+                PostgresStatement(
+                    """
+                    insert into migrate.snapshot as s (stream, version, body) values ($1::text, $2::bigint, $3::bytea)
+                    on conflict (stream) do update set version = excluded.version, body = excluded.body where s.version < excluded.version
+                    """,
+                    [.text(stream), .int(new.version), .bytes(body)]
+                )
+            )
+        }
+        return statements
+    }
+
+    /// The commit that a command ID has made, with the stream as it is now.
+    private static func find(_ id: UUID, _ name: String, _ connection: isolated PostgresConnection) throws -> Performed? {
+        let row = try connection.query(
+            "select \(CommitRow.columns) from migrate.commit where command_id = $1::uuid and stream = $2::text",
+            [.text(id.uuidString), .text(name)]
+        ).first
+        guard let row = try row.map({ try CommitRow($0) }) else { return nil }
+        let commit = try CommitCodec.decode(row.body, version: row.version, actor: row.actor)
+        return Performed(commit: commit, stream: try load(name, from: nil, on: connection), isRepeated: true)
+    }
+}

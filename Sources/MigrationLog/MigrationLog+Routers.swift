@@ -1,0 +1,111 @@
+package import Foundation
+package import MigrationCore
+import Postgres
+
+extension MigrationLog {
+    /// The channel on which a change of routes is announced; the payload is `<stream> <version>`.
+    package static let routeChannel = "migrate_route"
+    /// The channel on which a router announces that it has something to say to the worker; the payload is the stream.
+    package static let reportChannel = "migrate_report"
+
+    /// What one environment's routers are to serve, as the projection has it.
+    package struct Route: Hashable, Sendable {
+        package var log: UUID
+        package var revision: Int64
+        /// The hash of the commit that set the weights, in hexadecimal digits.
+        package var hash: String
+        /// By service.
+        package var weights: [String: Weight]
+    }
+
+    /// The route of an environment.
+    ///
+    /// - Returns: nil for an unknown migration or environment.
+    package func route(_ stream: String, environment: String) async throws -> Route? {
+        try await guarded {
+            try await pool.run { connection in
+                let rows = try connection.query(
+                    """
+                    select l.log_id, t.service, t.revision, t.effective, c.hash
+                    from migrate.traffic t
+                    join migrate.commit c on c.stream = t.stream and c.version = t.revision
+                    cross join (select log_id from migrate.log order by created_at desc limit 1) l
+                    where t.stream = $1::text and t.environment = $2::text
+                    """,
+                    [.text(stream), .text(environment)]
+                ).rows
+                guard let first = rows.first else { return nil }
+                var weights: [String: Weight] = [:]
+                for row in rows {
+                    guard let weight = Weight(rawValue: Int(try row.int("effective"))) else {
+                        throw LogError(.damaged, "the projection has a weight out of range", mend: "compare it with the log: migrate replay")
+                    }
+                    weights[try row.text("service")] = weight
+                }
+                return Route(
+                    log: try first.uuid("log_id"), revision: try first.int("revision"), hash: Hex.text(try first.bytes("hash")),
+                    weights: weights
+                )
+            }
+        }
+    }
+
+    /// A router says what is in force and durable there.
+    package func report(
+        _ stream: String, router: String, environment: String, log: UUID?, revision: Int64?, notify: Bool
+    ) async throws {
+        try await guarded {
+            try await pool.run { connection in
+                try connection.query(
+                    """
+                    insert into migrate.router as r (stream, name, environment, log_id, revision, seen_at)
+                    values ($1::text, $2::text, $3::text, $4::uuid, $5::bigint, clock_timestamp())
+                    on conflict (stream, name) do update set
+                        environment = excluded.environment, log_id = excluded.log_id, revision = excluded.revision, seen_at = excluded.seen_at
+                    """,
+                    [.text(stream), .text(router), .text(environment), .text(log?.uuidString), .int(revision)]
+                )
+                if notify { _ = try connection.query("select pg_notify('\(Self.reportChannel)', $1::text)", [.text(stream)]) }
+            }
+        }
+    }
+
+    /// Announces the current route once more, for a router that may have missed it.
+    package func announceRoute(_ stream: String, version: Int64) async throws {
+        try await guarded {
+            try await pool.run { connection in
+                try connection.query(
+                    "select pg_notify('\(Self.routeChannel)', $1::text)", [.text("\(stream) \(version)")]
+                )
+            }
+        }
+    }
+
+    /// A router's measurements of whole windows; one that was handed in before is not changed.
+    package func hand(in signals: [RouterSignal], of stream: String) async throws {
+        let bodies = try signals.map { Array(try CommitCodec.canonical($0.services)) }
+        try await guarded {
+            try await pool.run { connection in
+                for (signal, body) in zip(signals, bodies) {
+                    try connection.query(
+                        """
+                        insert into migrate.signal (stream, k, router, environment, body)
+                        values ($1::text, $2::bigint, $3::text, $4::text, $5::bytea) on conflict do nothing
+                        """,
+                        [.text(stream), .int(signal.k), .text(signal.router), .text(signal.environment), .bytes(body)]
+                    )
+                }
+            }
+        }
+    }
+
+    /// Statements that take signals out of the table, in the transaction that puts them into the log.
+    static func taking(_ stream: String, k: Int64, routers: [String]) -> [PostgresStatement] {
+        routers.map { router in
+            PostgresStatement(
+                "delete from migrate.signal where stream = $1::text and k = $2::bigint and router = $3::text",
+                [.text(stream), .int(k), .text(router)]
+            )
+        }
+    }
+}

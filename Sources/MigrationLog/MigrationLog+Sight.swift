@@ -1,0 +1,63 @@
+import Foundation
+package import MigrationCore
+import Postgres
+
+extension MigrationLog {
+    /// Everything that a worker looks at before it decides what to do next for a migration.
+    ///
+    /// - Parameters:
+    ///   - stream: the migration's name.
+    ///   - known: the stream as it was read before.
+    /// - Returns: the stream read on to its end, and the sight of it.
+    package func look(at stream: String, from known: Stream?) async throws -> (Stream, WorkerMachine.Sight) {
+        try await guarded {
+            try await pool.run { connection in
+                let loaded = try Self.load(stream, from: known, on: connection)
+                let next = loaded.state.migration?.nextWindow ?? .max
+                let reports = try connection.query(
+                    "select name, environment, log_id, revision, seen_at from migrate.router where stream = $1::text order by name",
+                    [.text(stream)]
+                ).rows.map { row in
+                    // A revision of another incarnation of the log says nothing about this one.
+                    let isOurs = try row.optionalBytes("log_id") != nil && row.uuid("log_id") == loaded.log
+                    return RouterReport(
+                        router: try row.text("name"), environment: try row.text("environment"),
+                        revision: isOurs ? try row.optionalInt("revision") : nil,
+                        seenAt: Timestamp(rawValue: try row.microseconds("seen_at"))
+                    )
+                }
+                let signals = try connection.query(
+                    "select k, router, environment, body from migrate.signal where stream = $1::text and k <= $2::bigint order by k, router limit 200",
+                    [.text(stream), .int(next)]
+                ).rows.map { row in
+                    RouterSignal(
+                        k: try row.int("k"), router: try row.text("router"), environment: try row.text("environment"),
+                        services: try Self.services(try row.bytes("body"))
+                    )
+                }
+                let sight = WorkerMachine.Sight(
+                    now: loaded.now, state: loaded.state, reports: reports, signals: signals.filter { $0.k == next },
+                    late: signals.filter { $0.k < next }
+                )
+                return (loaded, sight)
+            }
+        }
+    }
+
+    /// A router's measurements; what cannot be read is no measurement, and never health.
+    private static func services(_ body: [UInt8]) throws -> [ServiceWindow] {
+        (try? JSONDecoder().decode([ServiceWindow].self, from: Data(body))) ?? []
+    }
+
+    /// Performs a worker's command; the signals that it carries leave the table in the same transaction.
+    package func perform(worker command: Command, on stream: Stream, by actor: String) async throws -> Performed? {
+        let also: [PostgresStatement]
+        switch command {
+        case .sealWindow(let window):
+            also = Self.taking(stream.name, k: window.k, routers: window.environments.flatMap(\.routers))
+        case .recordLate(let k, let router, _): also = Self.taking(stream.name, k: k, routers: [router])
+        default: also = []
+        }
+        return try await perform(command, on: stream.name, by: actor, known: stream, also: also)
+    }
+}

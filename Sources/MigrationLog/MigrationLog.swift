@@ -1,0 +1,137 @@
+package import Foundation
+package import MigrationCore
+package import Postgres
+
+/// The log of migrations in one database: appending, reading, and what workers and routers keep beside it.
+package struct MigrationLog: Sendable {
+    package let pool: PostgresPool
+
+    /// - Parameter pool: connections of a user with the role `migrate_append`, or its owner's.
+    package init(pool: PostgresPool) { self.pool = pool }
+
+    /// A stream as it stands, and the database's time at that moment.
+    package struct Stream: Sendable {
+        package var log: UUID
+        package var name: String
+        package var now: Timestamp
+        package var state: MigrationState
+        /// The hash of the last commit that was read; nil when a snapshot was the end.
+        package var head: [UInt8]?
+    }
+
+    /// Every how many commits a snapshot is kept.
+    static let snapshotEvery: Int64 = 256
+
+    /// Reads a stream: from its snapshot, then commit by commit, each verified against its hash and its predecessor.
+    ///
+    /// - Parameter from: a state read earlier, to read on from.
+    /// - Throws: ``LogError/Code/damaged`` with the first bad version.
+    package func load(_ stream: String, from known: Stream? = nil) async throws -> Stream {
+        try await guarded {
+            try await pool.run { connection in try Self.load(stream, from: known, on: connection) }
+        }
+    }
+
+    static func load(_ stream: String, from known: Stream?, on connection: isolated PostgresConnection) throws -> Stream {
+        var loaded = Stream(
+            log: try known?.log ?? identity(connection), name: stream, now: .init(rawValue: 0), state: .initial, head: []
+        )
+        if let known {
+            loaded.state = known.state
+            loaded.head = known.head
+        } else if let snapshot = try snapshot(stream, connection) {
+            loaded.state = snapshot
+            loaded.head = nil
+        }
+        while true {
+            let page = try connection.query(
+                """
+                select \(CommitRow.columns) from migrate.commit where stream = $1::text and version > $2::bigint
+                order by version limit 1000
+                """,
+                [.text(stream), .int(loaded.state.version)]
+            )
+            for row in page.rows { try loaded.fold(CommitRow(row)) }
+            if page.rows.count < 1000 { break }
+        }
+        loaded.now = try now(loaded.state, connection)
+        return loaded
+    }
+
+    private static func snapshot(_ stream: String, _ connection: isolated PostgresConnection) throws -> MigrationState? {
+        let row = try connection.query("select version, body from migrate.snapshot where stream = $1::text", [.text(stream)]).first
+        guard let row, let state = try? JSONDecoder().decode(MigrationState.self, from: Data(row.bytes("body"))),
+            state.version == (try row.int("version"))
+        else {
+            // One that another release wrote, or nobody: the commits themselves are always enough.
+            return nil
+        }
+        return state
+    }
+
+    /// The ID of this incarnation of the log.
+    package func identity() async throws -> UUID {
+        try await guarded {
+            try await pool.run { connection in try Self.identity(connection) }
+        }
+    }
+
+    private static func identity(_ connection: isolated PostgresConnection) throws -> UUID {
+        let row = try connection.query("select log_id from migrate.log order by created_at desc limit 1").first
+        guard let row else { throw LogError(.damaged, "the log has no ID: its row was deleted") }
+        return try row.uuid("log_id")
+    }
+
+    /// The database's time, read after the state that it belongs to; within a stream it never goes back.
+    private static func now(_ state: MigrationState, _ connection: isolated PostgresConnection) throws -> Timestamp {
+        let row = try connection.query("select clock_timestamp() as now").first
+        return max(state.decidedAt, Timestamp(rawValue: try row?.microseconds("now") ?? 0))
+    }
+
+    /// The names of all streams.
+    package func streams() async throws -> [String] {
+        try await guarded {
+            try await pool.run { connection in
+                try connection.query("select stream from migrate.stream order by stream").rows.map { try $0.text("stream") }
+            }
+        }
+    }
+
+    /// Reads a stream's rows in pages, without folding them; for those who verify everything themselves.
+    ///
+    /// - Returns: at most 1000 rows after `version`.
+    package func rows(_ stream: String, after version: Int64) async throws -> [CommitRow] {
+        try await guarded {
+            try await pool.run { connection in
+                try connection.query(
+                    "select \(CommitRow.columns) from migrate.commit where stream = $1::text and version > $2::bigint order by version limit 1000",
+                    [.text(stream), .int(version)]
+                ).rows.map { try CommitRow($0) }
+            }
+        }
+    }
+
+    /// Puts every error of the database in the log's words.
+    @discardableResult
+    func guarded<R: Sendable>(_ body: () async throws -> R) async throws -> R {
+        do {
+            return try await body()
+        } catch let error as PostgresError {
+            throw LogError(error)
+        }
+    }
+}
+
+extension MigrationLog.Stream {
+    /// Verifies one more row and folds it.
+    mutating func fold(_ row: CommitRow) throws {
+        try row.verify(log: log, stream: name, version: state.version + 1, prev: head)
+        let commit = try CommitCodec.decode(row.body, version: row.version, actor: row.actor)
+        do {
+            state = try state.folding(commit)
+        } catch {
+            throw LogError(.damaged, error.message, version: error.version)
+        }
+        head = row.hash
+    }
+}

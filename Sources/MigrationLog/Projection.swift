@@ -1,0 +1,124 @@
+package import MigrationCore
+package import Postgres
+
+/// A row of a projection table, worked out from a state; what it says and where it stands, without its version.
+package struct ProjectionRow: Hashable, Sendable {
+    package let table: ProjectionTable
+    /// In the order of the table's key columns after `stream`, then of its value columns.
+    package let values: [PostgresValue]
+
+    package var key: [PostgresValue] { Array(values.prefix(table.keys.count)) }
+}
+
+/// A projection table: its columns, and how each is written and read.
+package enum ProjectionTable: String, Hashable, Sendable, CaseIterable {
+    case migration, traffic, criterion, rollback
+
+    enum Kind { case text, int, bool, time }
+
+    var keys: [(name: String, kind: Kind)] {
+        switch self {
+        case .migration: []
+        case .traffic: [("environment", .text), ("service", .text)]
+        case .criterion: [("kind", .text), ("number", .int)]
+        case .rollback: [("number", .int)]
+        }
+    }
+
+    var columns: [(name: String, kind: Kind)] {
+        switch self {
+        case .migration:
+            [
+                ("phase", .text), ("stage", .text), ("step", .int), ("plan_hash", .text), ("planned_at", .time), ("planned_by", .text),
+                ("next_window", .int), ("run", .int), ("reason", .text),
+            ]
+        case .traffic:
+            [
+                ("revision", .int), ("asked", .int), ("effective", .int), ("routers", .int), ("acknowledged", .int),
+                ("observed_candidate", .int), ("observed_total", .int),
+            ]
+        case .criterion:
+            [
+                ("condition", .text), ("verdict", .text), ("value", .int), ("of", .int), ("legacy_value", .int), ("legacy_of", .int),
+                ("breaches", .int), ("needed", .int),
+            ]
+        case .rollback:
+            [
+                ("cause", .text), ("reason", .text), ("outcome", .text), ("from_weight", .int), ("revision", .int), ("onset", .time),
+                ("detected_at", .time), ("decided_at", .time), ("acknowledged_at", .time), ("confirmed_at", .time), ("is_overdue", .bool),
+            ]
+        }
+    }
+
+    /// Writes a row: parameters are the stream, the version, then the row's values.
+    var upsert: String {
+        let all = keys + columns
+        let names = (["stream", "version"] + all.map { "\"\($0.name)\"" }).joined(separator: ", ")
+        let values = all.enumerated().map { index, column in
+            let place = "$\(index + 3)"
+            switch column.kind {
+            case .text: return "\(place)::text"
+            case .int: return "\(place)::bigint"
+            case .bool: return "\(place)::boolean"
+            case .time: return "timestamptz 'epoch' + \(place)::bigint * interval '1 microsecond'"
+            }
+        }
+        let key = (["stream"] + keys.map(\.name)).joined(separator: ", ")
+        let sets = (["version"] + columns.map { "\"\($0.name)\"" }).map { "\($0) = excluded.\($0)" }.joined(separator: ", ")
+        return "insert into migrate.\(rawValue) (\(names)) values ($1::text, $2::bigint, \(values.joined(separator: ", ")))"
+            + " on conflict (\(key)) do update set \(sets)"
+    }
+
+    /// Reads the rows of a stream, the version first.
+    var select: String {
+        let all = (keys + columns).map { column in
+            switch column.kind {
+            case .text: "\"\(column.name)\""
+            case .int: "\"\(column.name)\"::bigint"
+            case .bool: "\"\(column.name)\""
+            case .time: "(extract(epoch from \"\(column.name)\") * 1000000)::bigint as \"\(column.name)\""
+            }
+        }
+        return "select version, \(all.joined(separator: ", ")) from migrate.\(rawValue) where stream = $1::text"
+    }
+
+    func read(_ row: PostgresRow) throws(PostgresError) -> ProjectionRow {
+        var values: [PostgresValue] = []
+        for column in keys + columns {
+            switch column.kind {
+            case .text: values.append(.text(try row.optionalText(column.name)))
+            case .int, .time: values.append(.int(try row.optionalInt(column.name)))
+            case .bool: values.append(.bool(try row.bool(column.name)))
+            }
+        }
+        return ProjectionRow(table: self, values: values)
+    }
+}
+
+/// The projections of a stream: what each row says, and at which version it last changed.
+package struct Projections: Sendable {
+    package private(set) var rows: [[PostgresValue]: Entry] = [:]
+
+    package struct Entry: Hashable, Sendable {
+        package var row: ProjectionRow
+        package var version: Int64
+    }
+
+    package init() {}
+
+    /// The projections of a state, as if all had changed at its version: only for finding out what changes next.
+    init(of state: MigrationState) { _ = advance(to: state) }
+
+    /// Takes over a later state.
+    ///
+    /// - Returns: the rows that it changed.
+    package mutating func advance(to state: MigrationState) -> [ProjectionRow] {
+        guard let migration = state.migration else { return [] }
+        return migration.projected.filter { row in
+            let key = [.text(row.table.rawValue)] + row.key
+            guard rows[key]?.row != row else { return false }
+            rows[key] = Entry(row: row, version: state.version)
+            return true
+        }
+    }
+}

@@ -1,0 +1,161 @@
+import Foundation
+package import MigrationCore
+import Postgres
+
+/// Re-runs a stream: verifies every row, decides every command again, folds every event, and compares the projections at the end.
+package struct Replay: Sendable {
+    /// The first place at which the log and this program do not agree.
+    package struct Divergence: Error, Hashable, Sendable {
+        /// The version; nil when a projection differs from the fold of a whole log.
+        package var version: Int64?
+        package var message: String
+        package var recorded: String?
+        package var decided: String?
+
+        init(_ version: Int64?, _ message: String, recorded: String? = nil, decided: String? = nil) {
+            self.version = version
+            self.message = message
+            self.recorded = recorded
+            self.decided = decided
+        }
+    }
+
+    /// What became of a replay.
+    package struct Report: Sendable {
+        package var commits: Int64
+        package var state: MigrationState
+        package var divergence: Divergence?
+    }
+
+    private let log: MigrationLog
+    private let stream: String
+
+    package init(_ stream: String, of log: MigrationLog) {
+        self.log = log
+        self.stream = stream
+    }
+
+    /// Replays the stream.
+    ///
+    /// - Parameter each: sees every verified commit, with the time at which it was appended.
+    /// - Throws: a ``LogError`` when the log cannot be read at all.
+    package func run(each: (Commit, Timestamp) throws -> Void) async throws -> Report {
+        var state = MigrationState.initial
+        var projections = Projections()
+        do {
+            let identity = try await log.identity()
+            var head: [UInt8] = []
+            while true {
+                let page = try await log.rows(stream, after: state.version)
+                for row in page {
+                    try row.verify(log: identity, stream: stream, version: state.version + 1, prev: head)
+                    let commit = try CommitCodec.decode(row.body, version: row.version, actor: row.actor)
+                    state = try Self.step(state, commit, appendedAt: row.at)
+                    _ = projections.advance(to: state)
+                    head = row.hash
+                    try each(commit, row.at)
+                }
+                if page.isEmpty, try await isHead(state.version, head) { break }
+            }
+            try await compare(projections, snapshotOf: state)
+            return Report(commits: state.version, state: state)
+        } catch let error as Divergence {
+            return Report(commits: state.version, state: state, divergence: error)
+        } catch let error as LogError where error.code == .damaged {
+            return Report(commits: state.version, state: state, divergence: Divergence(error.version, error.message))
+        }
+    }
+
+    /// Decides one commit's command again, compares, and folds what was recorded.
+    package static func step(_ state: MigrationState, _ commit: Commit, appendedAt at: Timestamp) throws -> MigrationState {
+        guard commit.decidedAt <= at, at - commit.decidedAt <= .seconds(60) else {
+            throw Divergence(commit.version, "the decision's time lies more than 60 s before the commit's, or after it")
+        }
+        if case .plan(let plan, let hash) = commit.command, try CommitHash.hash(of: plan) != hash {
+            throw Divergence(commit.version, "the plan does not hash to the recorded hash \(hash)")
+        }
+        let decided: [Event]
+        do {
+            decided = try state.decideRecorded(commit.command, by: commit.actor, at: commit.decidedAt)
+        } catch {
+            throw Divergence(
+                commit.version, "the recorded command is refused", recorded: words(commit.events), decided: error.message
+            )
+        }
+        guard decided == commit.events else {
+            let index = zip(decided, commit.events).enumerated().first { $1.0 != $1.1 }?.offset ?? min(decided.count, commit.events.count)
+            throw Divergence(
+                commit.version, "the recorded command decides other events",
+                recorded: words(Array(commit.events.dropFirst(index))), decided: words(Array(decided.dropFirst(index)))
+            )
+        }
+        do {
+            return try state.folding(commit)
+        } catch {
+            throw Divergence(error.version, error.message)
+        }
+    }
+
+    private static func words(_ events: [Event]) -> String {
+        guard let data = try? CommitCodec.canonical(events) else { return "\(events.count) events" }
+        let text = String(decoding: data, as: UTF8.self)
+        return text.count > 400 ? text.prefix(400) + "…" : text
+    }
+
+    /// Whether the stream ends here; false when somebody has appended since.
+    private func isHead(_ version: Int64, _ head: [UInt8]) async throws -> Bool {
+        let row = try await log.pool.run { [stream] connection in
+            try connection.query("select version, head from migrate.stream where stream = $1::text", [.text(stream)]).first
+        }
+        guard let row else {
+            throw version == 0
+                ? LogError(.unknownStream, "the log has no migration “\(stream)”")
+                : LogError(.damaged, "the head of the stream is missing", version: version)
+        }
+        let recorded = try row.int("version")
+        guard recorded == version else {
+            if recorded > version, try await !log.rows(stream, after: version).isEmpty { return false }
+            throw Divergence(
+                min(recorded, version) + 1, "the stream's head says version \(recorded), and its commits end at \(version)"
+            )
+        }
+        guard try row.bytes("head") == head else { throw Divergence(version, "the stream's head is not the last commit's hash") }
+        return true
+    }
+
+    private func compare(_ projections: Projections, snapshotOf state: MigrationState) async throws {
+        let found = try await log.pool.run { [stream] connection in
+            var found: [[PostgresValue]: Projections.Entry] = [:]
+            for table in ProjectionTable.allCases {
+                for raw in try connection.query(table.select, [.text(stream)]).rows {
+                    let row = try table.read(raw)
+                    found[[.text(table.rawValue)] + row.key] = Projections.Entry(row: row, version: try raw.int("version"))
+                }
+            }
+            return found
+        }
+        let expected = projections.rows
+        for key in Set(expected.keys).union(found.keys).sorted(by: { "\($0)" < "\($1)" }) where expected[key] != found[key] {
+            // Somebody may have appended since the last page was read.
+            guard found[key].map({ $0.version <= state.version }) ?? true else { continue }
+            throw Divergence(
+                nil, "the projection \(Self.name(key)) is not the fold's",
+                recorded: found[key].map { "version \($0.version): \(Self.words($0.row))" } ?? "no row",
+                decided: expected[key].map { "version \($0.version): \(Self.words($0.row))" } ?? "no row"
+            )
+        }
+    }
+
+    private static func name(_ key: [PostgresValue]) -> String { key.map(word).joined(separator: "/") }
+    private static func words(_ row: ProjectionRow) -> String { row.values.map(word).joined(separator: ", ") }
+
+    private static func word(_ value: PostgresValue) -> String {
+        switch value {
+        case .null: "–"
+        case .text(let text): text
+        case .int(let number): String(number)
+        case .bool(let bool): String(bool)
+        case .bytes(let bytes): Hex.text(bytes)
+        }
+    }
+}

@@ -1,0 +1,103 @@
+import CLibPQ
+import Synchronization
+
+/// libpq's connection and the means to cancel what it does, which is the one call that other threads may make.
+final class Handle: Sendable {
+    // Written once, and used only on the connection's own executor; freed under the lock.
+    nonisolated(unsafe) let pointer: OpaquePointer
+    private let state: Mutex<State>
+
+    private struct State: @unchecked Sendable {
+        var cancel: OpaquePointer?
+        var isFinished = false
+    }
+
+    init(_ pointer: OpaquePointer) {
+        self.pointer = pointer
+        let cancel = PQgetCancel(pointer)
+        state = Mutex(State(cancel: cancel))
+    }
+
+    /// Asks the server to stop the statement under way. Blocks for a moment; does nothing once finished.
+    func cancel() {
+        state.withLock { state in
+            guard let cancel = state.cancel else { return }
+            var message = [CChar](repeating: 0, count: 256)
+            _ = PQcancel(cancel, &message, Int32(message.count))
+        }
+    }
+
+    func finish() {
+        state.withLock { state in
+            guard !state.isFinished else { return }
+            state.isFinished = true
+            PQfreeCancel(state.cancel)
+            state.cancel = nil
+        }
+        closeOnce()
+    }
+
+    private let closed = Mutex(false)
+
+    private func closeOnce() {
+        closed.withLock { closed in
+            if !closed { PQfinish(pointer) }
+            closed = true
+        }
+    }
+}
+
+/// Opens connections on the executor that they will live on: `PQconnectdb` blocks.
+actor Connector {
+    private nonisolated let executor: QueueExecutor
+    nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    init(executor: QueueExecutor) { self.executor = executor }
+
+    func connect(_ conninfo: String, name: String) throws(PostgresError) -> Handle {
+        // Given twice, the later one counts: what the caller says about these three is his to decide.
+        let keywords = ["connect_timeout", "fallback_application_name", "client_encoding", "dbname"]
+        let values = ["5", name, "UTF8", conninfo]
+        guard let pointer = Self.open(keywords, values) else {
+            throw PostgresError(.unreachable, "libpq has no memory for a connection")
+        }
+        guard PQstatus(pointer) == CONNECTION_OK else {
+            defer { PQfinish(pointer) }
+            throw Self.failure(pointer)
+        }
+        PQsetNoticeProcessor(pointer, { _, _ in }, nil)
+        return Handle(pointer)
+    }
+
+    private static func open(_ keywords: [String], _ values: [String]) -> OpaquePointer? {
+        let keys = keywords.map { Array($0.utf8CString) }
+        let texts = values.map { Array($0.utf8CString) }
+        return withPointers(keys) { keys in withPointers(texts) { PQconnectdbParams(keys, $0, 1) } }
+    }
+
+    private static func withPointers<R>(_ texts: [[CChar]], _ body: ([UnsafePointer<CChar>?]) -> R) -> R {
+        let flat = texts.flatMap { $0 }
+        return flat.withUnsafeBufferPointer { buffer in
+            var offset = 0
+            var pointers: [UnsafePointer<CChar>?] = []
+            for text in texts {
+                pointers.append(buffer.baseAddress?.advanced(by: offset))
+                offset += text.count
+            }
+            return body(pointers + [nil])
+        }
+    }
+
+    private static func failure(_ pointer: OpaquePointer) -> PostgresError {
+        let message = lastMessage(pointer)
+        let signs = ["authentication failed", "no password supplied", "does not exist", "no pg_hba.conf entry", "is not permitted to log in"]
+        let isRefusal = signs.contains { message.contains($0) } || PQconnectionNeedsPassword(pointer) == 1
+        return PostgresError(isRefusal ? .refused : .unreachable, message)
+    }
+
+    /// libpq's words in one line.
+    static func lastMessage(_ pointer: OpaquePointer) -> String {
+        let lines = String(cString: PQerrorMessage(pointer)).split(whereSeparator: \.isNewline)
+        return lines.map { line in String(line.drop { $0 == " " || $0 == "\t" }) }.joined(separator: "; ")
+    }
+}

@@ -1,0 +1,228 @@
+import CLibPQ
+import Synchronization
+
+#if canImport(Glibc)
+import Glibc
+#else
+import Darwin
+#endif
+
+/// One connection to PostgreSQL: an actor on a thread of its own, on which libpq's calls may block.
+///
+/// The statements of one synchronous closure given to ``run(_:)`` are not interleaved with anybody's: isolation is the lock.
+package actor PostgresConnection {
+    private nonisolated let executor: QueueExecutor
+    package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    private let connection: Handle
+    private var prepared: [String: String] = [:]
+    /// Whether the server can still be spoken to.
+    package var isUsable: Bool { PQstatus(connection.pointer) == CONNECTION_OK }
+
+    /// Connects.
+    ///
+    /// - Parameters:
+    ///   - conninfo: a libpq connection string or URI.
+    ///   - name: shown in `pg_stat_activity`.
+    /// - Throws: ``PostgresError/Code/unreachable`` or ``PostgresError/Code/refused``.
+    package init(_ conninfo: String, name: String) async throws(PostgresError) {
+        executor = QueueExecutor(label: "postgres.connection")
+        connection = try await Connector(executor: executor).connect(conninfo, name: name)
+    }
+
+    deinit { connection.finish() }
+
+    /// Closes the connection; a statement under way is waited for.
+    package func close() { connection.finish() }
+
+    /// Runs statements that nobody's come between.
+    package func run<R: Sendable>(_ body: @Sendable (isolated PostgresConnection) throws -> R) async throws -> R {
+        try await withTaskCancellationHandler {
+            try body(self)
+        } onCancel: {
+            connection.cancel()
+        }
+    }
+
+    /// Runs statements between BEGIN and COMMIT; rolled back when the closure throws.
+    package func transact<R: Sendable>(_ body: @Sendable (isolated PostgresConnection) throws -> R) async throws -> R {
+        try await run { connection in
+            try connection.query("begin")
+            do {
+                let result = try body(connection)
+                try connection.query("commit")
+                return result
+            } catch {
+                if connection.isUsable { _ = try? connection.query("rollback") }
+                throw error
+            }
+        }
+    }
+
+    /// One statement, prepared at its first use on this connection.
+    @discardableResult
+    package func query(_ sql: String, _ parameters: [PostgresValue] = []) throws(PostgresError) -> PostgresRows {
+        let name = try prepare(PostgresStatement(sql, parameters))
+        let result = withWire(parameters) { count, values, lengths, formats in
+            PQexecPrepared(connection.pointer, name, count, values, lengths, formats, 1)
+        }
+        return try take(result)
+    }
+
+    /// Several statements without parameters in one go, such as a schema file; one transaction.
+    package func script(_ sql: String) throws(PostgresError) {
+        _ = try take(PQexec(connection.pointer, sql))
+    }
+
+    /// Several statements in one round trip, in one transaction; the first error undoes all of them.
+    ///
+    /// - Parameter statements: at most ``pipelineLimit``, so that neither side's buffers fill.
+    package func pipeline(_ statements: [PostgresStatement]) throws(PostgresError) -> [PostgresRows] {
+        guard statements.count <= Self.pipelineLimit else {
+            throw PostgresError(.unavailable, "a pipeline has at most \(Self.pipelineLimit) statements")
+        }
+        let names = try prepareAll(statements)
+        guard PQenterPipelineMode(connection.pointer) == 1 else { throw lostOrStatement() }
+        for (statement, name) in zip(statements, names) {
+            let sent = withWire(statement.parameters) { count, values, lengths, formats in
+                PQsendQueryPrepared(connection.pointer, name, count, values, lengths, formats, 1)
+            }
+            guard sent == 1 else { throw lostOrStatement() }
+        }
+        guard PQpipelineSync(connection.pointer) == 1 else { throw lostOrStatement() }
+        return try drain(statements.count)
+    }
+
+    package static let pipelineLimit = 512
+
+    /// Waits for notifications of the channels that this connection listens to.
+    ///
+    /// - Parameter milliseconds: how long to wait at most.
+    /// - Returns: those that have arrived; none when the time is over.
+    package func notifications(within milliseconds: Int32) throws(PostgresError) -> [PostgresNotification] {
+        var arrived = takeNotifications()
+        guard arrived.isEmpty else { return arrived }
+        var descriptor = pollfd(fd: PQsocket(connection.pointer), events: Int16(POLLIN), revents: 0)
+        guard descriptor.fd >= 0 else { throw lostOrStatement() }
+        _ = poll(&descriptor, 1, milliseconds)
+        guard PQconsumeInput(connection.pointer) == 1 else { throw lostOrStatement() }
+        arrived = takeNotifications()
+        return arrived
+    }
+
+    /// Begins to receive a channel's notifications.
+    package func listen(_ channel: String) throws(PostgresError) {
+        try query("listen \(Self.quoted(channel))")
+    }
+
+    /// An identifier in double quotes.
+    package static func quoted(_ identifier: String) -> String {
+        "\"" + identifier.split(separator: "\"", omittingEmptySubsequences: false).joined(separator: "\"\"") + "\""
+    }
+}
+
+/// A message from `pg_notify`.
+package struct PostgresNotification: Hashable, Sendable {
+    package let channel: String
+    package let payload: String
+}
+
+extension PostgresConnection {
+    /// The least that libpq has to know of a statement, prepared once a connection.
+    private func prepare(_ statement: PostgresStatement) throws(PostgresError) -> String {
+        if let name = prepared[statement.sql] { return name }
+        let name = "s\(prepared.count)"
+        let types = statement.parameters.map(\.oid)
+        _ = try take(PQprepare(connection.pointer, name, statement.sql, Int32(types.count), types))
+        prepared[statement.sql] = name
+        return name
+    }
+
+    private func prepareAll(_ statements: [PostgresStatement]) throws(PostgresError) -> [String] {
+        var names: [String] = []
+        for statement in statements { names.append(try prepare(statement)) }
+        return names
+    }
+
+    /// Reads every answer of a pipeline up to its synchronisation point, and leaves pipeline mode.
+    private func drain(_ count: Int) throws(PostgresError) -> [PostgresRows] {
+        var answers: [PostgresRows] = []
+        var failure: PostgresError?
+        for _ in 0..<count {
+            do {
+                answers.append(try take(PQgetResult(connection.pointer)))
+            } catch {
+                // What follows the first error is only said to be aborted.
+                if failure == nil { failure = error }
+                if error.code == .lost { throw error }
+            }
+            while let rest = PQgetResult(connection.pointer) { PQclear(rest) }
+        }
+        if let sync = PQgetResult(connection.pointer) { PQclear(sync) }
+        guard PQexitPipelineMode(connection.pointer) == 1 else { throw failure ?? lostOrStatement() }
+        if let failure { throw failure }
+        return answers
+    }
+
+    private func take(_ result: OpaquePointer?) throws(PostgresError) -> PostgresRows {
+        guard let result else { throw lostOrStatement() }
+        defer { PQclear(result) }
+        switch PQresultStatus(result) {
+        case PGRES_TUPLES_OK, PGRES_COMMAND_OK: return PostgresRows(result)
+        default: throw error(of: result)
+        }
+    }
+
+    private func error(of result: OpaquePointer) -> PostgresError {
+        func field(_ code: Character) -> String? {
+            PQresultErrorField(result, Int32(code.asciiValue ?? 0)).map { String(cString: $0) }
+        }
+        let state = field("C")
+        guard let primary = field("M"), isUsable else { return lostOrStatement() }
+        let isCancelled = state == "57014" && Task.isCancelled
+        // The server's parting words (an administrator's command, a crash, a shutdown) leave the outcome open.
+        let isParting = state.map { $0.hasPrefix("57P0") || $0.hasPrefix("08") } ?? false
+        return PostgresError(
+            isCancelled ? .cancelled : isParting ? .lost : .statement, primary, sqlState: state, detail: field("D"), hint: field("H")
+        )
+    }
+
+    private func lostOrStatement() -> PostgresError {
+        PostgresError(isUsable ? .statement : .lost, Connector.lastMessage(connection.pointer))
+    }
+
+    private func takeNotifications() -> [PostgresNotification] {
+        var arrived: [PostgresNotification] = []
+        while let raw = PQnotifies(connection.pointer) {
+            arrived.append(
+                PostgresNotification(channel: String(cString: raw.pointee.relname), payload: String(cString: raw.pointee.extra))
+            )
+            PQfreemem(raw)
+        }
+        return arrived
+    }
+
+    /// Hands a statement's parameters to a call of libpq in its own arrays.
+    private func withWire<R>(
+        _ parameters: [PostgresValue],
+        _ body: (Int32, UnsafePointer<UnsafePointer<CChar>?>?, UnsafePointer<Int32>?, UnsafePointer<Int32>?) -> R
+    ) -> R {
+        let wires = parameters.map(\.wire)
+        var bytes: [UInt8] = []
+        let offsets = wires.map { wire -> Int? in
+            guard let wire else { return nil }
+            defer { bytes += wire }
+            return bytes.count
+        }
+        // An empty value must still be told from null: it needs an address.
+        bytes.append(0)
+        let lengths = wires.map { Int32(clamping: $0?.count ?? 0) }
+        let formats = parameters.map(\.format)
+        return bytes.withUnsafeBufferPointer { buffer in
+            buffer.withMemoryRebound(to: CChar.self) { characters in
+                let values = offsets.map { offset in offset.flatMap { characters.baseAddress?.advanced(by: $0) } }
+                return body(Int32(parameters.count), values, lengths, formats)
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+import Histogram
+package import MigrationCore
+import Synchronization
+
+/// Counts what a router's services do, in tumbling windows of event time.
+package final class Meter: Sendable {
+    /// Latencies up to ten minutes, at two significant digits: at most 1 % off.
+    private static let longest: UInt64 = 600_000_000
+    /// How many windows are kept for a sink that does not take them.
+    private static let kept = 600
+
+    private let services: Int
+    private let clock: WindowClock
+    private let windows: Mutex<[Int64: [Tally]]>
+
+    /// - Parameters:
+    ///   - services: how many services there are.
+    ///   - clock: the windows.
+    package init(services: Int, clock: WindowClock) {
+        self.services = services
+        self.clock = clock
+        windows = Mutex([:])
+    }
+
+    /// One request that ended at `moment`.
+    package func count(
+        service: Int, _ implementation: Implementation, _ outcome: Outcome, latency: TimeSpan, cache: CacheOutcome?, at moment: Timestamp
+    ) {
+        change(service, implementation, moment) { tally in
+            tally.counts.requests += 1
+            switch outcome {
+            case .answered: break
+            case .failed: tally.counts.errors += 1
+            case .timedOut: tally.counts.timeouts += 1
+            }
+            switch cache {
+            case .hit?: tally.counts.cacheHits += 1
+            case .miss?: tally.counts.cacheMisses += 1
+            case nil: break
+            }
+            _ = tally.latency.record(min(UInt64(max(0, latency.rawValue)), Self.longest))
+        }
+    }
+
+    /// One look at whether an implementation is there.
+    package func probe(service: Int, _ implementation: Implementation, isUp: Bool, at moment: Timestamp) {
+        change(service, implementation, moment) { tally in
+            if isUp { tally.counts.probesUp += 1 } else { tally.counts.probesDown += 1 }
+        }
+    }
+
+    /// Takes the windows before `k`, from `first` on; a window in which nothing happened is there, and empty.
+    package func take(from first: Int64, before k: Int64) -> [(k: Int64, services: [ServiceWindow])] {
+        guard first < k else { return [] }
+        let first = max(first, k - Int64(Self.kept))
+        return windows.withLock { windows in
+            let taken = (first..<k).map { index in
+                let tallies = windows[index] ?? []
+                return (index, (0..<services).map { service in
+                    guard !tallies.isEmpty else { return ServiceWindow() }
+                    return ServiceWindow(legacy: tallies[service * 2].sealed, candidate: tallies[service * 2 + 1].sealed)
+                })
+            }
+            windows = windows.filter { $0.key >= k }
+            return taken
+        }
+    }
+
+    private func change(_ service: Int, _ implementation: Implementation, _ moment: Timestamp, _ change: (inout Tally) -> Void) {
+        let index = service * 2 + (implementation == .legacy ? 0 : 1)
+        let k = clock.index(of: moment)
+        windows.withLock { windows in
+            change(&windows[k, default: (0..<services * 2).map { _ in Tally() }][index])
+        }
+    }
+
+    private struct Tally {
+        var counts = Counts()
+        var latency = Histogram<UInt32>(highestTrackableValue: Meter.longest, numberOfSignificantValueDigits: .two)
+
+        var sealed: Counts {
+            var counts = counts
+            counts.latency = LatencyHistogram(
+                latency.recordedValues().map { LatencyHistogram.Bucket(micros: Int($0.value), count: Int($0.count)) }
+            )
+            return counts
+        }
+    }
+}

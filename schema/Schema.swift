@@ -1,0 +1,15 @@
+/// The numbered SQL files of this folder, in their order, carried in the program.
+package enum Schema {
+    /// One file: its number, its name and its exact text.
+    package struct File: Sendable {
+        package let number: Int64
+        package let name: String
+        package let bytes: [UInt8]
+
+        package var sql: String { String(decoding: bytes, as: UTF8.self) }
+    }
+
+    package static let files = [
+        File(number: 1, name: "0001_log.sql", bytes: PackageResources._001_log_sql)
+    ]
+}
