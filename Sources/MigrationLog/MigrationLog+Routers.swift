@@ -1,4 +1,4 @@
-package import Foundation
+import Foundation
 package import MigrationCore
 import Postgres
 
@@ -10,7 +10,8 @@ extension MigrationLog {
 
     /// What one environment's routers are to serve, as the projection has it.
     package struct Route: Hashable, Sendable {
-        package var log: UUID
+        /// The log's ID, in lower case.
+        package var log: String
         package var revision: Int64
         /// The hash of the commit that set the weights, in hexadecimal digits.
         package var hash: String
@@ -43,7 +44,7 @@ extension MigrationLog {
                     weights[try row.text("service")] = weight
                 }
                 return Route(
-                    log: try first.uuid("log_id"), revision: try first.int("revision"), hash: Hex.text(try first.bytes("hash")),
+                    log: try first.uuid("log_id").uuidString.lowercased(), revision: try first.int("revision"), hash: Hex.text(try first.bytes("hash")),
                     weights: weights
                 )
             }
@@ -52,7 +53,7 @@ extension MigrationLog {
 
     /// A router says what is in force and durable there.
     package func report(
-        _ stream: String, router: String, environment: String, log: UUID?, revision: Int64?, notify: Bool
+        _ stream: String, router: String, environment: String, log: String?, revision: Int64?, notify: Bool
     ) async throws {
         try await guarded {
             try await pool.run { connection in
@@ -63,9 +64,20 @@ extension MigrationLog {
                     on conflict (stream, name) do update set
                         environment = excluded.environment, log_id = excluded.log_id, revision = excluded.revision, seen_at = excluded.seen_at
                     """,
-                    [.text(stream), .text(router), .text(environment), .text(log?.uuidString), .int(revision)]
+                    [.text(stream), .text(router), .text(environment), .text(log), .int(revision)]
                 )
                 if notify { _ = try connection.query("select pg_notify('\(Self.reportChannel)', $1::text)", [.text(stream)]) }
+            }
+        }
+    }
+
+    /// Removes what a retired router said of itself.
+    package func forget(router: String, of stream: String) async throws {
+        try await guarded {
+            try await pool.run { connection in
+                _ = try connection.query(
+                    "delete from migrate.router where stream = $1::text and name = $2::text", [.text(stream), .text(router)]
+                )
             }
         }
     }

@@ -14,18 +14,7 @@ extension MigrationLog {
             try await pool.run { connection in
                 let loaded = try Self.load(stream, from: known, on: connection)
                 let next = loaded.state.migration?.nextWindow ?? .max
-                let reports = try connection.query(
-                    "select name, environment, log_id, revision, seen_at from migrate.router where stream = $1::text order by name",
-                    [.text(stream)]
-                ).rows.map { row in
-                    // A revision of another incarnation of the log says nothing about this one.
-                    let isOurs = try row.optionalBytes("log_id") != nil && row.uuid("log_id") == loaded.log
-                    return RouterReport(
-                        router: try row.text("name"), environment: try row.text("environment"),
-                        revision: isOurs ? try row.optionalInt("revision") : nil,
-                        seenAt: Timestamp(rawValue: try row.microseconds("seen_at"))
-                    )
-                }
+                let reports = try Self.reports(of: stream, log: loaded.log, connection)
                 let signals = try connection.query(
                     "select k, router, environment, body from migrate.signal where stream = $1::text and k <= $2::bigint order by k, router limit 200",
                     [.text(stream), .int(next)]
@@ -41,6 +30,30 @@ extension MigrationLog {
                 )
                 return (loaded, sight)
             }
+        }
+    }
+
+    /// What a migration's routers said of themselves last.
+    package func reports(of stream: String) async throws -> [RouterReport] {
+        try await guarded {
+            try await pool.run { connection in
+                try Self.reports(of: stream, log: Self.identity(connection), connection)
+            }
+        }
+    }
+
+    private static func reports(of stream: String, log: UUID, _ connection: isolated PostgresConnection) throws -> [RouterReport] {
+        try connection.query(
+            "select name, environment, log_id, revision, seen_at from migrate.router where stream = $1::text order by name",
+            [.text(stream)]
+        ).rows.map { row in
+            // A revision of another incarnation of the log says nothing about this one.
+            let isOurs = try row.optionalBytes("log_id") != nil && row.uuid("log_id") == log
+            return RouterReport(
+                router: try row.text("name"), environment: try row.text("environment"),
+                revision: isOurs ? try row.optionalInt("revision") : nil,
+                seenAt: Timestamp(rawValue: try row.microseconds("seen_at"))
+            )
         }
     }
 

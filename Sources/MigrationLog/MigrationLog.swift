@@ -76,7 +76,7 @@ package struct MigrationLog: Sendable {
         }
     }
 
-    private static func identity(_ connection: isolated PostgresConnection) throws -> UUID {
+    static func identity(_ connection: isolated PostgresConnection) throws -> UUID {
         let row = try connection.query("select log_id from migrate.log order by created_at desc limit 1").first
         guard let row else { throw LogError(.damaged, "the log has no ID: its row was deleted") }
         return try row.uuid("log_id")

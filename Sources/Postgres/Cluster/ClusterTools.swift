@@ -33,22 +33,11 @@ struct ClusterTools: Sendable {
         let path = program.hasPrefix("/") ? program : "\(directory)/\(program)"
         var line = [path] + arguments
         if let owner = Self.owner { line = ["/usr/sbin/runuser", "-u", owner, "--"] + line }
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: line[0])
-        process.arguments = Array(line.dropFirst())
-        process.currentDirectoryURL = URL(fileURLWithPath: "/")
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        process.standardError = pipe
-        process.standardInput = FileHandle.nullDevice
-        do {
-            try process.run()
-        } catch {
-            throw PostgresError(.cluster, "\(line[0]) could not be started: \(error.localizedDescription)")
-        }
-        let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else {
+        let file = NSTemporaryDirectory() + "migrate-\(UUID().uuidString)"
+        defer { try? FileManager.default.removeItem(atPath: file) }
+        let code = try ChildProcess(line[0], Array(line.dropFirst()), output: file).wait()
+        let output = String(decoding: FileManager.default.contents(atPath: file) ?? Data(), as: UTF8.self)
+        guard code == 0 else {
             let last = output.split(whereSeparator: \.isNewline).suffix(3).joined(separator: "; ")
             throw PostgresError(.cluster, "\(program) failed: \(last)")
         }

@@ -6,7 +6,7 @@ package struct PrivateCluster: Sendable {
     package let folder: URL
 
     private static let user = "migrate"
-    private static let database = "migrate"
+    private static let database = "postgres"
     /// Room that a socket's name leaves for its folder (`sun_path` is 108 bytes).
     private static let longestFolder = 80
 
@@ -36,7 +36,6 @@ package struct PrivateCluster: Sendable {
         if !exists { try create(tools) }
         guard !isRunning(tools) else { return }
         try tools.run("pg_ctl", ["start", "-D", data, "-l", log, "-w", "-t", "60", "-s"])
-        try makeDatabase(tools)
     }
 
     /// Stops it, if it runs; connections are cut, nothing committed is lost.
@@ -92,12 +91,6 @@ package struct PrivateCluster: Sendable {
 
             """
         try tools.run("/bin/sh", ["-c", "cat >> \"$1\" <<'END'\n\(settings)END", "sh", data + "/postgresql.conf"])
-    }
-
-    private func makeDatabase(_ tools: ClusterTools) throws(PostgresError) {
-        let connection = ["-h", socket, "-U", Self.user, "-d", "postgres", "-v", "ON_ERROR_STOP=1", "-qAt"]
-        let known = try tools.run("psql", connection + ["-c", "select 1 from pg_database where datname = '\(Self.database)'"])
-        if !known.contains("1") { try tools.run("createdb", ["-h", socket, "-U", Self.user, Self.database]) }
     }
 }
 

@@ -1,0 +1,166 @@
+import ArgumentParser
+import MigrationCore
+import MigrationLog
+
+struct Start: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Starts a planned migration at its first step.", discussion: "Example: migrate start recommendations"
+    )
+    @Argument(help: "The migration.") var migration: String
+    @Option(help: "Why.") var reason: String?
+    @OptionGroup var options: OverrideOptions
+
+    func run() async throws { try await Overrides.run(.start(reason: reason), on: migration, options) }
+}
+
+struct HaltCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "halt", abstract: "Stops a migration from advancing; its triggers go on.",
+        discussion: "Example: migrate halt recommendations --reason \"the on-call is busy\""
+    )
+    @Argument(help: "The migration.") var migration: String
+    @Option(help: "Why.") var reason: String
+    @OptionGroup var options: OverrideOptions
+
+    func run() async throws { try await Overrides.run(.halt(reason: reason), on: migration, options) }
+}
+
+struct Resume: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Lets a halted migration advance again.", discussion: "Example: migrate resume recommendations --reason \"all quiet\""
+    )
+    @Argument(help: "The migration.") var migration: String
+    @Option(help: "Why.") var reason: String
+    @OptionGroup var options: OverrideOptions
+
+    func run() async throws { try await Overrides.run(.resume(reason: reason), on: migration, options) }
+}
+
+struct RollbackCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "rollback", abstract: "Takes all traffic back to legacy, now.",
+        discussion: "Example: migrate rollback recommendations --reason \"support calls\""
+    )
+    @Argument(help: "The migration.") var migration: String
+    @Option(help: "Why.") var reason: String
+    @OptionGroup var options: OverrideOptions
+
+    func run() async throws {
+        try Overrides.confirm("Take all traffic of \(migration) back to legacy?", options)
+        try await Overrides.run(.rollBack(reason: reason), on: migration, options)
+    }
+}
+
+struct SetWeight: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Sets the candidate's share by hand; the step's bake begins again.",
+        discussion: "Example: migrate set-weight recommendations 15% --service getRecommendations --reason \"a careful look\""
+    )
+    @Argument(help: "The migration.") var migration: String
+    @Argument(help: "The share, 0%…100%.") var weight: WeightArgument
+    @Option(help: "One service; else all.") var service: String?
+    @Option(help: "One environment; else that of the current step.") var environment: String?
+    @Option(help: "Why.") var reason: String
+    @OptionGroup var options: OverrideOptions
+
+    func run() async throws {
+        let command = Command.setWeight(weight: weight.weight, service: service, environment: environment, reason: reason)
+        try await Overrides.run(command, on: migration, options)
+    }
+}
+
+struct FlagCommand: AsyncParsableCommand {
+    enum State: String, ExpressibleByArgument, CaseIterable { case on, off }
+
+    static let configuration = CommandConfiguration(
+        commandName: "flag", abstract: "Takes a service, or all, to legacy whatever its weight is (off), or back (on).",
+        discussion: "Example: migrate flag recommendations off --service applyImprovements --reason \"wrong totals\""
+    )
+    @Argument(help: "The migration.") var migration: String
+    @Argument(help: "on or off.") var state: State
+    @Option(help: "One service; else all.") var service: String?
+    @Option(help: "Why.") var reason: String
+    @OptionGroup var options: OverrideOptions
+
+    func run() async throws {
+        try await Overrides.run(.setFlag(service: service, enabled: state == .on, reason: reason), on: migration, options)
+    }
+}
+
+struct Approve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Approves a step that only people open; it names the step, so that a late approval is noticed.",
+        discussion: "Example: migrate approve recommendations --stage production --step 50%"
+    )
+    @Argument(help: "The migration.") var migration: String
+    @Option(help: "The stage.") var stage: String
+    @Option(help: "The step's weight.") var step: WeightArgument
+    @Option(help: "Why.") var reason: String?
+    @OptionGroup var options: OverrideOptions
+
+    func run() async throws {
+        try await Overrides.run(.approve(stage: stage, step: step.weight, reason: reason), on: migration, options)
+    }
+}
+
+struct Skip: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Ends the current step without its bake and criteria.",
+        discussion: "Example: migrate skip recommendations --stage development --step 50% --reason \"tested elsewhere\""
+    )
+    @Argument(help: "The migration.") var migration: String
+    @Option(help: "The stage.") var stage: String
+    @Option(help: "The step's weight.") var step: WeightArgument
+    @Option(help: "Why.") var reason: String
+    @OptionGroup var options: OverrideOptions
+
+    func run() async throws {
+        try await Overrides.run(.skip(stage: stage, step: step.weight, reason: reason), on: migration, options)
+    }
+}
+
+struct Abandon: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Takes all traffic back to legacy and ends the migration for good.",
+        discussion: "Example: migrate abandon recommendations --reason \"the candidate is withdrawn\""
+    )
+    @Argument(help: "The migration.") var migration: String
+    @Option(help: "Why.") var reason: String
+    @OptionGroup var options: OverrideOptions
+
+    func run() async throws {
+        try Overrides.confirm("Take all traffic of \(migration) back to legacy and end it?", options)
+        try await Overrides.run(.abandon(reason: reason), on: migration, options)
+    }
+}
+
+struct Restart: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Begins a migration again after a rollback, at its first step.",
+        discussion: "Example: migrate restart recommendations --reason \"fixed in 2.4.1\""
+    )
+    @Argument(help: "The migration.") var migration: String
+    @Option(help: "Why.") var reason: String
+    @OptionGroup var options: OverrideOptions
+
+    func run() async throws { try await Overrides.run(.restart(reason: reason), on: migration, options) }
+}
+
+struct RetireRouter: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Stops waiting for a router that will not come back.",
+        discussion: "Example: migrate retire-router recommendations gateway-3 --reason \"the machine is gone\""
+    )
+    @Argument(help: "The migration.") var migration: String
+    @Argument(help: "The router's name.") var router: String
+    @Option(help: "Why.") var reason: String
+    @OptionGroup var options: OverrideOptions
+
+    func run() async throws {
+        let access = try await LogAccess(options.database)
+        // Its last word goes with it, or the next look would register it again.
+        _ = try await Overrides.perform(.retireRouter(router: router, reason: reason), on: migration, options, access)
+        try await access.log.forget(router: router, of: migration)
+        Output.line("\(router) is no longer waited for")
+    }
+}

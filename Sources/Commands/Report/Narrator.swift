@@ -1,0 +1,118 @@
+package import MigrationCore
+
+/// Tells commits in words.
+package struct Narrator: Sendable {
+    private let plan: Plan
+
+    package init(plan: Plan) { self.plan = plan }
+
+    /// What somebody asked, in a few words.
+    package func request(_ command: Command) -> String {
+        switch command {
+        case .plan(_, let hash): "plan \(hash.prefix(7))"
+        case .start: "start"
+        case .halt(let reason): "halt “\(reason)”"
+        case .resume(let reason): "resume “\(reason)”"
+        case .rollBack(let reason): "roll back “\(reason)”"
+        case .setWeight(let weight, let service, let environment, let reason):
+            "set weight \(weight) for \(service ?? "all")\(environment.map { " in \($0)" } ?? "") “\(reason)”"
+        case .setFlag(let service, let enabled, let reason): "flag \(enabled ? "on" : "off") for \(service ?? "all") “\(reason)”"
+        case .approve(let stage, let step, let reason): "approve \(stage) \(step)\(reason.map { " “\($0)”" } ?? "")"
+        case .skip(let stage, let step, let reason): "skip \(stage) \(step) “\(reason)”"
+        case .abandon(let reason): "abandon “\(reason)”"
+        case .restart(let reason): "restart “\(reason)”"
+        case .retireRouter(let router, let reason): "retire \(router) “\(reason)”"
+        case .registerRouter(let router, let environment): "router \(router) in \(environment)"
+        case .acknowledge(let router, let revision): "\(router) has revision \(revision)"
+        case .sealWindow(let window): "window \(window.k)"
+        case .recordLate(let k, let router, _): "late for window \(k) from \(router)"
+        case .tick: "time"
+        }
+    }
+
+    /// What came of a commit.
+    package func outcome(of commit: Commit) -> String {
+        let words = commit.events.compactMap(word)
+        return words.isEmpty ? "recorded" : words.joined(separator: "; ")
+    }
+
+    /// One line of the history.
+    package func line(_ commit: Commit) -> String {
+        let words = commit.events.compactMap(word)
+        guard !words.isEmpty else { return request(commit.command) }
+        return "\(request(commit.command))  →  \(words.joined(separator: "; "))"
+    }
+
+    /// Whether a commit changes more than counters.
+    package func isNotable(_ commit: Commit) -> Bool {
+        commit.events.contains { event in
+            switch event {
+            case .windowJudged, .routerAcknowledged, .signalLate: false
+            default: true
+            }
+        }
+    }
+
+    private func word(_ event: Event) -> String? {
+        switch event {
+        case .planned: "planned"
+        case .started: "started"
+        case .stepEntered(let position): "enters \(name(position))"
+        case .weightsSet(let environment, let weights, _):
+            Set(weights).count == 1 ? "\(environment) \(weights[0])" : "\(environment) \(weights.map(\.description).joined(separator: ", "))"
+        case .flagSet(let service, let enabled, _): "\(plan.services[service].name) \(enabled ? "on" : "off")"
+        case .routerRegistered: "registered"
+        case .routerRetired: "retired"
+        case .routerAcknowledged: "acknowledged"
+        case .stepAcknowledged: "every router has it, baking"
+        case .windowJudged(let judgement): word(judgement)
+        case .signalLate(_, _, let requests): "\(requests) requests, too late to be judged"
+        case .noDataDetected(let trigger, _): "no data for “\(plan.triggers[trigger])”"
+        case .triggerFired(let trigger, _, _, _): "“\(plan.triggers[trigger])” fires"
+        case .approvalRecorded(let position, let by): "\(by) approves \(name(position))"
+        case .approvalAwaited: "awaits approval"
+        case .stepPassed(let position, let skipped): "\(name(position)) \(skipped ? "skipped" : "passed")"
+        case .halted(_, let reason): "halted: \(reason)"
+        case .resumed: "resumed"
+        case .rollbackStarted(let rollback, _): "rolls back from \(rollback.from) to 0 %"
+        case .rollbackAlreadyUnderWay: "a rollback is under way already"
+        case .rollbackAcknowledged: "every router acknowledges 0 %"
+        case .rollbackConfirmed(let k, _): "window \(k) shows no candidate traffic: rolled back"
+        case .rollbackOverdue: "ALARM: the rollback is not confirmed in time"
+        case .watchStarted: "100 % reached, watching"
+        case .completed: "completed"
+        case .restarted: "restarted"
+        case .expired: "expired"
+        case .overrideRefused(let refusal): "refused: \(refusal.message)"
+        }
+    }
+
+    private func word(_ judgement: Judgement) -> String {
+        guard !judgement.triggers.isEmpty || !judgement.criteria.isEmpty else { return "judged: observed only" }
+        let breaches = zip(plan.triggers, judgement.triggers).filter { $1.verdict == .breach }.map { trigger, judged in
+            "\(trigger.condition.metric.rawValue) \(Self.value(judged.candidate, trigger.condition.metric))"
+                + " (limit \(Condition.text(trigger.condition.threshold, trigger.condition.metric.unit)))"
+                + " \(judged.streak.breaches) of \(trigger.need(window: plan.window))"
+        }
+        let failing = zip(plan.criteria, judgement.criteria).filter { $1.verdict != .pass }.map { criterion, judged in
+            "\(criterion.condition.metric.rawValue) \(judged.verdict == .missing ? "missing" : Self.value(judged.candidate, criterion.condition.metric))"
+                + " (needs \(criterion.condition.side.rawValue) \(Condition.text(criterion.condition.threshold, criterion.condition.metric.unit)))"
+        }
+        let notes = breaches.isEmpty ? failing : breaches
+        return notes.isEmpty ? "judged: all pass" : "judged: " + notes.joined(separator: ", ")
+    }
+
+    /// A step as people call it: `production 25 %`.
+    package func name(_ position: Position) -> String { "\(plan.stage(at: position).name) \(plan.weight(at: position))" }
+
+    /// A measured value as people read it: `0.41 %`, `21.4 s`; a dash for none.
+    package static func value(_ measurement: Measurement?, _ metric: Metric) -> String {
+        guard let measurement else { return "–" }
+        switch metric.unit {
+        case .time: return LocalTime.span(TimeSpan(rawValue: Int64(measurement.value)))
+        case .ratio:
+            guard measurement.of > 0 else { return "–" }
+            return Decimals.text((measurement.value * 10_000 + measurement.of / 2) / measurement.of, scale: 100) + " %"
+        }
+    }
+}

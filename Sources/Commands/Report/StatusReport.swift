@@ -1,0 +1,114 @@
+import MigrationCore
+import MigrationLog
+
+/// A migration's status for programs; its shape is documented in docs/reference.md and versioned by `format`.
+struct StatusReport: Encodable {
+    struct Step: Encodable {
+        var stage: String
+        var environment: String
+        var weight: Int
+        var state: String
+        var enteredAt: String?
+        var endedAt: String?
+        var approvalsNeeded: Int
+        var approvedBy: [String]
+    }
+    struct Traffic: Encodable {
+        var environment: String
+        var service: String
+        var revision: Int64
+        var asked: Int
+        var effective: Int
+        var routers: Int
+        var acknowledged: Int
+        var observedCandidate: Int?
+        var observedTotal: Int?
+    }
+    struct Condition: Encodable {
+        var condition: String
+        var verdict: String?
+        var candidate: Measurement?
+        var legacy: Measurement?
+        var breaches: Int?
+        var needed: Int?
+    }
+    struct Rollback: Encodable {
+        var number: Int
+        var cause: String
+        var from: Int
+        var onset: String?
+        var detectedAt: String?
+        var decidedAt: String
+        var acknowledgedAt: String?
+        var confirmedAt: String?
+        var overdue: Bool
+    }
+
+    var format = 1
+    var migration: String
+    var version: Int64
+    var now: String
+    var phase: String
+    var planHash: String
+    var bakedWindows: Int?
+    var bakeWindows: Int?
+    var steps: [Step]
+    var traffic: [Traffic]
+    var criteria: [Condition]
+    var triggers: [Condition]
+    var rollbacks: [Rollback]
+
+    init(_ migration: Migration, _ stream: MigrationLog.Stream) {
+        let plan = migration.plan
+        self.migration = plan.name
+        version = stream.state.version
+        now = LocalTime.utc(stream.now)
+        phase = migration.phase.name
+        planHash = migration.planHash
+        bakedWindows = migration.phase.step?.bake?.run
+        bakeWindows = migration.phase.step.map { plan.stage(at: $0.position).bake.windows(of: plan.window) }
+        steps = StatusText.positions(plan).map { position in
+            let record = migration.steps.last { $0.position == position }
+            return Step(
+                stage: plan.stage(at: position).name, environment: plan.stage(at: position).environment,
+                weight: plan.weight(at: position).rawValue, state: StatusText.word(position, migration),
+                enteredAt: record.map { LocalTime.utc($0.enteredAt) }, endedAt: record?.endedAt.map(LocalTime.utc),
+                approvalsNeeded: plan.approvalsNeeded(before: position), approvedBy: migration.approvals(of: position)
+            )
+        }
+        traffic = migration.traffic.flatMap { traffic in
+            let routers = migration.routers(in: traffic.environment)
+            let observed = migration.judgement?.observed.first { $0.environment == traffic.environment }
+            return plan.services.indices.map { index in
+                Traffic(
+                    environment: traffic.environment, service: plan.services[index].name, revision: traffic.revision,
+                    asked: traffic.weights[index].rawValue, effective: traffic.effective[index].rawValue, routers: routers.count,
+                    acknowledged: routers.count { ($0.revision ?? 0) >= traffic.revision },
+                    observedCandidate: observed?.shares[index].value, observedTotal: observed?.shares[index].of
+                )
+            }
+        }
+        criteria = plan.criteria.enumerated().map { index, criterion in
+            let judged = migration.judgement.flatMap { $0.criteria.indices.contains(index) ? $0.criteria[index] : nil }
+            return Condition(
+                condition: criterion.condition.description, verdict: judged?.verdict.rawValue, candidate: judged?.candidate,
+                legacy: judged?.legacy
+            )
+        }
+        triggers = plan.triggers.enumerated().map { index, trigger in
+            let judged = migration.judgement.flatMap { $0.triggers.indices.contains(index) ? $0.triggers[index] : nil }
+            return Condition(
+                condition: trigger.description, verdict: judged?.verdict.rawValue, candidate: judged?.candidate,
+                breaches: migration.streaks[index].breaches, needed: trigger.need(window: plan.window)
+            )
+        }
+        rollbacks = migration.rollbacks.map { rollback in
+            Rollback(
+                number: rollback.number, cause: migration.words(rollback.cause), from: rollback.from.rawValue,
+                onset: rollback.onset.map(LocalTime.utc), detectedAt: rollback.detectedAt.map(LocalTime.utc),
+                decidedAt: LocalTime.utc(rollback.decidedAt), acknowledgedAt: rollback.acknowledgedAt.map(LocalTime.utc),
+                confirmedAt: rollback.confirmedAt.map(LocalTime.utc), overdue: rollback.isOverdue
+            )
+        }
+    }
+}

@@ -1,0 +1,204 @@
+import MigrationCore
+import MigrationLog
+
+/// A migration's status for people: what is happening first, what can be done about it last.
+enum StatusText {
+    static func lines(_ migration: Migration, _ stream: MigrationLog.Stream) -> [String] {
+        let narrator = Narrator(plan: migration.plan)
+        var lines = head(migration, stream, narrator) + [""]
+        lines += stages(migration).lines(indent: 2) + [""]
+        lines += traffic(migration).lines(indent: 2) + [""]
+        lines += criteria(migration).lines(indent: 2) + [""]
+        lines += triggers(migration).lines(indent: 2) + [""]
+        for rollback in migration.rollbacks { lines += self.rollback(rollback, migration) + [""] }
+        return lines + next(migration)
+    }
+
+    /// One line of a list of migrations.
+    static func summary(_ migration: Migration, _ stream: MigrationLog.Stream) -> [String] {
+        [migration.plan.name, happening(migration, stream.now, Narrator(plan: migration.plan)), "version \(stream.state.version)"]
+    }
+
+    /// Whether a person is waited for; such migrations stand first in a list.
+    static func needsPerson(_ migration: Migration) -> Bool {
+        switch migration.phase {
+        case .halted, .planned: true
+        case .rollingBack(let rollback): rollback.isOverdue
+        case .running(let step):
+            if case .awaitingApproval = step.progress { true } else { false }
+        case .watching, .rolledBack, .completed, .abandoned: false
+        }
+    }
+
+    static func positions(_ plan: Plan) -> [Position] {
+        plan.stages.indices.flatMap { stage in plan.stages[stage].steps.indices.map { Position(stage: stage, step: $0) } }
+    }
+
+    private static func head(_ migration: Migration, _ stream: MigrationLog.Stream, _ narrator: Narrator) -> [String] {
+        let expires = migration.plannedAt + migration.plan.expires
+        let age = LocalTime.span(stream.now - migration.plannedAt)
+        let end = migration.phase.isOver ? "" : migration.hasExpired ? ", expired" : ", expires in \(LocalTime.span(expires - stream.now))"
+        return [
+            "\(migration.plan.name)   \(happening(migration, stream.now, narrator))   \(LocalTime.date(stream.now))",
+            "plan \(migration.planHash.prefix(7)) (by \(migration.plannedBy)), \(age) old\(end); log version \(stream.state.version)",
+        ]
+    }
+
+    private static func happening(_ migration: Migration, _ now: Timestamp, _ narrator: Narrator) -> String {
+        switch migration.phase {
+        case .planned: return "planned"
+        case .running(let step): return "running · \(narrator.name(step.position)) · \(progress(step, migration))"
+        case .halted(let halt): return "HALTED · \(halt.held.step.map { narrator.name($0.position) } ?? "watching") · \(halt.reason)"
+        case .watching(let watch): return "watching at 100 % · \(LocalTime.span(max(.zero, watch.until - now))) left"
+        case .rollingBack(let rollback):
+            return "ROLLING BACK · \(rollback.acknowledgedAt == nil ? "not every router has acknowledged 0 %" : "acknowledged, not yet seen in a window")"
+        case .rolledBack(let rollback): return "ROLLED BACK · \(migration.words(rollback.cause))"
+        case .completed: return "completed"
+        case .abandoned: return "abandoned"
+        }
+    }
+
+    private static func progress(_ step: Step, _ migration: Migration) -> String {
+        let plan = migration.plan
+        switch step.progress {
+        case .shifting:
+            let environment = plan.stage(at: step.position).environment
+            let routers = migration.routers(in: environment)
+            guard !routers.isEmpty else { return "shifting: no router has registered for \(environment)" }
+            let waiting = migration.unacknowledged.filter { $0.environment == environment }.map(\.name)
+            return "shifting: waiting for \(waiting.joined(separator: ", "))"
+        case .baking(_, let run): return "baking \(baked(run, step, plan))"
+        case .awaitingApproval(_, let run, _): return "awaiting approval, passing \(baked(run, step, plan))"
+        }
+    }
+
+    private static func baked(_ run: Int, _ step: Step, _ plan: Plan) -> String {
+        let bake = plan.stage(at: step.position).bake
+        return "\(LocalTime.span(min(plan.window * Int64(run), bake))) of \(LocalTime.span(bake))"
+    }
+
+    /// What became of a step, in one word.
+    static func word(_ position: Position, _ migration: Migration) -> String {
+        let record = migration.steps.last { $0.position == position }
+        if let end = record?.end { return end == .rolledBack ? "rolled back" : end.rawValue }
+        guard let step = migration.phase.step, step.position == position else { return record == nil ? "" : "ended" }
+        switch step.progress {
+        case .shifting: return "shifting"
+        case .baking: return "baking"
+        case .awaitingApproval: return "awaiting approval"
+        }
+    }
+
+    private static func stages(_ migration: Migration) -> TextTable {
+        var table = TextTable([.left, .left, .right, .left, .left])
+        for position in positions(migration.plan) {
+            let record = migration.steps.last { $0.position == position }
+            let needed = migration.plan.approvalsNeeded(before: position)
+            let given = migration.approvals(of: position)
+            let approval = needed == 0 ? "" : "needs \(needed) approvals (\(given.count) given\(given.isEmpty ? "" : ": " + given.joined(separator: ", ")))"
+            let time = record.map { record in
+                "\(LocalTime.short(record.enteredAt))\(record.endedAt.map { " – " + LocalTime.short($0) } ?? "")"
+            }
+            let isCurrent = migration.phase.step?.position == position
+            table.add(
+                isCurrent ? "▸" : "", position.step == 0 ? migration.plan.stage(at: position).name : "",
+                migration.plan.weight(at: position).description, word(position, migration), [time ?? "", approval].filter { !$0.isEmpty }.joined(separator: "  ")
+            )
+        }
+        return table
+    }
+
+    private static func traffic(_ migration: Migration) -> TextTable {
+        var table = TextTable([.left, .left, .right, .right, .right, .left])
+        table.add("traffic", "environment", "asked", "acknowledged", "observed, last window")
+        for traffic in migration.traffic where traffic.revision > 1 || !migration.routers(in: traffic.environment).isEmpty {
+            let routers = migration.routers(in: traffic.environment)
+            let acknowledged = routers.count { ($0.revision ?? 0) >= traffic.revision }
+            let observed = migration.judgement?.observed.first { $0.environment == traffic.environment }
+            for (index, service) in migration.plan.services.enumerated() {
+                let share = observed?.shares[index]
+                let isPartial = observed.map { $0.reported < $0.expected } ?? false
+                table.add(
+                    service.name, traffic.environment,
+                    traffic.effective[index].description + (migration.flags[index] ? "" : " (flag off)"),
+                    "\(acknowledged) of \(routers.count)",
+                    share.map { $0.of == 0 ? "no requests" : "\(Narrator.value($0, .errorRate)) of \($0.of)" } ?? "–",
+                    isPartial ? "only \(observed?.reported ?? 0) of \(observed?.expected ?? 0) routers reported" : ""
+                )
+            }
+        }
+        return table
+    }
+
+    private static func criteria(_ migration: Migration) -> TextTable {
+        var table = TextTable([.left, .right, .right, .right, .left])
+        table.add("criterion", "candidate", "legacy", "needed", "")
+        for (index, criterion) in migration.plan.criteria.enumerated() {
+            let judged = migration.judgement.flatMap { $0.criteria.indices.contains(index) ? $0.criteria[index] : nil }
+            let condition = criterion.condition
+            table.add(
+                condition.metric.rawValue, Narrator.value(judged?.candidate, condition.metric), Narrator.value(judged?.legacy, condition.metric),
+                "\(condition.side.rawValue) \(Condition.text(condition.threshold, condition.metric.unit))",
+                judged.map { $0.verdict == .breach ? "not yet" : $0.verdict.rawValue } ?? "not judged"
+            )
+        }
+        return table
+    }
+
+    private static func triggers(_ migration: Migration) -> TextTable {
+        var table = TextTable([.left, .right, .left])
+        table.add("rollback when", "breaching windows", "")
+        for (index, trigger) in migration.plan.triggers.enumerated() {
+            let streak = migration.streaks[index]
+            table.add(
+                trigger.description, "\(streak.breaches) of \(trigger.need(window: migration.plan.window))",
+                streak.missing > 0 ? "\(streak.missing) missing" : ""
+            )
+        }
+        return table
+    }
+
+    /// A rollback with its ledger; each time is told from the one before.
+    static func rollback(_ rollback: Rollback, _ migration: Migration) -> [String] {
+        let word = rollback.confirmedAt == nil ? "ROLLING BACK" : "ROLLED BACK"
+        let place = rollback.position.map { Narrator(plan: migration.plan).name($0) } ?? "before its start"
+        var ledger: [String] = []
+        if let onset = rollback.onset { ledger.append("onset \(LocalTime.clock(onset))") }
+        if let onset = rollback.onset, let detected = rollback.detectedAt { ledger.append("detected +\(LocalTime.span(detected - onset))") }
+        ledger.append(rollback.detectedAt.map { "decided +\(LocalTime.span(rollback.decidedAt - $0))" } ?? "decided \(LocalTime.clock(rollback.decidedAt))")
+        ledger.append(
+            rollback.acknowledgedAt.map { "acknowledged by every router +\(LocalTime.span($0 - rollback.decidedAt))" } ?? "not acknowledged by every router"
+        )
+        ledger.append(
+            rollback.confirmedAt.map { "no candidate traffic seen from +\(LocalTime.span($0 - rollback.decidedAt))" } ?? "candidate traffic not yet seen to be gone"
+        )
+        return [
+            "\(word) \(migration.plan.name), \(place), \(rollback.from) → 0 %, because \(migration.words(rollback.cause))",
+            ledger.joined(separator: " · ") + (rollback.isOverdue ? " · OVERDUE" : ""),
+        ]
+    }
+
+    /// What can be done next, as commands that can be pasted.
+    static func next(_ migration: Migration) -> [String] {
+        let name = migration.plan.name
+        let rollback = "migrate rollback \(name) --reason \"…\""
+        switch migration.phase {
+        case .planned: return ["next: start it", "  migrate start \(name)"]
+        case .running(let step):
+            guard let next = migration.plan.next(after: step.position) else { return ["next: the watch, after this bake", "  \(rollback)"] }
+            let missing = migration.plan.approvalsNeeded(before: next) - migration.approvals(of: next).count
+            guard missing > 0 else { return ["next: \(Narrator(plan: migration.plan).name(next)), after this bake", "  \(rollback)"] }
+            let stage = migration.plan.stage(at: next).name
+            let weight = Decimals.text(migration.plan.weight(at: next).rawValue, scale: 100)
+            return [
+                "next: \(stage) \(weight) %, after this bake and \(missing) more approval\(missing == 1 ? "" : "s")",
+                "  migrate approve \(name) --stage \(stage) --step \(weight)%", "  \(rollback)",
+            ]
+        case .halted: return ["next: somebody resumes it, or rolls it back", "  migrate resume \(name) --reason \"…\"", "  \(rollback)"]
+        case .watching: return ["next: completed, at the watch's end", "  \(rollback)"]
+        case .rollingBack: return ["next: rolled back, once every router has acknowledged and a window shows no candidate traffic", "  migrate status \(name) --watch"]
+        case .rolledBack: return ["next: begin again, once the cause is mended", "  migrate restart \(name) --reason \"…\""]
+        case .completed, .abandoned: return ["  migrate replay \(name)"]
+        }
+    }
+}

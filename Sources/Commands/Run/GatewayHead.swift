@@ -1,0 +1,47 @@
+import Logging
+import MigrationCore
+import MigrationLog
+import Gateway
+import Routing
+
+/// What a gateway begins with: the head of the log where it can be read, else what it has kept.
+struct GatewayHead {
+    struct Database {
+        var options: DatabaseOptions
+        var name: String
+    }
+
+    let plan: Plan
+    /// The head of the log; nil when the database is away.
+    let table: RouteTable?
+    let access: LogAccess.Reach
+
+    static func pull(
+        _ migration: String, _ environment: String, _ kept: RouteStore.Kept?, _ database: Database, _ logger: Logger
+    ) async throws -> GatewayHead {
+        let reach = try LogAccess.Reach(database.options, name: "migrate gateway \(database.name)")
+        do {
+            let stream = try await reach.log.load(migration)
+            guard let plan = stream.state.migration?.plan else { throw await Overrides.unknown(migration, reach.log) }
+            guard let route = try await reach.log.route(migration, environment: environment) else {
+                throw Failure(
+                    .refused, "\(migration) has no environment “\(environment)”", mend: "it has: \(plan.environments.joined(separator: ", "))"
+                )
+            }
+            return GatewayHead(plan: plan, table: RouteTable(route, migration, environment), access: reach)
+        } catch let error as LogError where error.code == .database {
+            guard let kept, kept.table.migration == migration, kept.table.environment == environment else { throw error }
+            logger.warning("the database is away: serving what was kept", metadata: ["revision": "\(kept.table.revision)"])
+            return GatewayHead(plan: kept.plan, table: nil, access: reach)
+        }
+    }
+}
+
+extension RouteTable {
+    init(_ route: MigrationLog.Route, _ migration: String, _ environment: String) {
+        self.init(
+            logID: route.log, migration: migration, environment: environment, revision: route.revision, hash: route.hash,
+            weights: route.weights
+        )
+    }
+}

@@ -1,0 +1,87 @@
+import Gateway
+import Logging
+import MigrationCore
+import MigrationLog
+import Routing
+import ServiceLifecycle
+import Synchronization
+
+/// Wires a gateway to the log: routes come from it by notification and by looking, measurements and acknowledgements go to it.
+struct LogRoutes: ServiceLifecycle.Service, RouteSource, SignalSink {
+    private let migration: String
+    private let environment: String
+    private let router: String
+    private let access: LogAccess.Reach
+    private let logger: Logger
+    private let stream: AsyncStream<RouteTable>
+    private let continuation: AsyncStream<RouteTable>.Continuation
+    private let word: Word
+
+    /// What the gateway last said is in force, and whether the log has heard it.
+    private final class Word: Sendable {
+        struct State {
+            var table: RouteTable?
+            var isHeard = false
+        }
+        let state: Mutex<State>
+        init(_ table: RouteTable?) { state = Mutex(State(table: table)) }
+    }
+
+    init(migration: String, environment: String, router: String, access: LogAccess.Reach, kept: RouteTable?, logger: Logger) {
+        self.migration = migration
+        self.environment = environment
+        self.router = router
+        self.access = access
+        self.logger = logger
+        (stream, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+        word = Word(kept)
+    }
+
+    func tables() -> AsyncStream<RouteTable> { stream }
+
+    func run() async throws {
+        let listener = LogListener(access.conninfo, name: "migrate gateway \(router)", channels: [MigrationLog.routeChannel])
+        await cancelWhenGracefulShutdown {
+            await listener.run { event in
+                switch event {
+                case .notified(let stream): if stream == migration { await look() }
+                case .connected, .idle:
+                    await look()
+                    await report()
+                }
+            }
+        }
+        continuation.finish()
+    }
+
+    /// Reads the route and passes it on; the gateway's fence sees to the rest.
+    private func look() async {
+        guard let route = try? await access.log.route(migration, environment: environment) else { return }
+        continuation.yield(RouteTable(route, migration, environment))
+    }
+
+    func acknowledge(_ table: RouteTable) async {
+        let isNew = word.state.withLock { state in
+            let isNew = state.table != table
+            state.isHeard = state.isHeard && !isNew
+            state.table = table
+            return isNew
+        }
+        if isNew { await report() }
+    }
+
+    /// Says what is in force: at once when it is new, and now and then as a sign of life.
+    private func report() async {
+        let (table, isHeard) = word.state.withLock { ($0.table, $0.isHeard) }
+        do {
+            try await access.log.report(
+                migration, router: router, environment: environment, log: table?.logID, revision: table?.revision, notify: !isHeard
+            )
+            word.state.withLock { if $0.table == table { $0.isHeard = true } }
+        } catch {
+            logger.debug("not reported", metadata: ["reason": "\(error)"])
+        }
+    }
+
+    func hand(in signals: [RouterSignal]) async throws { try await access.log.hand(in: signals, of: migration) }
+}

@@ -1,0 +1,36 @@
+import ArgumentParser
+import Foundation
+import MigrationCore
+import MigrationLog
+import Postgres
+import ServiceLifecycle
+import UnixSignals
+import Worker
+
+struct Run: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "worker", abstract: "Carries migrations out: seals windows, decides, tells routers; several share the work.",
+        discussion: "Example: migrate worker --name worker-1"
+    )
+    @Option(help: "A name of its own among the workers; else the host's and the process's.") var name: String?
+    @Option(help: "After how long a silent worker is taken for dead.") var lease: DurationArgument = .init(seconds: 10)
+    @OptionGroup var database: DatabaseOptions
+
+    func validate() throws {
+        if lease.span < .milliseconds(500) { throw ValidationError("a lease lasts at least 500ms") }
+    }
+
+    func run() async throws {
+        let name = name ?? "\(ProcessInfo.processInfo.hostName)-\(ProcessInfo.processInfo.processIdentifier)"
+        let logger = Logs.logger("migrate.worker")
+        let access = try await LogAccess(database, name: "migrate worker \(name)")
+        let listener = LogListener(
+            access.conninfo, name: "migrate worker \(name)", channels: [MigrationLog.routeChannel, MigrationLog.reportChannel]
+        )
+        let worker = Worker(name: name, log: access.log, listener: listener, leaseLife: lease.span, logger: logger)
+        try await ServiceGroup(
+            services: [worker], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger
+        ).run()
+        await access.log.pool.close()
+    }
+}

@@ -1,0 +1,27 @@
+import Foundation
+import Synchronization
+
+/// Text for people and programs, line by line.
+package enum Output {
+    private static let lock = Mutex(())
+
+    package static func line(_ text: String) { write(text + "\n", FileHandle.standardOutput) }
+    package static func error(_ text: String) { write(text + "\n", FileHandle.standardError) }
+    package static func raw(_ text: String) { write(text, FileHandle.standardOutput) }
+
+    package static var isTerminal: Bool { isatty(1) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb" }
+
+    private static func write(_ text: String, _ handle: FileHandle) {
+        lock.withLock { _ in
+            // Nobody may be reading any more; that is no reason to fail.
+            try? handle.write(contentsOf: Data(text.utf8))
+        }
+    }
+
+    /// A value as documented, versioned JSON: sorted keys, one object.
+    package static func json(_ value: some Encodable) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+        line(String(decoding: try encoder.encode(value), as: UTF8.self))
+    }
+}

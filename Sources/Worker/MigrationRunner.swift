@@ -1,0 +1,112 @@
+import Logging
+import MigrationCore
+import MigrationLog
+import Routing
+import Signals
+
+/// Does for one migration what its machine says, while it holds the migration's lease.
+struct MigrationRunner: Sendable {
+    let name: String
+    let worker: String
+    let log: MigrationLog
+    let bell: Bell
+    let leaseLife: TimeSpan
+    let pollEvery: TimeSpan
+    let logger: Logger
+
+    /// The name of a migration's lease.
+    static func lease(_ migration: String) -> String { "migration/\(migration)" }
+
+    /// Runs until the migration is over, `isMine` says no, or the task is cancelled.
+    func run(isMine: () -> Bool) async {
+        var lease = LeaseMachine(life: leaseLife)
+        var machine = WorkerMachine(pollEvery: pollEvery)
+        var stream: MigrationLog.Stream?
+        while !Task.isCancelled, isMine() {
+            await renew(&lease)
+            guard lease.isTrusted(now: SystemClock.steady) else {
+                stream = nil
+                await bell.wait(for: .milliseconds(200))
+                continue
+            }
+            do {
+                let (loaded, sight) = try await log.look(at: name, from: stream)
+                stream = loaded
+                for effect in machine.step(sight) {
+                    switch effect {
+                    case .append(let command): stream = try await append(command, to: loaded, lease)
+                    case .reassert(let router): await reassert(router, loaded)
+                    case .wait(let until): await wait(until - sight.now, lease)
+                    case .rest: return
+                    }
+                }
+            } catch {
+                // Whatever it was, the next look begins from the log.
+                stream = nil
+                guard !Task.isCancelled else { return }
+                logger.warning("looking again", metadata: ["reason": "\(error)"])
+                await bell.wait(for: .milliseconds(200))
+            }
+        }
+    }
+
+    private func renew(_ lease: inout LeaseMachine) async {
+        let started = SystemClock.steady
+        guard lease.step(now: started) == .renew else { return }
+        do {
+            if try await log.lease(Self.lease(name), to: worker, for: leaseLife) != nil {
+                lease.renewed(started: started)
+            } else {
+                lease.refused(now: started, lost: true)
+            }
+        } catch {
+            lease.refused(now: started, lost: false)
+        }
+    }
+
+    private func append(_ command: Command, to stream: MigrationLog.Stream, _ lease: LeaseMachine) async throws -> MigrationLog.Stream? {
+        guard lease.isTrusted(now: SystemClock.steady) else { return nil }
+        do {
+            guard let performed = try await log.perform(worker: command, on: stream, by: "worker:\(worker)") else { return nil }
+            for event in performed.commit.events { announce(event, performed) }
+            return performed.stream
+        } catch let refusal as Refusal {
+            // Another worker, or a person, was faster; what is due now shows at the next look.
+            logger.debug("refused", metadata: ["reason": "\(refusal.message)"])
+            await bell.wait(for: .milliseconds(50))
+            return nil
+        }
+    }
+
+    private func announce(_ event: Event, _ performed: MigrationLog.Performed) {
+        let version: Logger.MetadataValue = "\(performed.commit.version)"
+        switch event {
+        case .windowJudged, .routerAcknowledged: logger.debug("\(event)", metadata: ["version": version])
+        case .triggerFired, .rollbackStarted, .rollbackOverdue, .noDataDetected, .expired, .halted:
+            logger.warning("\(event)", metadata: ["version": version])
+        default: logger.info("\(event)", metadata: ["version": version])
+        }
+    }
+
+    private func reassert(_ router: String, _ stream: MigrationLog.Stream) async {
+        guard let environment = stream.state.migration?.routers.first(where: { $0.name == router })?.environment else { return }
+        do {
+            guard let route = try await log.route(name, environment: environment) else { return }
+            let table = RouteTable(
+                logID: route.log, migration: name, environment: environment, revision: route.revision, hash: route.hash,
+                weights: route.weights
+            )
+            _ = try await LogRouteAdapter(router: router, migration: name, log: log).apply(table)
+        } catch {
+            logger.warning("router not told", metadata: ["router": "\(router)", "reason": "\(error)"])
+        }
+    }
+
+    private func wait(_ span: TimeSpan, _ lease: LeaseMachine) async {
+        var micros = max(1_000, span.rawValue)
+        if case .wait(let until) = lease.step(now: SystemClock.steady) {
+            micros = min(micros, max(1_000, (until - SystemClock.steady).rawValue))
+        }
+        await bell.wait(for: .microseconds(micros))
+    }
+}
