@@ -69,7 +69,7 @@ let package = Package(
         room("Signals", ["MigrationCore", histogram]),
         // What runs.
         room("Gateway", ["MigrationCore", "Routing", "Signals", asyncHTTPClient, hummingbird, lifecycle, logging, nioCore, nioHTTP1, nioPosix]),
-        room("Recommendations", ["Postgres", crypto, httpTypes, hummingbird, lifecycle, logging, nioCore]),
+        room("Recommendations", ["Postgres", argumentParser, httpTypes, hummingbird, lifecycle, logging, nioCore, signals]),
         room("Worker", ["MigrationCore", "MigrationLog", "Routing", "Signals", lifecycle, logging]),
         // What speaks to people.
         room(
@@ -81,10 +81,10 @@ let package = Package(
         ),
         room(
             "Demonstration",
-            ["Commands", "MigrationCore", "MigrationLog", "PlanFile", "Postgres", "Routing", argumentParser, asyncHTTPClient, logging, nioCore, signals]
+["Commands", "MigrationCore", "MigrationLog", "PlanFile", "Postgres", "Routing", "Signals", argumentParser, asyncHTTPClient, nioCore, nioHTTP1, signals]
         ),
         program("migrate", ["Commands"]),
-        program("recommendations", ["Recommendations", argumentParser]),
+        program("recommendations", ["Recommendations"]),
         program("demo", ["Demonstration"]),
     ],
     swiftLanguageModes: [.v6]

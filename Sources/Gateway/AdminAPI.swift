@@ -17,6 +17,7 @@ struct AdminAPI: Sendable {
         var table: RouteTable?
         var legacyRequests: Int64
         var candidateRequests: Int64
+        var candidateRequestsSinceAcknowledgement: Int64
         /// Microseconds since 1970; 0 never.
         var lastCandidateAt: Int64
         var underWay: Int64
@@ -29,6 +30,7 @@ struct AdminAPI: Sendable {
             Routes(
                 router: settings.name, environment: settings.environment, table: await keeper.table,
                 legacyRequests: traffic.legacyRequests, candidateRequests: traffic.candidateRequests,
+                candidateRequestsSinceAcknowledgement: traffic.candidateRequestsSinceAcknowledgement,
                 lastCandidateAt: traffic.lastCandidateAt, underWay: traffic.underWay
             )
         }

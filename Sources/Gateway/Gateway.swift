@@ -44,7 +44,7 @@ package struct Gateway: ServiceLifecycle.Service {
         loops = try await Loops(
             group: group, snapshot: RouteSnapshot(plan: plan, weights: kept?.weights ?? [:]), settings: settings
         )
-        keeper = RouteKeeper(plan: plan, kept: kept, store: RouteStore(file: settings.stateFile), loops: loops)
+        keeper = RouteKeeper(plan: plan, kept: kept, store: RouteStore(file: settings.stateFile), loops: loops, traffic: traffic)
         if let first { _ = try await keeper.apply(first) }
     }
 

@@ -10,9 +10,11 @@ package actor RouteKeeper {
     private let plan: Plan
     private let store: RouteStore
     private let loops: Loops
+    private let traffic: TrafficRecord
     private var fence: Fence
 
-    init(plan: Plan, kept: RouteTable?, store: RouteStore, loops: Loops) {
+    init(plan: Plan, kept: RouteTable?, store: RouteStore, loops: Loops, traffic: TrafficRecord) {
+        self.traffic = traffic
         self.plan = plan
         self.store = store
         self.loops = loops
@@ -37,6 +39,7 @@ package actor RouteKeeper {
         try store.write(RouteStore.Kept(plan: plan, table: table))
         fence = next
         await loops.install(RouteSnapshot(plan: plan, weights: table.weights))
+        traffic.acknowledged()
         return true
     }
 }

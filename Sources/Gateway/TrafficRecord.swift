@@ -8,6 +8,7 @@ package final class TrafficRecord: Sendable {
     private let lastCandidate = Atomic<Int64>(0)
     private let candidates = Atomic<Int64>(0)
     private let legacies = Atomic<Int64>(0)
+    private let candidatesAtAcknowledgement = Atomic<Int64>(0)
     private let active = Atomic<Int64>(0)
 
     package init(meter: Meter) { self.meter = meter }
@@ -22,6 +23,9 @@ package final class TrafficRecord: Sendable {
         }
     }
 
+    /// The routes in force are acknowledged from now on.
+    func acknowledged() { candidatesAtAcknowledgement.store(candidateRequests, ordering: .relaxed) }
+
     func began() { active.wrappingAdd(1, ordering: .relaxed) }
     func ended() { active.wrappingSubtract(1, ordering: .relaxed) }
 
@@ -30,5 +34,9 @@ package final class TrafficRecord: Sendable {
     /// When the last request was sent to the candidate, in microseconds since 1970; 0 never.
     package var lastCandidateAt: Int64 { lastCandidate.load(ordering: .relaxed) }
     package var candidateRequests: Int64 { candidates.load(ordering: .relaxed) }
+    /// Requests sent to the candidate since the routes in force were acknowledged.
+    package var candidateRequestsSinceAcknowledgement: Int64 {
+        candidateRequests - candidatesAtAcknowledgement.load(ordering: .relaxed)
+    }
     package var legacyRequests: Int64 { legacies.load(ordering: .relaxed) }
 }

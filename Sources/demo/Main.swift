@@ -1,1 +1,6 @@
-@main struct Main { static func main() {} }
+import Demonstration
+
+@main
+struct Main {
+    static func main() async { await Demonstration.start() }
+}

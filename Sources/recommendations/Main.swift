@@ -1,1 +1,6 @@
-@main struct Main { static func main() {} }
+import Recommendations
+
+@main
+struct Main {
+    static func main() async { await RecommendationsCommand.start() }
+}

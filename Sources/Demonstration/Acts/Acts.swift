@@ -1,0 +1,112 @@
+import ArgumentParser
+import Commands
+import Foundation
+import MigrationCore
+import MigrationLog
+
+struct Acts: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Act 1: a migration to its end. Act 2: one that fails, and is rolled back. Then both are replayed."
+    )
+    @OptionGroup var options: StageOptions
+    @Option(help: "The plan.") var plan = "examples/recommendations.yaml"
+    @Option(help: "How many times faster than the plan.") var speed: Int64 = 8_640
+    @Option(help: "Kills each of worker, gateway and database so often with SIGKILL, at random moments.") var kills = 0
+
+    /// What is left on the stage when an act is over, with the load still on.
+    private struct Ending: Sendable {
+        var migration: Migration
+        var doors: [DoorState]
+        /// Requests that arrived at the candidate within two seconds after the end.
+        var arrivedAfterwards: Int
+    }
+
+    func run() async throws {
+        try await Interruption.play(in: options.folder) { stage in try await play(on: stage) }
+    }
+
+    private func play(on stage: Stage) async throws {
+        Output.line("Starting two PostgreSQL clusters, the legacy and the candidate service, and two workers …")
+        try await stage.startDatabases()
+        let cast = try await Cast.start(stage, users: options.users)
+        for name in ["worker-1", "worker-2"] {
+            try stage.start(name, "migrate", ["worker", "--name", name, "--lease", "2s", "--database", stage.conninfo])
+        }
+        let record = LoadRecord()
+        let load = LoadGenerator(rate: options.rate, users: options.users, record: record)
+        Output.line("Warming the candidate's cache for \(options.users) users …")
+        try await load.warm(cast.candidate)
+
+        var summary = Summary()
+        let first = try await act(1, "recommendations", stage, cast, load) { _ in }
+        summary.head("Act 1: \(first.migration.plan.name) is \(first.migration.phase.name)")
+        summary.steps(first.migration, record, users: options.users)
+        summary.claim("the migration is completed", first.migration.phase == .completed)
+        summary.claim("users that moved back while the weight rose: \(record.movedBack)", record.movedBack == 0)
+        stage.endAll(prefix: "gateway-")
+
+        record.begins()
+        let second = try await act(2, "recommendations-2", stage, cast, load) { position in
+            guard position == Position(stage: 2, step: 1) else { return }
+            Output.line("          the candidate now fails 8 % of its requests")
+            record.falls()
+            try await cast.setFaults(permille: 80)
+        }
+        summary.head("Act 2: \(second.migration.plan.name) is \(second.migration.phase.name)")
+        summary.steps(second.migration, record, users: options.users)
+        try conclude(second, record, stage, &summary)
+        try summary.finish()
+    }
+
+    private func act(
+        _ number: Int, _ name: String, _ stage: Stage, _ cast: Cast, _ load: LoadGenerator,
+        onStep: @escaping @Sendable (Position) async throws -> Void
+    ) async throws -> Ending {
+        let (plan, file) = try cast.plan(self.plan, name: name, speed: speed, in: stage.folder)
+        Output.line("\nAct \(number): \(name), \(self.plan) at \(speed) times its speed")
+        try stage.migrate(["create", file, "--actor", "ops-1"])
+        let doors = try await Cast.open(plan, stage)
+        let act = Act(stage: stage, plan: plan, doors: doors, record: load.record)
+        return try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await load.run(doors, environments: plan.environments) }
+            try await act.call(["start", name, "--actor", "ops-1"])
+            let kills = kills / 2
+            if kills > 0 { group.addTask { try await Chaos(stage: stage, doors: doors, each: kills).run() } }
+            let migration = try await act.follow(seconds: 150 + kills * 60, onStep: onStep)
+            let before = try await cast.candidateRequests()
+            try await Task.sleep(for: .seconds(2))
+            let after = try await cast.candidateRequests()
+            var states: [DoorState] = []
+            for door in doors { states.append(try await DoorState.of(door)) }
+            group.cancelAll()
+            return Ending(migration: migration, doors: states, arrivedAfterwards: after - before)
+        }
+    }
+
+    private func conclude(_ ending: Ending, _ record: LoadRecord, _ stage: Stage, _ summary: inout Summary) throws {
+        let migration = ending.migration
+        for rollback in migration.rollbacks { summary.ledger(rollback, migration) }
+        if case .rolledBack(let rollback) = migration.phase {
+            summary.claim("the trigger on the error rate rolled it back", rollback.cause == .trigger(index: 0))
+        } else {
+            summary.claim("the migration is rolled back", false)
+        }
+        let sent = ending.doors.map(\.candidateRequestsSinceAcknowledgement).reduce(0, +)
+        summary.claim("candidate requests sent after the acknowledgement of 0: \(sent)", sent == 0)
+        summary.claim("requests that arrived at the candidate within 2 s after the end: \(ending.arrivedAfterwards)", ending.arrivedAfterwards == 0)
+        summary.head("Both acts")
+        let failures = record.failures
+        if kills == 0 {
+            summary.claim("requests failed by switching: \(failures.count), of \(record.total) answers checked", failures.count == 0)
+            for example in failures.examples { summary.note(example) }
+        } else {
+            summary.note("\(failures.count) of \(record.total) requests met a killed gateway")
+        }
+        summary.note("\(record.serviceFailures) answers were failures of the services themselves (legacy's time limits, the candidate's 8 %)")
+        for name in ["recommendations", "recommendations-2"] {
+            let output = try? stage.migrate(["replay", name])
+            let verdict = output?.split(separator: "\n").last.map(String.init)
+            summary.claim(verdict ?? "migrate replay \(name) diverges", verdict != nil)
+        }
+    }
+}

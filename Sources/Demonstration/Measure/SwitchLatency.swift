@@ -1,0 +1,123 @@
+import ArgumentParser
+import Commands
+import Foundation
+import MigrationCore
+import MigrationLog
+import Postgres
+import Signals
+
+struct SwitchLatency: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "switch",
+        abstract: "Rolls back under load again and again: from the append to the last request sent to the candidate, beside a bare commit."
+    )
+    @OptionGroup var options: StageOptions
+    @Option(help: "How many rollbacks.") var count = 100
+
+    func run() async throws {
+        try await Interruption.play(in: options.folder) { stage in try await measure(on: stage) }
+    }
+
+    private func measure(on stage: Stage) async throws {
+        try await stage.startDatabases()
+        let cast = try await Cast.start(stage, users: options.users)
+        try stage.start("worker-1", "migrate", ["worker", "--name", "worker-1", "--lease", "10s", "--database", stage.conninfo])
+        let name = "switch"
+        let plan = """
+            migration: \(name)
+            services:
+              getRecommendations: { legacy: "\(cast.legacy)", candidate: "\(cast.candidate)" }
+            sticky_by: [header:x-user-id]
+            window: 100ms
+            stages: [{ name: production, environment: production, steps: [50%], bake: 1h }]
+            criteria: [error_rate < 2%]
+            rollback: [error_rate > 99% for 1h]
+            watch: 1h
+            expires: 10d
+            """
+        let file = stage.folder.appendingPathComponent("switch.yaml").path
+        try Data(plan.utf8).write(to: URL(fileURLWithPath: file))
+        try stage.migrate(["create", file])
+        let ports = try FreePort.take(2)
+        try stage.start(
+            "gateway-1", "migrate",
+            [
+                "gateway", "--migration", name, "--environment", "production", "--listen", "127.0.0.1:\(ports[0])", "--admin",
+                "127.0.0.1:\(ports[1])", "--state", stage.folder.appendingPathComponent("gateway-1.json").path, "--database", stage.conninfo,
+            ]
+        )
+        let door = Cast.Door(
+            name: "gateway-1", environment: "production", url: "http://127.0.0.1:\(ports[0])", admin: "http://127.0.0.1:\(ports[1])"
+        )
+        try await wait("the gateway", seconds: 30) { await Cast.isUp(door.admin + "/health") }
+        let load = LoadGenerator(rate: options.rate, users: options.users, record: LoadRecord())
+        try stage.migrate(["start", name])
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await load.run([door], environments: ["production"]) }
+            try await report(stage, door, name)
+            group.cancelAll()
+        }
+    }
+
+    private func report(_ stage: Stage, _ door: Cast.Door, _ name: String) async throws {
+        var switches: [Int64] = [], bare: [Int64] = []
+        let listener = try await PostgresConnection(stage.conninfo, name: "bare listener")
+        try await listener.run { try $0.listen("bare") }
+        _ = try await stage.log.pool.run { try $0.query("create table bare (id bigint generated always as identity, body bytea)") }
+        for index in 0..<count {
+            try await wait("the candidate's traffic", seconds: 30) {
+                let state = try await stage.log.load(name).state.migration
+                return state?.phase.step?.bake != nil
+            }
+            try await Task.sleep(for: .milliseconds(Int.random(in: 50...150)))
+            let started = SystemClock.now
+            guard let performed = try await stage.log.perform(.rollBack(reason: "measured"), on: name, by: "bench") else { continue }
+            let revision = performed.commit.version
+            try await wait("the acknowledgement", seconds: 30) {
+                (try await stage.log.reports(of: name).first?.revision ?? 0) >= revision
+            }
+            let last = try await DoorState.of(door).lastCandidateAt
+            switches.append(max(0, last - started.rawValue))
+            bare.append(try await bareRoundTrip(stage, listener))
+            try await wait("the rollback to be confirmed", seconds: 30) {
+                if case .rolledBack? = try await stage.log.load(name).state.migration?.phase { return true }
+                return false
+            }
+            if index + 1 < count { _ = try await stage.log.perform(.restart(reason: "measured"), on: name, by: "bench") }
+        }
+        await listener.close()
+        tell("rollback: append to the last candidate request sent", switches)
+        tell("bare: insert, commit and NOTIFY to the listener", bare)
+        let ratio = Double(Self.quantile(switches, 99)) / Double(max(1, Self.quantile(bare, 99)))
+        Output.line("p99 ratio \(Decimals.text(Int(ratio * 100), scale: 100)) (goal ≤ 3)")
+    }
+
+    /// From the start of a plain insert with a notification to its arrival at a listener, in microseconds.
+    private func bareRoundTrip(_ stage: Stage, _ listener: PostgresConnection) async throws -> Int64 {
+        let started = SystemClock.steady
+        async let arrived = listener.run { connection in
+            while try connection.notifications(within: 5_000).isEmpty {}
+            return SystemClock.steady
+        }
+        try await stage.log.pool.run { connection in
+            _ = try connection.pipeline([
+                PostgresStatement("begin"), PostgresStatement("insert into bare (body) values ($1::bytea)", [.bytes(Array(repeating: 7, count: 900))]),
+                PostgresStatement("select pg_notify('bare', '')"), PostgresStatement("commit"),
+            ])
+        }
+        return (try await arrived - started).rawValue
+    }
+
+    private func tell(_ what: String, _ micros: [Int64]) {
+        Output.line("\(what): p50 \(Self.text(micros, 50)), p99 \(Self.text(micros, 99)), n \(micros.count)")
+    }
+
+    private static func text(_ micros: [Int64], _ percent: Int) -> String {
+        Decimals.text(Int(quantile(micros, percent) / 10), scale: 100) + " ms"
+    }
+
+    private static func quantile(_ micros: [Int64], _ percent: Int) -> Int64 {
+        let sorted = micros.sorted()
+        return sorted.isEmpty ? 0 : sorted[min(sorted.count - 1, max(0, (sorted.count * percent + 99) / 100 - 1))]
+    }
+}
