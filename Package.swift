@@ -25,7 +25,9 @@ let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-s
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
 /// One room of the house: what it may import is what it names here, and `tools/rooms` holds the sources to it.
-func room(_ name: String, _ dependencies: [Target.Dependency] = [], path: String? = nil, resources: [Resource] = []) -> Target {
+func room(_ name: String, _ dependencies: [Target.Dependency] = [], path: String? = nil, resources: [Resource] = [])
+    -> Target
+{
     .target(name: name, dependencies: dependencies, path: path, resources: resources, swiftSettings: settings)
 }
 
@@ -68,24 +70,62 @@ let package = Package(
         room("Schema", path: "schema", resources: [.embedInCode("0001_log.sql")]),
         room("Signals", ["MigrationCore", histogram]),
         // What runs.
-        room("Gateway", ["MigrationCore", "Routing", "Signals", asyncHTTPClient, hummingbird, lifecycle, logging, nioCore, nioHTTP1, nioPosix]),
-        room("Recommendations", ["Postgres", argumentParser, httpTypes, hummingbird, lifecycle, logging, nioCore, signals]),
+        room(
+            "Gateway",
+            [
+                "MigrationCore", "Routing", "Signals", asyncHTTPClient, hummingbird, lifecycle, logging, nioCore,
+                nioHTTP1, nioPosix,
+            ]
+        ),
+        room(
+            "Recommendations",
+            ["Postgres", argumentParser, httpTypes, hummingbird, lifecycle, logging, nioCore, signals]
+        ),
         room("Worker", ["MigrationCore", "MigrationLog", "Routing", "Signals", lifecycle, logging]),
         // What speaks to people.
         room(
             "Commands",
             [
-                "Gateway", "MigrationCore", "MigrationLog", "PlanFile", "Postgres", "Routing", "Signals", "Worker", argumentParser, lifecycle,
+                "Gateway", "MigrationCore", "MigrationLog", "PlanFile", "Postgres", "Routing", "Signals", "Worker",
+                argumentParser, lifecycle,
                 logging, signals,
             ]
         ),
         room(
             "Demonstration",
-["Commands", "MigrationCore", "MigrationLog", "PlanFile", "Postgres", "Routing", "Signals", argumentParser, asyncHTTPClient, nioCore, nioHTTP1, signals]
+            [
+                "Commands", "MigrationCore", "MigrationLog", "PlanFile", "Postgres", "Routing", "Signals",
+                argumentParser, asyncHTTPClient, nioCore, nioHTTP1, signals,
+            ]
         ),
         program("migrate", ["Commands"]),
         program("recommendations", ["Recommendations"]),
         program("demo", ["Demonstration"]),
+        // The specification.
+        .target(
+            name: "TestSupport",
+            dependencies: ["MigrationCore", "Postgres"],
+            path: "Tests/TestSupport",
+            swiftSettings: settings
+        ),
+        tests("MigrationCoreTests", ["MigrationCore", "PlanFile", "TestSupport"]),
+        tests("PlanFileTests", ["MigrationCore", "PlanFile"]),
+        tests("PostgresTests", ["Postgres", "TestSupport"]),
+        tests("MigrationLogTests", ["MigrationCore", "MigrationLog", "Postgres", "TestSupport"]),
+        tests("RoutingTests", ["MigrationCore", "Routing", "Signals"]),
+        tests(
+            "GatewayTests",
+            [
+                "Gateway", "MigrationCore", "Routing", "TestSupport", asyncHTTPClient, lifecycle, logging, nioCore,
+                nioHTTP1, nioPosix,
+            ]
+        ),
+        tests(
+            "WorkerTests",
+            ["MigrationCore", "MigrationLog", "Postgres", "TestSupport", "Worker", lifecycle, logging]
+        ),
+        tests("RecommendationsTests", ["Postgres", "Recommendations", "TestSupport"]),
+        tests("CommandsTests", ["Commands", "Postgres", "TestSupport", "migrate"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -19,12 +19,19 @@ package struct Migrate: AsyncParsableCommand {
             Exit codes: 0 done, 1 failed or diverged, 2 usage, 3 refused by the rules, 4 database or network.
             """,
         groupedSubcommands: [
-            CommandGroup(name: "Set up", subcommands: [Database.self, PlanCommand.self, Create.self, Run.self, GatewayRun.self]),
-            CommandGroup(name: "See", subcommands: [Status.self, History.self, ReplayCommand.self, RouteCommand.self, Try.self]),
+            CommandGroup(
+                name: "Set up",
+                subcommands: [Database.self, PlanCommand.self, Create.self, Run.self, GatewayRun.self]
+            ),
+            CommandGroup(
+                name: "See",
+                subcommands: [Status.self, History.self, ReplayCommand.self, RouteCommand.self, Try.self]
+            ),
             CommandGroup(
                 name: "Override",
                 subcommands: [
-                    Start.self, HaltCommand.self, Resume.self, RollbackCommand.self, SetWeight.self, FlagCommand.self, Approve.self, Skip.self,
+                    Start.self, HaltCommand.self, Resume.self, RollbackCommand.self, SetWeight.self, FlagCommand.self,
+                    Approve.self, Skip.self,
                     Abandon.self, Restart.self, RetireRouter.self,
                 ]
             ),

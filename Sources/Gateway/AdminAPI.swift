@@ -28,16 +28,22 @@ struct AdminAPI: Sendable {
         router.get("health") { _, _ in "ok\n" }
         router.get("routes") { _, _ in
             Routes(
-                router: settings.name, environment: settings.environment, table: await keeper.table,
-                legacyRequests: traffic.legacyRequests, candidateRequests: traffic.candidateRequests,
+                router: settings.name,
+                environment: settings.environment,
+                table: await keeper.table,
+                legacyRequests: traffic.legacyRequests,
+                candidateRequests: traffic.candidateRequests,
                 candidateRequestsSinceAcknowledgement: traffic.candidateRequestsSinceAcknowledgement,
-                lastCandidateAt: traffic.lastCandidateAt, underWay: traffic.underWay
+                lastCandidateAt: traffic.lastCandidateAt,
+                underWay: traffic.underWay
             )
         }
         var quiet = logger
         quiet.logLevel = .warning
         return Application(
-            router: router, configuration: .init(address: .hostname(settings.host, port: settings.adminPort)), logger: quiet
+            router: router,
+            configuration: .init(address: .hostname(settings.host, port: settings.adminPort)),
+            logger: quiet
         )
     }
 }

@@ -34,7 +34,11 @@ final class Exchange {
     var timeout: Scheduled<Void>?
 
     init(
-        head: HTTPRequestHead, entry: RouteSnapshot.Entry, bucket: Int, implementation: Implementation, startedAt: TimeSpan
+        head: HTTPRequestHead,
+        entry: RouteSnapshot.Entry,
+        bucket: Int,
+        implementation: Implementation,
+        startedAt: TimeSpan
     ) {
         self.head = head
         self.entry = entry

@@ -7,7 +7,8 @@ enum ForwardedHeaders {
     /// Says which implementation answered.
     static let implementation = "x-migrate-implementation"
     private static let hopByHop: Set<String> = [
-        "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding",
+        "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
+        "transfer-encoding",
         "upgrade",
     ]
 
@@ -26,7 +27,9 @@ enum ForwardedHeaders {
         return HTTPRequestHead(version: .http1_1, method: head.method, uri: head.uri, headers: headers)
     }
 
-    static func response(_ head: HTTPResponseHead, from implementation: Implementation, isPersistent: Bool) -> HTTPResponseHead {
+    static func response(_ head: HTTPResponseHead, from implementation: Implementation, isPersistent: Bool)
+        -> HTTPResponseHead
+    {
         var headers = endToEnd(head.headers)
         headers.add(name: "via", value: "1.1 migrate")
         headers.replaceOrAdd(name: Self.implementation, value: implementation.rawValue)

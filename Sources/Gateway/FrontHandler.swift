@@ -81,12 +81,19 @@ extension FrontHandler {
         }
         if let length = head.headers.first(name: "content-length").flatMap({ Int($0) }), length > settings.largestBody {
             isDropping = true
-            return refuse(.payloadTooLarge, "the body is larger than \(settings.largestBody) bytes", isPersistent: false)
+            return refuse(
+                .payloadTooLarge,
+                "the body is larger than \(settings.largestBody) bytes",
+                isPersistent: false
+            )
         }
         let key = RequestKey.find(loop.snapshot.stickyBy, head.headers, client: context.remoteAddress)
         let bucket = key.map { Bucket.of($0, migration: loop.snapshot.migration) } ?? Int.random(in: 0..<Bucket.count)
         let exchange = Exchange(
-            head: head, entry: entry, bucket: bucket, implementation: Bucket.implementation(bucket, weight: entry.weight),
+            head: head,
+            entry: entry,
+            bucket: bucket,
+            implementation: Bucket.implementation(bucket, weight: entry.weight),
             startedAt: SystemClock.steady
         )
         self.exchange = exchange
@@ -139,7 +146,11 @@ extension FrontHandler {
         guard exchange.bodyBytes <= settings.largestBody else {
             isDropping = true
             finish(exchange, outcome: nil, keepsUpstream: false)
-            return refuse(.payloadTooLarge, "the body is larger than \(settings.largestBody) bytes", isPersistent: false)
+            return refuse(
+                .payloadTooLarge,
+                "the body is larger than \(settings.largestBody) bytes",
+                isPersistent: false
+            )
         }
         pass(.body(bytes), exchange)
     }
@@ -181,7 +192,11 @@ extension FrontHandler: UpstreamDelegate {
             exchange.status = head.status.code
             exchange.cacheStatus = head.headers.first(name: "cache-status")
             exchange.upstreamIsPersistent = head.isKeepAlive
-            let answer = ForwardedHeaders.response(head, from: exchange.implementation, isPersistent: exchange.isPersistent)
+            let answer = ForwardedHeaders.response(
+                head,
+                from: exchange.implementation,
+                isPersistent: exchange.isPersistent
+            )
             context.write(wrapOutboundOut(.head(answer)), promise: nil)
         case .body(let bytes):
             context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(bytes))), promise: nil)
@@ -208,8 +223,14 @@ extension FrontHandler: UpstreamDelegate {
     /// A kept connection that ends before a word may only have been idle too long: an idempotent request is sent once more.
     private func lost(_ exchange: Exchange, _ upstream: Upstream, _ error: (any Error)?) {
         let isIdempotent = [.GET, .HEAD, .OPTIONS].contains(exchange.head.method)
-        guard upstream.hasServed, isIdempotent, exchange.bodyBytes == 0, exchange.isRequestComplete, !exchange.isRetried, error == nil else {
-            return fail(exchange, .badGateway, error == nil ? "the service closed the connection" : "the service's answer is not HTTP")
+        guard upstream.hasServed, isIdempotent, exchange.bodyBytes == 0, exchange.isRequestComplete,
+            !exchange.isRetried, error == nil
+        else {
+            return fail(
+                exchange,
+                .badGateway,
+                error == nil ? "the service closed the connection" : "the service's answer is not HTTP"
+            )
         }
         exchange.isRetried = true
         exchange.state = .connecting
@@ -231,11 +252,17 @@ extension FrontHandler: UpstreamDelegate {
 
     private func timedOut(_ exchange: Exchange) {
         guard !exchange.isDone else { return }
-        fail(exchange, .gatewayTimeout, "the service did not answer within \(exchange.entry.service.timeout)", outcome: .timedOut)
+        fail(
+            exchange,
+            .gatewayTimeout,
+            "the service did not answer within \(exchange.entry.service.timeout)",
+            outcome: .timedOut
+        )
     }
 
     /// Ends an exchange whose service failed: with an answer while there is none, by closing once there is half of one.
-    private func fail(_ exchange: Exchange, _ status: HTTPResponseStatus, _ message: String, outcome: Outcome = .failed) {
+    private func fail(_ exchange: Exchange, _ status: HTTPResponseStatus, _ message: String, outcome: Outcome = .failed)
+    {
         let hasBegun: Bool
         if case .answering = exchange.state { hasBegun = true } else { hasBegun = false }
         finish(exchange, outcome: outcome, keepsUpstream: false)
@@ -243,7 +270,12 @@ extension FrontHandler: UpstreamDelegate {
             context?.close(promise: nil)
         } else {
             isDropping = !exchange.isRequestComplete
-            refuse(status, message, isPersistent: exchange.isPersistent && exchange.isRequestComplete, from: exchange.implementation)
+            refuse(
+                status,
+                message,
+                isPersistent: exchange.isPersistent && exchange.isRequestComplete,
+                from: exchange.implementation
+            )
         }
         setReading(true)
     }
@@ -264,20 +296,35 @@ extension FrontHandler: UpstreamDelegate {
         let latency = SystemClock.steady - exchange.startedAt
         let cache = exchange.cacheStatus.flatMap { CacheOutcome(header: $0) }
         traffic.meter.count(
-            service: exchange.entry.index, exchange.implementation, outcome, latency: latency, cache: cache, at: SystemClock.now
+            service: exchange.entry.index,
+            exchange.implementation,
+            outcome,
+            latency: latency,
+            cache: cache,
+            at: SystemClock.now
         )
     }
 
     /// An answer of the gateway's own.
-    private func refuse(_ status: HTTPResponseStatus, _ message: String, isPersistent: Bool, from implementation: Implementation? = nil) {
+    private func refuse(
+        _ status: HTTPResponseStatus,
+        _ message: String,
+        isPersistent: Bool,
+        from implementation: Implementation? = nil
+    ) {
         guard let context else { return }
         let text = message.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
         let body = ByteBuffer(string: "{\"error\":{\"status\":\"\(status.reasonPhrase)\",\"message\":\"\(text)\"}}")
-        var headers: HTTPHeaders = ["content-type": "application/json", "content-length": "\(body.readableBytes)", "via": "1.1 migrate"]
+        var headers: HTTPHeaders = [
+            "content-type": "application/json", "content-length": "\(body.readableBytes)", "via": "1.1 migrate",
+        ]
         if let implementation { headers.add(name: ForwardedHeaders.implementation, value: implementation.rawValue) }
         if !isPersistent { headers.add(name: "connection", value: "close") }
         let channel = context.channel
-        context.write(wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: status, headers: headers))), promise: nil)
+        context.write(
+            wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: status, headers: headers))),
+            promise: nil
+        )
         context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
         context.writeAndFlush(wrapOutboundOut(.end(nil))).assumeIsolated().whenComplete { _ in
             if !isPersistent { channel.close(promise: nil) }

@@ -30,8 +30,14 @@ package struct Gateway: ServiceLifecycle.Service {
     ///   - first: the head of the log, where it could be read; in force before anything is accepted.
     ///   - didBind: told the port once clients are accepted.
     package init(
-        settings: GatewaySettings, plan: Plan, kept: RouteTable?, first: RouteTable?, source: any RouteSource, sink: any SignalSink,
-        logger: Logger, didBind: @escaping @Sendable (Int) -> Void = { _ in }
+        settings: GatewaySettings,
+        plan: Plan,
+        kept: RouteTable?,
+        first: RouteTable?,
+        source: any RouteSource,
+        sink: any SignalSink,
+        logger: Logger,
+        didBind: @escaping @Sendable (Int) -> Void = { _ in }
     ) async throws {
         self.settings = settings
         self.plan = plan
@@ -42,9 +48,17 @@ package struct Gateway: ServiceLifecycle.Service {
         group = MultiThreadedEventLoopGroup(numberOfThreads: settings.threads)
         traffic = TrafficRecord(meter: Meter(services: plan.services.count, clock: plan.clock))
         loops = try await Loops(
-            group: group, snapshot: RouteSnapshot(plan: plan, weights: kept?.weights ?? [:]), settings: settings
+            group: group,
+            snapshot: RouteSnapshot(plan: plan, weights: kept?.weights ?? [:]),
+            settings: settings
         )
-        keeper = RouteKeeper(plan: plan, kept: kept, store: RouteStore(file: settings.stateFile), loops: loops, traffic: traffic)
+        keeper = RouteKeeper(
+            plan: plan,
+            kept: kept,
+            store: RouteStore(file: settings.stateFile),
+            loops: loops,
+            traffic: traffic
+        )
         if let first { _ = try await keeper.apply(first) }
     }
 
@@ -54,19 +68,34 @@ package struct Gateway: ServiceLifecycle.Service {
         let services: [any ServiceLifecycle.Service] = [
             RouteFollower(source: source, keeper: keeper, logger: logger),
             SignalPump(
-                name: settings.name, environment: settings.environment, clock: plan.clock, meter: traffic.meter, sink: sink, logger: logger
+                name: settings.name,
+                environment: settings.environment,
+                clock: plan.clock,
+                meter: traffic.meter,
+                sink: sink,
+                logger: logger
             ),
             Prober(plan: plan, meter: traffic.meter, client: client),
             AdminAPI(settings: settings, keeper: keeper, traffic: traffic, logger: logger).application(),
-            GatewayServer(group: group, loops: loops, settings: settings, traffic: traffic, logger: logger, didBind: didBind),
+            GatewayServer(
+                group: group,
+                loops: loops,
+                settings: settings,
+                traffic: traffic,
+                logger: logger,
+                didBind: didBind
+            ),
         ]
+        let result: Result<Void, any Error>
         do {
-            try await ServiceGroup(configuration: .init(services: services.map { .init(service: $0) }, logger: logger)).run()
+            let members = services.map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) }
+            try await ServiceGroup(configuration: .init(services: members, logger: logger)).run()
+            result = .success(())
         } catch {
-            try? await client.shutdown()
-            throw error
+            result = .failure(error)
         }
         try await client.shutdown()
         try await group.shutdownGracefully()
+        try result.get()
     }
 }

@@ -32,11 +32,14 @@ struct GatewayServer: ServiceLifecycle.Service {
             .bind(host: settings.host, port: settings.port)
             .get()
         let port = server.localAddress?.port ?? settings.port
-        logger.info("accepting", metadata: ["host": "\(settings.host)", "port": "\(port)", "environment": "\(settings.environment)"])
+        logger.info(
+            "accepting",
+            metadata: ["host": "\(settings.host)", "port": "\(port)", "environment": "\(settings.environment)"]
+        )
         didBind(port)
-        try await withGracefulShutdownHandler {
+        try await withTaskCancellationOrGracefulShutdownHandler {
             try await server.closeFuture.get()
-        } onGracefulShutdown: {
+        } onCancelOrGracefulShutdown: {
             server.close(promise: nil)
         }
         try await drain()
@@ -45,6 +48,8 @@ struct GatewayServer: ServiceLifecycle.Service {
     private func drain() async throws {
         let end = ContinuousClock.now + .microseconds(settings.drainTimeout.rawValue)
         while traffic.underWay > 0, ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(10)) }
-        if traffic.underWay > 0 { logger.warning("stopping with requests under way", metadata: ["requests": "\(traffic.underWay)"]) }
+        if traffic.underWay > 0 {
+            logger.warning("stopping with requests under way", metadata: ["requests": "\(traffic.underWay)"])
+        }
     }
 }

@@ -21,8 +21,16 @@ package struct GatewaySettings: Sendable {
     package var threads: Int
 
     package init(
-        name: String, environment: String, host: String, port: Int, adminPort: Int, stateFile: URL, largestBody: Int = 10 * 1024 * 1024,
-        connectTimeout: TimeSpan = .seconds(2), idleTimeout: TimeSpan = .seconds(75), drainTimeout: TimeSpan = .seconds(10),
+        name: String,
+        environment: String,
+        host: String,
+        port: Int,
+        adminPort: Int,
+        stateFile: URL,
+        largestBody: Int = 10 * 1024 * 1024,
+        connectTimeout: TimeSpan = .seconds(2),
+        idleTimeout: TimeSpan = .seconds(75),
+        drainTimeout: TimeSpan = .seconds(10),
         threads: Int = 2
     ) {
         self.name = name

@@ -10,7 +10,10 @@ final class Loops: Sendable {
         var states: [(any EventLoop, NIOLoopBound<LoopState>)] = []
         for loop in group.makeIterator() {
             let state = try await loop.submit {
-                NIOLoopBound(LoopState(snapshot: snapshot, pool: UpstreamPool(loop: loop, settings: settings)), eventLoop: loop)
+                NIOLoopBound(
+                    LoopState(snapshot: snapshot, pool: UpstreamPool(loop: loop, settings: settings)),
+                    eventLoop: loop
+                )
             }.get()
             states.append((loop, state))
         }

@@ -26,7 +26,10 @@ struct RouteFollower: ServiceLifecycle.Service {
     private func take(_ table: RouteTable) async {
         do {
             if try await keeper.apply(table) {
-                logger.info("route in force", metadata: ["revision": "\(table.revision)", "weights": "\(table.weights.mapValues(\.rawValue))"])
+                logger.info(
+                    "route in force",
+                    metadata: ["revision": "\(table.revision)", "weights": "\(table.weights.mapValues(\.rawValue))"]
+                )
             }
             await source.acknowledge(table)
         } catch {

@@ -33,7 +33,11 @@ final class RouteSnapshot: Sendable {
         for (index, service) in plan.services.enumerated() {
             guard let legacy = Address(service.legacy), let candidate = Address(service.candidate) else { continue }
             entries[service.path] = Entry(
-                index: index, service: service, legacy: legacy, candidate: candidate, weight: weights[service.name] ?? .zero
+                index: index,
+                service: service,
+                legacy: legacy,
+                candidate: candidate,
+                weight: weights[service.name] ?? .zero
             )
         }
         self.entries = entries

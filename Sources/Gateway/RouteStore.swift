@@ -28,7 +28,9 @@ package struct RouteStore: Sendable {
             return try JSONDecoder().decode(Kept.self, from: Data(contentsOf: file))
         } catch {
             throw RoutingError(
-                .storage, "the state file \(file.path) cannot be read", mend: "remove it while the gateway is stopped and the database is there"
+                .storage,
+                "the state file \(file.path) cannot be read",
+                mend: "remove it while the gateway is stopped and the database is there"
             )
         }
     }

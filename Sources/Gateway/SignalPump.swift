@@ -45,7 +45,10 @@ struct SignalPump: ServiceLifecycle.Service {
                 try await sink.hand(in: waiting)
                 waiting = []
             } catch {
-                logger.warning("measurements kept back", metadata: ["windows": "\(waiting.count)", "reason": "\(error)"])
+                logger.warning(
+                    "measurements kept back",
+                    metadata: ["windows": "\(waiting.count)", "reason": "\(error)"]
+                )
             }
         }
     }

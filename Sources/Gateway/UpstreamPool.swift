@@ -57,7 +57,10 @@ final class UpstreamPool {
             }
             .connect(host: address.host, port: address.port)
             .flatMapThrowing { channel in
-                NIOLoopBound(try channel.pipeline.syncOperations.handler(type: Upstream.self), eventLoop: channel.eventLoop)
+                NIOLoopBound(
+                    try channel.pipeline.syncOperations.handler(type: Upstream.self),
+                    eventLoop: channel.eventLoop
+                )
             }
             .cascade(to: promise)
         return promise.futureResult.assumeIsolated().map { $0.value }

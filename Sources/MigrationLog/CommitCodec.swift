@@ -18,11 +18,19 @@ package enum CommitCodec {
     package static func decode(_ bytes: [UInt8], version: Int64, actor: String) throws(LogError) -> Commit {
         do {
             let body = try JSONDecoder().decode(Body.self, from: Data(bytes))
-            return Commit(version: version, actor: actor, decidedAt: body.decidedAt, command: body.command, events: body.events)
+            return Commit(
+                version: version,
+                actor: actor,
+                decidedAt: body.decidedAt,
+                command: body.command,
+                events: body.events
+            )
         } catch {
             throw LogError(
-                .damaged, "version \(version) cannot be read: \(words(error))",
-                mend: "a newer release may have written it; otherwise it was damaged", version: version
+                .damaged,
+                "version \(version) cannot be read: \(words(error))",
+                mend: "a newer release may have written it; otherwise it was damaged",
+                version: version
             )
         }
     }

@@ -34,14 +34,23 @@ package struct CommitRow: Hashable, Sendable {
     ///   - prev: the hash of the row before; empty before the first.
     func verify(log: UUID, stream: String, version expected: Int64, prev head: [UInt8]?) throws(LogError) {
         guard version == expected else {
-            throw LogError(.damaged, "version \(expected) is missing: version \(version) stands in its place", version: expected)
+            throw LogError(
+                .damaged,
+                "version \(expected) is missing: version \(version) stands in its place",
+                version: expected
+            )
         }
         if let head, prev != head {
-            throw LogError(.damaged, "version \(version) does not follow on the hash of version \(version - 1)", version: version)
+            throw LogError(
+                .damaged,
+                "version \(version) does not follow on the hash of version \(version - 1)",
+                version: version
+            )
         }
         guard CommitHash.hash(log: log, stream: stream, row: self) == hash else {
             throw LogError(
-                .damaged, "version \(version): the row's bytes do not hash to the recorded hash: it was changed after it was written",
+                .damaged,
+                "version \(version): the row's bytes do not hash to the recorded hash: it was changed after it was written",
                 version: version
             )
         }

@@ -26,7 +26,13 @@ package struct LogError: Error, Sendable {
     /// The first version that is wrong, where one is.
     package var version: Int64?
 
-    package init(_ code: Code, _ message: String, mend: String? = nil, cause: PostgresError? = nil, version: Int64? = nil) {
+    package init(
+        _ code: Code,
+        _ message: String,
+        mend: String? = nil,
+        cause: PostgresError? = nil,
+        version: Int64? = nil
+    ) {
         self.code = code
         self.message = message
         self.mend = mend
@@ -50,9 +56,15 @@ extension LogError {
     init(_ error: PostgresError) {
         switch error.sqlState {
         case State.undefinedTable, State.undefinedFunction, State.undefinedSchema:
-            self.init(.schema, "the database has no schema of migrate", mend: "install it: migrate db install", cause: error)
+            self.init(
+                .schema,
+                "the database has no schema of migrate",
+                mend: "install it: migrate db install",
+                cause: error
+            )
         case State.commandReused: self.init(.commandReused, error.message, cause: error)
-        case State.damagedHead: self.init(.damaged, error.message, mend: "find out who changed it: migrate replay", cause: error)
+        case State.damagedHead:
+            self.init(.damaged, error.message, mend: "find out who changed it: migrate replay", cause: error)
         default: self.init(.database, error.description, cause: error)
         }
     }

@@ -61,7 +61,9 @@ package struct LogListener: Sendable {
                 let arrived = try await connection.run { try $0.notifications(within: Self.patience) }
                 if arrived.isEmpty { await each(.idle) }
                 for notification in arrived {
-                    await each(.notified(stream: notification.payload.split(separator: " ").first.map(String.init) ?? ""))
+                    await each(
+                        .notified(stream: notification.payload.split(separator: " ").first.map(String.init) ?? "")
+                    )
                 }
             } catch {
                 return

@@ -30,7 +30,11 @@ extension MigrationLog {
     /// - Returns: the commit; nil when there is nothing to record.
     /// - Throws: a `Refusal` of a worker's command or of one without a migration; a ``LogError``.
     package func perform(
-        _ command: Command, on stream: String, by actor: String, id: UUID = UUID(), known: Stream? = nil,
+        _ command: Command,
+        on stream: String,
+        by actor: String,
+        id: UUID = UUID(),
+        known: Stream? = nil,
         also: [PostgresStatement] = []
     ) async throws -> Performed? {
         var known = known
@@ -56,10 +60,14 @@ extension MigrationLog {
             }
         }
         let cause = last ?? PostgresError(.unavailable, "no attempt was made")
-        guard outcomeIsOpen else { throw LogError(.contended, "others append to \(stream) all the time: \(cause)", cause: cause) }
+        guard outcomeIsOpen else {
+            throw LogError(.contended, "others append to \(stream) all the time: \(cause)", cause: cause)
+        }
         throw LogError(
-            .unknownOutcome, "the connection broke during the commit, and the database could not be asked whether it stands: \(cause)",
-            mend: "send the same command ID again: \(id.uuidString.lowercased())", cause: cause
+            .unknownOutcome,
+            "the connection broke during the commit, and the database could not be asked whether it stands: \(cause)",
+            mend: "send the same command ID again: \(id.uuidString.lowercased())",
+            cause: cause
         )
     }
 
@@ -69,21 +77,33 @@ extension MigrationLog {
     }
 
     private static func attempt(
-        _ command: Command, _ name: String, _ actor: String, _ id: UUID, _ known: Stream?, _ also: [PostgresStatement],
-        _ outcomeIsOpen: Bool, _ connection: isolated PostgresConnection
+        _ command: Command,
+        _ name: String,
+        _ actor: String,
+        _ id: UUID,
+        _ known: Stream?,
+        _ also: [PostgresStatement],
+        _ outcomeIsOpen: Bool,
+        _ connection: isolated PostgresConnection
     ) throws -> Performed? {
-        if outcomeIsOpen, let found = try find(id, name, connection) { return found }
+        if outcomeIsOpen, let found = try find(id, of: command, name, connection) { return found }
         let stream = try load(name, from: known, on: connection)
         let events = try stream.state.decideRecorded(command, by: actor, at: stream.now)
         guard !events.isEmpty else { return nil }
-        let commit = Commit(version: stream.state.version + 1, actor: actor, decidedAt: stream.now, command: command, events: events)
+        let commit = Commit(
+            version: stream.state.version + 1,
+            actor: actor,
+            decidedAt: stream.now,
+            command: command,
+            events: events
+        )
         let next = try stream.state.folding(commit)
         let body = try CommitCodec.encode(command: command, decidedAt: stream.now, events: events)
         var statements = [PostgresStatement("begin"), appendStatement(name, stream.state.version, id, actor, body)]
         statements += try derived(name, from: stream.state, to: next) + also + [PostgresStatement("commit")]
         let answers = try pipelined(statements, connection)
         guard let row = answers[1].first else { throw PostgresError(.unexpectedValue, "append answered without a row") }
-        if try row.bool("is_repeated") { return try find(id, name, connection) }
+        if try row.bool("is_repeated") { return try find(id, of: command, name, connection) }
         var after = stream
         after.state = next
         after.head = try row.bytes("hash")
@@ -92,7 +112,8 @@ extension MigrationLog {
 
     /// Sends a transaction in one round trip; an error leaves no open transaction behind.
     private static func pipelined(
-        _ statements: [PostgresStatement], _ connection: isolated PostgresConnection
+        _ statements: [PostgresStatement],
+        _ connection: isolated PostgresConnection
     ) throws -> [PostgresRows] {
         do {
             return try connection.pipeline(statements)
@@ -103,7 +124,11 @@ extension MigrationLog {
     }
 
     private static func appendStatement(
-        _ stream: String, _ expected: Int64, _ id: UUID, _ actor: String, _ body: [UInt8]
+        _ stream: String,
+        _ expected: Int64,
+        _ id: UUID,
+        _ actor: String,
+        _ body: [UInt8]
     ) -> PostgresStatement {
         PostgresStatement(
             "select version, at, hash, is_repeated from migrate.append($1::text, $2::bigint, $3::uuid, $4::text, $5::bytea)",
@@ -113,7 +138,9 @@ extension MigrationLog {
 
     /// The projections that change, and now and then a snapshot.
     private static func derived(
-        _ stream: String, from old: MigrationState, to new: MigrationState
+        _ stream: String,
+        from old: MigrationState,
+        to new: MigrationState
     ) throws -> [PostgresStatement] {
         var projections = Projections(of: old)
         var statements = projections.advance(to: new).map { row in
@@ -135,13 +162,21 @@ extension MigrationLog {
     }
 
     /// The commit that a command ID has made, with the stream as it is now.
-    private static func find(_ id: UUID, _ name: String, _ connection: isolated PostgresConnection) throws -> Performed? {
+    private static func find(
+        _ id: UUID,
+        of command: Command,
+        _ name: String,
+        _ connection: isolated PostgresConnection
+    ) throws -> Performed? {
         let row = try connection.query(
             "select \(CommitRow.columns) from migrate.commit where command_id = $1::uuid and stream = $2::text",
             [.text(id.uuidString), .text(name)]
         ).first
         guard let row = try row.map({ try CommitRow($0) }) else { return nil }
         let commit = try CommitCodec.decode(row.body, version: row.version, actor: row.actor)
+        guard commit.command == command else {
+            throw LogError(.commandReused, "command \(id.uuidString.lowercased()) was already used for another command")
+        }
         return Performed(commit: commit, stream: try load(name, from: nil, on: connection), isRepeated: true)
     }
 }

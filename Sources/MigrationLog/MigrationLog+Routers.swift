@@ -39,12 +39,18 @@ extension MigrationLog {
                 var weights: [String: Weight] = [:]
                 for row in rows {
                     guard let weight = Weight(rawValue: Int(try row.int("effective"))) else {
-                        throw LogError(.damaged, "the projection has a weight out of range", mend: "compare it with the log: migrate replay")
+                        throw LogError(
+                            .damaged,
+                            "the projection has a weight out of range",
+                            mend: "compare it with the log: migrate replay"
+                        )
                     }
                     weights[try row.text("service")] = weight
                 }
                 return Route(
-                    log: try first.uuid("log_id").uuidString.lowercased(), revision: try first.int("revision"), hash: Hex.text(try first.bytes("hash")),
+                    log: try first.uuid("log_id").uuidString.lowercased(),
+                    revision: try first.int("revision"),
+                    hash: Hex.text(try first.bytes("hash")),
                     weights: weights
                 )
             }
@@ -53,7 +59,12 @@ extension MigrationLog {
 
     /// A router says what is in force and durable there.
     package func report(
-        _ stream: String, router: String, environment: String, log: String?, revision: Int64?, notify: Bool
+        _ stream: String,
+        router: String,
+        environment: String,
+        log: String?,
+        revision: Int64?,
+        notify: Bool
     ) async throws {
         try await guarded {
             try await pool.run { connection in
@@ -66,7 +77,9 @@ extension MigrationLog {
                     """,
                     [.text(stream), .text(router), .text(environment), .text(log), .int(revision)]
                 )
-                if notify { _ = try connection.query("select pg_notify('\(Self.reportChannel)', $1::text)", [.text(stream)]) }
+                if notify {
+                    _ = try connection.query("select pg_notify('\(Self.reportChannel)', $1::text)", [.text(stream)])
+                }
             }
         }
     }
@@ -76,7 +89,8 @@ extension MigrationLog {
         try await guarded {
             try await pool.run { connection in
                 _ = try connection.query(
-                    "delete from migrate.router where stream = $1::text and name = $2::text", [.text(stream), .text(router)]
+                    "delete from migrate.router where stream = $1::text and name = $2::text",
+                    [.text(stream), .text(router)]
                 )
             }
         }
@@ -87,7 +101,8 @@ extension MigrationLog {
         try await guarded {
             try await pool.run { connection in
                 try connection.query(
-                    "select pg_notify('\(Self.routeChannel)', $1::text)", [.text("\(stream) \(version)")]
+                    "select pg_notify('\(Self.routeChannel)', $1::text)",
+                    [.text("\(stream) \(version)")]
                 )
             }
         }

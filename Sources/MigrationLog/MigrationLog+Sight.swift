@@ -20,12 +20,17 @@ extension MigrationLog {
                     [.text(stream), .int(next)]
                 ).rows.map { row in
                     RouterSignal(
-                        k: try row.int("k"), router: try row.text("router"), environment: try row.text("environment"),
+                        k: try row.int("k"),
+                        router: try row.text("router"),
+                        environment: try row.text("environment"),
                         services: try Self.services(try row.bytes("body"))
                     )
                 }
                 let sight = WorkerMachine.Sight(
-                    now: loaded.now, state: loaded.state, reports: reports, signals: signals.filter { $0.k == next },
+                    now: loaded.now,
+                    state: loaded.state,
+                    reports: reports,
+                    signals: signals.filter { $0.k == next },
                     late: signals.filter { $0.k < next }
                 )
                 return (loaded, sight)
@@ -42,7 +47,9 @@ extension MigrationLog {
         }
     }
 
-    private static func reports(of stream: String, log: UUID, _ connection: isolated PostgresConnection) throws -> [RouterReport] {
+    private static func reports(of stream: String, log: UUID, _ connection: isolated PostgresConnection) throws
+        -> [RouterReport]
+    {
         try connection.query(
             "select name, environment, log_id, revision, seen_at from migrate.router where stream = $1::text order by name",
             [.text(stream)]
@@ -50,7 +57,8 @@ extension MigrationLog {
             // A revision of another incarnation of the log says nothing about this one.
             let isOurs = try row.optionalBytes("log_id") != nil && row.uuid("log_id") == log
             return RouterReport(
-                router: try row.text("name"), environment: try row.text("environment"),
+                router: try row.text("name"),
+                environment: try row.text("environment"),
                 revision: isOurs ? try row.optionalInt("revision") : nil,
                 seenAt: Timestamp(rawValue: try row.microseconds("seen_at"))
             )

@@ -32,9 +32,14 @@ package struct MigrationLog: Sendable {
         }
     }
 
-    static func load(_ stream: String, from known: Stream?, on connection: isolated PostgresConnection) throws -> Stream {
+    static func load(_ stream: String, from known: Stream?, on connection: isolated PostgresConnection) throws -> Stream
+    {
         var loaded = Stream(
-            log: try known?.log ?? identity(connection), name: stream, now: .init(rawValue: 0), state: .initial, head: []
+            log: try known?.log ?? identity(connection),
+            name: stream,
+            now: .init(rawValue: 0),
+            state: .initial,
+            head: []
         )
         if let known {
             loaded.state = known.state
@@ -58,8 +63,12 @@ package struct MigrationLog: Sendable {
         return loaded
     }
 
-    private static func snapshot(_ stream: String, _ connection: isolated PostgresConnection) throws -> MigrationState? {
-        let row = try connection.query("select version, body from migrate.snapshot where stream = $1::text", [.text(stream)]).first
+    private static func snapshot(_ stream: String, _ connection: isolated PostgresConnection) throws -> MigrationState?
+    {
+        let row = try connection.query(
+            "select version, body from migrate.snapshot where stream = $1::text",
+            [.text(stream)]
+        ).first
         guard let row, let state = try? JSONDecoder().decode(MigrationState.self, from: Data(row.bytes("body"))),
             state.version == (try row.int("version"))
         else {
@@ -92,7 +101,9 @@ package struct MigrationLog: Sendable {
     package func streams() async throws -> [String] {
         try await guarded {
             try await pool.run { connection in
-                try connection.query("select stream from migrate.stream order by stream").rows.map { try $0.text("stream") }
+                try connection.query("select stream from migrate.stream order by stream").rows.map {
+                    try $0.text("stream")
+                }
             }
         }
     }

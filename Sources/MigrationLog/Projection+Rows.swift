@@ -13,7 +13,8 @@ extension Migration {
             table: .migration,
             values: [
                 .text(phase.name), .text(step.map { plan.stage(at: $0.position).name }),
-                .int(step.map { Int64(plan.weight(at: $0.position).rawValue) }), .text(planHash), .int(plannedAt.rawValue),
+                .int(step.map { Int64(plan.weight(at: $0.position).rawValue) }), .text(planHash),
+                .int(plannedAt.rawValue),
                 .text(plannedBy), .int(nextWindow), .int(step?.bake.map { Int64($0.run) }), .text(reason),
             ]
         )
@@ -38,7 +39,8 @@ extension Migration {
                     table: .traffic,
                     values: [
                         .text(traffic.environment), .text(plan.services[index].name), .int(traffic.revision),
-                        .int(traffic.weights[index].rawValue), .int(traffic.effective[index].rawValue), .int(routers.count),
+                        .int(traffic.weights[index].rawValue), .int(traffic.effective[index].rawValue),
+                        .int(routers.count),
                         .int(acknowledged), .int(share.map { Int64($0.value) }), .int(share.map { Int64($0.of) }),
                     ]
                 )
@@ -67,8 +69,10 @@ extension Migration {
             return ProjectionRow(
                 table: .criterion,
                 values: [
-                    .text("trigger"), .int(index + 1), .text(plan.triggers[index].description), .text(judged?.verdict.rawValue),
-                    .int(judged?.candidate.map { Int64($0.value) }), .int(judged?.candidate.map { Int64($0.of) }), .null, .null,
+                    .text("trigger"), .int(index + 1), .text(plan.triggers[index].description),
+                    .text(judged?.verdict.rawValue),
+                    .int(judged?.candidate.map { Int64($0.value) }), .int(judged?.candidate.map { Int64($0.of) }),
+                    .null, .null,
                     .int(streaks[index].breaches), .int(plan.triggers[index].need(window: plan.window)),
                 ]
             )
@@ -86,7 +90,8 @@ extension Migration {
             values: [
                 .int(rollback.number), .text(cause), .text(words(rollback.cause)), .text(rollback.outcome.rawValue),
                 .int(rollback.from.rawValue), .int(rollback.revision), .int(rollback.onset?.rawValue),
-                .int(rollback.detectedAt?.rawValue), .int(rollback.decidedAt.rawValue), .int(rollback.acknowledgedAt?.rawValue),
+                .int(rollback.detectedAt?.rawValue), .int(rollback.decidedAt.rawValue),
+                .int(rollback.acknowledgedAt?.rawValue),
                 .int(rollback.confirmedAt?.rawValue), .bool(rollback.isOverdue),
             ]
         )

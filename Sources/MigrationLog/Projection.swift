@@ -29,7 +29,8 @@ package enum ProjectionTable: String, Hashable, Sendable, CaseIterable {
         switch self {
         case .migration:
             [
-                ("phase", .text), ("stage", .text), ("step", .int), ("plan_hash", .text), ("planned_at", .time), ("planned_by", .text),
+                ("phase", .text), ("stage", .text), ("step", .int), ("plan_hash", .text), ("planned_at", .time),
+                ("planned_by", .text),
                 ("next_window", .int), ("run", .int), ("reason", .text),
             ]
         case .traffic:
@@ -39,13 +40,16 @@ package enum ProjectionTable: String, Hashable, Sendable, CaseIterable {
             ]
         case .criterion:
             [
-                ("condition", .text), ("verdict", .text), ("value", .int), ("of", .int), ("legacy_value", .int), ("legacy_of", .int),
+                ("condition", .text), ("verdict", .text), ("value", .int), ("of", .int), ("legacy_value", .int),
+                ("legacy_of", .int),
                 ("breaches", .int), ("needed", .int),
             ]
         case .rollback:
             [
-                ("cause", .text), ("reason", .text), ("outcome", .text), ("from_weight", .int), ("revision", .int), ("onset", .time),
-                ("detected_at", .time), ("decided_at", .time), ("acknowledged_at", .time), ("confirmed_at", .time), ("is_overdue", .bool),
+                ("cause", .text), ("reason", .text), ("outcome", .text), ("from_weight", .int), ("revision", .int),
+                ("onset", .time),
+                ("detected_at", .time), ("decided_at", .time), ("acknowledged_at", .time), ("confirmed_at", .time),
+                ("is_overdue", .bool),
             ]
         }
     }
@@ -64,8 +68,11 @@ package enum ProjectionTable: String, Hashable, Sendable, CaseIterable {
             }
         }
         let key = (["stream"] + keys.map(\.name)).joined(separator: ", ")
-        let sets = (["version"] + columns.map { "\"\($0.name)\"" }).map { "\($0) = excluded.\($0)" }.joined(separator: ", ")
-        return "insert into migrate.\(rawValue) (\(names)) values ($1::text, $2::bigint, \(values.joined(separator: ", ")))"
+        let sets = (["version"] + columns.map { "\"\($0.name)\"" }).map { "\($0) = excluded.\($0)" }.joined(
+            separator: ", "
+        )
+        return
+            "insert into migrate.\(rawValue) (\(names)) values ($1::text, $2::bigint, \(values.joined(separator: ", ")))"
             + " on conflict (\(key)) do update set \(sets)"
     }
 

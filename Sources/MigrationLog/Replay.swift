@@ -67,7 +67,9 @@ package struct Replay: Sendable {
     }
 
     /// Decides one commit's command again, compares, and folds what was recorded.
-    package static func step(_ state: MigrationState, _ commit: Commit, appendedAt at: Timestamp) throws -> MigrationState {
+    package static func step(_ state: MigrationState, _ commit: Commit, appendedAt at: Timestamp) throws
+        -> MigrationState
+    {
         guard commit.decidedAt <= at, at - commit.decidedAt <= .seconds(60) else {
             throw Divergence(commit.version, "the decision's time lies more than 60 s before the commit's, or after it")
         }
@@ -79,14 +81,21 @@ package struct Replay: Sendable {
             decided = try state.decideRecorded(commit.command, by: commit.actor, at: commit.decidedAt)
         } catch {
             throw Divergence(
-                commit.version, "the recorded command is refused", recorded: words(commit.events), decided: error.message
+                commit.version,
+                "the recorded command is refused",
+                recorded: words(commit.events),
+                decided: error.message
             )
         }
         guard decided == commit.events else {
-            let index = zip(decided, commit.events).enumerated().first { $1.0 != $1.1 }?.offset ?? min(decided.count, commit.events.count)
+            let index =
+                zip(decided, commit.events).enumerated().first { $1.0 != $1.1 }?.offset
+                ?? min(decided.count, commit.events.count)
             throw Divergence(
-                commit.version, "the recorded command decides other events",
-                recorded: words(Array(commit.events.dropFirst(index))), decided: words(Array(decided.dropFirst(index)))
+                commit.version,
+                "the recorded command decides other events",
+                recorded: words(Array(commit.events.dropFirst(index))),
+                decided: words(Array(decided.dropFirst(index)))
             )
         }
         do {
@@ -105,7 +114,8 @@ package struct Replay: Sendable {
     /// Whether the stream ends here; false when somebody has appended since.
     private func isHead(_ version: Int64, _ head: [UInt8]) async throws -> Bool {
         let row = try await log.pool.run { [stream] connection in
-            try connection.query("select version, head from migrate.stream where stream = $1::text", [.text(stream)]).first
+            try connection.query("select version, head from migrate.stream where stream = $1::text", [.text(stream)])
+                .first
         }
         guard let row else {
             throw version == 0
@@ -116,10 +126,13 @@ package struct Replay: Sendable {
         guard recorded == version else {
             if recorded > version, try await !log.rows(stream, after: version).isEmpty { return false }
             throw Divergence(
-                min(recorded, version) + 1, "the stream's head says version \(recorded), and its commits end at \(version)"
+                min(recorded, version) + 1,
+                "the stream's head says version \(recorded), and its commits end at \(version)"
             )
         }
-        guard try row.bytes("head") == head else { throw Divergence(version, "the stream's head is not the last commit's hash") }
+        guard try row.bytes("head") == head else {
+            throw Divergence(version, "the stream's head is not the last commit's hash")
+        }
         return true
     }
 
@@ -129,17 +142,22 @@ package struct Replay: Sendable {
             for table in ProjectionTable.allCases {
                 for raw in try connection.query(table.select, [.text(stream)]).rows {
                     let row = try table.read(raw)
-                    found[[.text(table.rawValue)] + row.key] = Projections.Entry(row: row, version: try raw.int("version"))
+                    found[[.text(table.rawValue)] + row.key] = Projections.Entry(
+                        row: row,
+                        version: try raw.int("version")
+                    )
                 }
             }
             return found
         }
         let expected = projections.rows
-        for key in Set(expected.keys).union(found.keys).sorted(by: { "\($0)" < "\($1)" }) where expected[key] != found[key] {
+        for key in Set(expected.keys).union(found.keys).sorted(by: { "\($0)" < "\($1)" })
+        where expected[key] != found[key] {
             // Somebody may have appended since the last page was read.
             guard found[key].map({ $0.version <= state.version }) ?? true else { continue }
             throw Divergence(
-                nil, "the projection \(Self.name(key)) is not the fold's",
+                nil,
+                "the projection \(Self.name(key)) is not the fold's",
                 recorded: found[key].map { "version \($0.version): \(Self.words($0.row))" } ?? "no row",
                 decided: expected[key].map { "version \($0.version): \(Self.words($0.row))" } ?? "no row"
             )

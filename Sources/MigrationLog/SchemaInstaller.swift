@@ -86,7 +86,9 @@ package struct SchemaInstaller: Sendable {
         guard let last = rows.last else { return .absent }
         for row in rows {
             let number = try row.int("number")
-            guard let file = Schema.files.first(where: { $0.number == number }) else { return .newer(at: try last.int("number")) }
+            guard let file = Schema.files.first(where: { $0.number == number }) else {
+                return .newer(at: try last.int("number"))
+            }
             guard try row.bytes("checksum") == checksum(file) else { return .edited(number: number) }
         }
         let number = try last.int("number")
@@ -99,11 +101,23 @@ package struct SchemaInstaller: Sendable {
         switch status {
         case .absent: LogError(.schema, "the database has no schema of migrate", mend: "install it: migrate db install")
         case .behind(let number):
-            LogError(.schema, "the database has schema \(number), and this release needs \(newest)", mend: "upgrade it: migrate db install")
+            LogError(
+                .schema,
+                "the database has schema \(number), and this release needs \(newest)",
+                mend: "upgrade it: migrate db install"
+            )
         case .newer(let number):
-            LogError(.schema, "the database has schema \(number), and this release knows \(newest)", mend: "use the release that installed it, or a later one")
+            LogError(
+                .schema,
+                "the database has schema \(number), and this release knows \(newest)",
+                mend: "use the release that installed it, or a later one"
+            )
         case .edited(let number):
-            LogError(.schema, "schema file \(number) of the database is not this release's", mend: "find out who edited it; a released file never changes")
+            LogError(
+                .schema,
+                "schema file \(number) of the database is not this release's",
+                mend: "find out who edited it; a released file never changes"
+            )
         case .current(let number): LogError(.schema, "the database has schema \(number)")
         }
     }

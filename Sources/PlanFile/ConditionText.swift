@@ -18,7 +18,11 @@ package struct ConditionText {
         package var missing: Trigger.Missing
 
         package init(
-            exit: String? = nil, maxGap: TimeSpan? = nil, noData: TimeSpan? = nil, minimum: Int = 1, missing: Trigger.Missing = .hold
+            exit: String? = nil,
+            maxGap: TimeSpan? = nil,
+            noData: TimeSpan? = nil,
+            minimum: Int = 1,
+            missing: Trigger.Missing = .hold
         ) {
             self.exit = exit
             self.maxGap = maxGap
@@ -38,15 +42,18 @@ package struct ConditionText {
     private let end: Int
 
     private init(_ text: String) throws(Wrong) {
-        guard text.count <= Self.longest else { throw Wrong(offset: 0, message: "a condition has at most \(Self.longest) characters") }
+        guard text.count <= Self.longest else {
+            throw Wrong(offset: 0, message: "a condition has at most \(Self.longest) characters")
+        }
         words = []
         end = text.count
         for (offset, character) in text.enumerated() {
             let isOperator = "<>=!".contains(character)
-            let continues = words.last.map { word in
-                word.offset + word.text.count == offset && !"(),".contains(word.text)
-                    && isOperator == word.text.allSatisfy { "<>=!".contains($0) }
-            } ?? false
+            let continues =
+                words.last.map { word in
+                    word.offset + word.text.count == offset && !"(),".contains(word.text)
+                        && isOperator == word.text.allSatisfy { "<>=!".contains($0) }
+                } ?? false
             if character.isWhitespace {
                 continue
             } else if "(),".contains(character) || !continues {
@@ -62,7 +69,9 @@ package struct ConditionText {
     /// - Parameters:
     ///   - text: the condition.
     ///   - window: the length of a window, from which the settings that are not given follow.
-    package static func trigger(_ text: String, window: TimeSpan, defaults: Defaults = Defaults()) throws(Wrong) -> Trigger {
+    package static func trigger(_ text: String, window: TimeSpan, defaults: Defaults = Defaults()) throws(Wrong)
+        -> Trigger
+    {
         var reader = try ConditionText(text)
         let condition = try reader.comparison()
         try reader.keyword("for", "a trigger says for how long: \(condition) for 2m")
@@ -71,8 +80,13 @@ package struct ConditionText {
         try reader.finish()
         let exit = try reader.exit(settings.exit, condition)
         return Trigger(
-            condition: condition, duration: duration, exit: exit, maxGap: settings.maxGap ?? window * 2, noData: settings.noData,
-            minimum: settings.minimum, missing: settings.missing
+            condition: condition,
+            duration: duration,
+            exit: exit,
+            maxGap: settings.maxGap ?? window * 2,
+            noData: settings.noData,
+            minimum: settings.minimum,
+            missing: settings.missing
         )
     }
 
@@ -104,13 +118,18 @@ package struct ConditionText {
         let name = try next("a metric")
         guard let metric = Metric(rawValue: name.text) else {
             throw Wrong(
-                offset: name.offset, message: "there is no metric “\(name.text)”",
+                offset: name.offset,
+                message: "there is no metric “\(name.text)”",
                 mend: Suggestion.mend(name.text, among: Metric.allCases.map(\.rawValue))
             )
         }
         let comparison = try next("> or <")
         guard let side = Condition.Side(rawValue: comparison.text) else {
-            throw Wrong(offset: comparison.offset, message: "“\(comparison.text)” is not a comparison", mend: "use > or <")
+            throw Wrong(
+                offset: comparison.offset,
+                message: "“\(comparison.text)” is not a comparison",
+                mend: "use > or <"
+            )
         }
         let threshold = try next("a threshold")
         return Condition(metric: metric, side: side, threshold: try value(threshold, metric.unit))
@@ -145,7 +164,11 @@ package struct ConditionText {
             var name = word.text
             if ["max", "no"].contains(name) { name += " " + (try next("“gap” or “data”").text) }
             guard allowed.contains(name) else {
-                throw Wrong(offset: word.offset, message: "there is no setting “\(name)” here", mend: Suggestion.mend(name, among: allowed))
+                throw Wrong(
+                    offset: word.offset,
+                    message: "there is no setting “\(name)” here",
+                    mend: Suggestion.mend(name, among: allowed)
+                )
             }
             switch name {
             case "exit": settings.exit = try next("a threshold").text
@@ -165,7 +188,11 @@ package struct ConditionText {
     private mutating func count() throws(Wrong) -> Int {
         let word = try next("a number")
         guard word.text.count <= 9, let count = Int(word.text), count >= 1 else {
-            throw Wrong(offset: word.offset, message: "“\(word.text)” is not a number of samples", mend: "write a whole number from 1")
+            throw Wrong(
+                offset: word.offset,
+                message: "“\(word.text)” is not a number of samples",
+                mend: "write a whole number from 1"
+            )
         }
         return count
     }
@@ -174,7 +201,8 @@ package struct ConditionText {
         let word = try next("hold, breach or pass")
         guard let missing = Trigger.Missing(rawValue: word.text) else {
             throw Wrong(
-                offset: word.offset, message: "missing data cannot “\(word.text)”",
+                offset: word.offset,
+                message: "missing data cannot “\(word.text)”",
                 mend: Suggestion.mend(word.text, among: Trigger.Missing.allCases.map(\.rawValue))
             )
         }
@@ -188,8 +216,10 @@ package struct ConditionText {
         let isHealthier = condition.side == .above ? exit <= condition.threshold : exit >= condition.threshold
         guard isHealthier else {
             throw Wrong(
-                offset: 0, message: "the exit \(text) lies beyond the threshold of \(condition)",
-                mend: "an exit lies on the healthy side: \(condition.side == .above ? "lower" : "higher") than the threshold"
+                offset: 0,
+                message: "the exit \(text) lies beyond the threshold of \(condition)",
+                mend:
+                    "an exit lies on the healthy side: \(condition.side == .above ? "lower" : "higher") than the threshold"
             )
         }
         return exit

@@ -17,7 +17,9 @@ package struct PlanError: Error, Hashable, Sendable {
 extension PlanError: CustomStringConvertible {
     package var description: String {
         problems.map { problem in
-            let place = [file, problem.line.map(String.init), problem.column.map(String.init)].compactMap { $0 }.joined(separator: ":")
+            let place = [file, problem.line.map(String.init), problem.column.map(String.init)].compactMap { $0 }.joined(
+                separator: ":"
+            )
             return "\(place): \(problem.message)" + (problem.mend.map { "\n  \($0)" } ?? "")
         }.joined(separator: "\n")
     }

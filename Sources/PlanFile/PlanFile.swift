@@ -43,7 +43,9 @@ package enum PlanFile {
             lines.append("    steps: [\(stage.steps.map(text).joined(separator: ", "))]")
             lines.append("    bake: \(stage.bake)")
             if let approval = stage.approval {
-                lines.append("    approval: { before: \(text(approval.before)), by: \(approval.by), timeout: \(approval.timeout) }")
+                lines.append(
+                    "    approval: { before: \(text(approval.before)), by: \(approval.by), timeout: \(approval.timeout) }"
+                )
             }
         }
         lines.append("criteria:")
@@ -67,7 +69,9 @@ package enum PlanFile {
     private static func text(_ weight: Weight) -> String { Decimals.text(weight.rawValue, scale: 100) + "%" }
 
     private static func text(_ trigger: Trigger) -> String {
-        var settings = ["exit \(Condition.text(trigger.exit, trigger.condition.metric.unit))", "max gap \(trigger.maxGap)"]
+        var settings = [
+            "exit \(Condition.text(trigger.exit, trigger.condition.metric.unit))", "max gap \(trigger.maxGap)",
+        ]
         if let noData = trigger.noData { settings.append("no data \(noData)") }
         settings += ["minimum \(trigger.minimum)", "missing \(trigger.missing.rawValue)"]
         return "\(trigger) (\(settings.joined(separator: ", ")))"

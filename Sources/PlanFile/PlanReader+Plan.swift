@@ -3,7 +3,8 @@ import Yams
 
 extension PlanReader {
     private static let planKeys = [
-        "migration", "services", "sticky_by", "window", "grace", "minimum_samples", "stages", "criteria", "rollback", "watch", "expires",
+        "migration", "services", "sticky_by", "window", "grace", "minimum_samples", "stages", "criteria", "rollback",
+        "watch", "expires",
         "rollback_limit",
     ]
     private static let required = [
@@ -16,7 +17,9 @@ extension PlanReader {
         let nodes = Dictionary(pairs.map { ($0.0, $0.2) }) { first, _ in first }
         let name = nodes["migration"].flatMap { self.name($0, "a migration") }
         let window = nodes["window"].flatMap { duration($0, "window", atLeast: .milliseconds(100)) }
-        let defaults = ConditionText.Defaults(minimum: nodes["minimum_samples"].flatMap { count($0, "minimum_samples", 1...1_000_000) } ?? 1)
+        let defaults = ConditionText.Defaults(
+            minimum: nodes["minimum_samples"].flatMap { count($0, "minimum_samples", 1...1_000_000) } ?? 1
+        )
         let services = nodes["services"].map { self.services($0) } ?? []
         let sticky = nodes["sticky_by"].map { stickyKeys($0) } ?? []
         let stages = nodes["stages"].map { self.stages($0) } ?? []
@@ -28,8 +31,17 @@ extension PlanReader {
         let limit = nodes["rollback_limit"].flatMap { duration($0, "rollback_limit") } ?? .minutes(1)
         guard problems.isEmpty, let name, let window, let grace, let watch, let expires else { return nil }
         let plan = Plan(
-            name: name, services: services, stickyBy: sticky, window: window, grace: grace, stages: stages, criteria: criteria,
-            triggers: triggers, watch: watch, expires: expires, rollbackLimit: limit
+            name: name,
+            services: services,
+            stickyBy: sticky,
+            window: window,
+            grace: grace,
+            stages: stages,
+            criteria: criteria,
+            triggers: triggers,
+            watch: watch,
+            expires: expires,
+            rollbackLimit: limit
         )
         check(plan, nodes)
         return problems.isEmpty ? plan : nil
@@ -37,7 +49,9 @@ extension PlanReader {
 
     private mutating func services(_ node: Node) -> [Service] {
         let pairs = mapping(node, "services", keys: nil)
-        if pairs.isEmpty { report(node, "services is empty", "name at least one service with its legacy and candidate addresses") }
+        if pairs.isEmpty {
+            report(node, "services is empty", "name at least one service with its legacy and candidate addresses")
+        }
         if pairs.count > 64 { report(node, "services has more than 64 entries") }
         let services = pairs.compactMap { service($0.1, $0.2) }
         let paths = Dictionary(grouping: services, by: \.path).filter { $0.value.count > 1 }.keys.sorted()
@@ -46,7 +60,12 @@ extension PlanReader {
     }
 
     private mutating func service(_ key: Node, _ node: Node) -> Service? {
-        let pairs = mapping(node, "a service", keys: ["legacy", "candidate", "path", "timeout"], required: ["legacy", "candidate"])
+        let pairs = mapping(
+            node,
+            "a service",
+            keys: ["legacy", "candidate", "path", "timeout"],
+            required: ["legacy", "candidate"]
+        )
         let nodes = Dictionary(pairs.map { ($0.0, $0.2) }) { first, _ in first }
         let name = name(key, "a service")
         let legacy = nodes["legacy"].flatMap { address($0) }
@@ -84,7 +103,11 @@ extension PlanReader {
             case ("cookie", 2): return .cookie(name: parts[1])
             case ("client_ip", 1): return .clientIP
             default:
-                report(item, "“\(text.prefix(40))” is not a place for a key", "use header:NAME, cookie:NAME or client_ip")
+                report(
+                    item,
+                    "“\(text.prefix(40))” is not a place for a key",
+                    "use header:NAME, cookie:NAME or client_ip"
+                )
                 return nil
             }
         }
@@ -108,7 +131,9 @@ extension PlanReader {
         let steps = nodes["steps"].map { self.steps($0) }
         let bake = nodes["bake"].flatMap { duration($0, "bake") }
         let approval = nodes["approval"].flatMap { self.approval($0, steps ?? []) }
-        if let steps, Set(steps).count != steps.count, let node = nodes["steps"] { report(node, "a stage has each weight once") }
+        if let steps, Set(steps).count != steps.count, let node = nodes["steps"] {
+            report(node, "a stage has each weight once")
+        }
         guard let name, let environment, let steps, let bake else { return nil }
         return Stage(name: name, environment: environment, steps: steps, bake: bake, approval: approval)
     }
@@ -123,7 +148,9 @@ extension PlanReader {
         let before = nodes["before"].flatMap { weight($0, "before") }
         let by = nodes["by"].flatMap { count($0, "by", 1...100) }
         let timeout = nodes["timeout"].map { duration($0, "timeout") } ?? .days(7)
-        if let before, let node = nodes["before"], !steps.contains(before) { report(node, "\(before) is not a step of this stage") }
+        if let before, let node = nodes["before"], !steps.contains(before) {
+            report(node, "\(before) is not a step of this stage")
+        }
         guard let before, let by, let timeout else { return nil }
         return Approval(before: before, by: by, timeout: timeout)
     }
@@ -162,10 +189,13 @@ extension PlanReader {
         for (index, stage) in plan.stages.enumerated() where stage.bake < longest {
             guard let list = nodes["stages"], case .sequence(let items) = list else { continue }
             report(
-                items[index], "the bake of \(stage.name), \(stage.bake), is shorter than the longest trigger, \(longest)",
+                items[index],
+                "the bake of \(stage.name), \(stage.bake), is shorter than the longest trigger, \(longest)",
                 "bake for \(longest) or longer, or shorten the trigger"
             )
         }
-        if plan.expires <= plan.watch, let node = nodes["expires"] { report(node, "the plan expires before its watch can end") }
+        if plan.expires <= plan.watch, let node = nodes["expires"] {
+            report(node, "the plan expires before its watch can end")
+        }
     }
 }

@@ -6,7 +6,9 @@ struct PlanReader {
     var problems: [PlanError.Problem] = []
 
     /// The keys of a mapping that may be there, by name; every other key is a problem.
-    mutating func mapping(_ node: Node?, _ what: String, keys: [String]?, required: [String] = []) -> [(String, Node, Node)] {
+    mutating func mapping(_ node: Node?, _ what: String, keys: [String]?, required: [String] = []) -> [(
+        String, Node, Node
+    )] {
         guard let node else { return [] }
         guard case .mapping(let mapping) = node else {
             report(node, "\(what) is a mapping: keys and values")
@@ -55,10 +57,15 @@ struct PlanReader {
     /// A name that may stand in a URL, a file name and a command line.
     mutating func name(_ node: Node, _ what: String) -> String? {
         guard let text = text(node, what) else { return nil }
-        let isName = text.count <= 63 && text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_.".contains($0)) }
+        let isName =
+            text.count <= 63 && text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_.".contains($0)) }
             && (text.first?.isLetter ?? false)
         guard isName else {
-            report(node, "“\(text.prefix(40))” is not a name for \(what)", "use up to 63 letters, digits, “-”, “_” and “.”, a letter first")
+            report(
+                node,
+                "“\(text.prefix(40))” is not a name for \(what)",
+                "use up to 63 letters, digits, “-”, “_” and “.”, a letter first"
+            )
             return nil
         }
         return text
@@ -100,7 +107,12 @@ struct PlanReader {
 
     mutating func report(_ node: Node, _ message: String, _ mend: String? = nil, offset: Int = 0) {
         problems.append(
-            PlanError.Problem(line: node.mark?.line, column: node.mark.map { $0.column + offset }, message: message, mend: mend)
+            PlanError.Problem(
+                line: node.mark?.line,
+                column: node.mark.map { $0.column + offset },
+                message: message,
+                mend: mend
+            )
         )
     }
 }

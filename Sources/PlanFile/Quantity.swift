@@ -9,7 +9,8 @@ package enum Quantity {
     }
 
     private static let units: [(name: String, span: TimeSpan)] = [
-        ("us", TimeSpan(rawValue: 1)), ("ms", .milliseconds(1)), ("s", .seconds(1)), ("m", .minutes(1)), ("h", .hours(1)), ("d", .days(1)),
+        ("us", TimeSpan(rawValue: 1)), ("ms", .milliseconds(1)), ("s", .seconds(1)), ("m", .minutes(1)),
+        ("h", .hours(1)), ("d", .days(1)),
     ]
     private static let longest = TimeSpan.days(3_660)
 
@@ -18,22 +19,36 @@ package enum Quantity {
         var rest = text[...]
         var sum = TimeSpan.zero
         var last = units.count
-        guard !rest.isEmpty else { throw Wrong(message: "a duration is missing", mend: "write a number and a unit, such as 30s") }
+        guard !rest.isEmpty else {
+            throw Wrong(message: "a duration is missing", mend: "write a number and a unit, such as 30s")
+        }
         while !rest.isEmpty {
             let digits = rest.prefix { $0.isASCII && $0.isNumber }
             guard !digits.isEmpty, digits.count <= 9, let number = Int64(digits) else {
-                throw Wrong(message: "“\(shown(text))” is not a duration", mend: "write a number and a unit, such as 30s, 5m, 2h or 14d")
+                throw Wrong(
+                    message: "“\(shown(text))” is not a duration",
+                    mend: "write a number and a unit, such as 30s, 5m, 2h or 14d"
+                )
             }
             rest = rest.dropFirst(digits.count)
             let name = rest.prefix { $0.isLetter }
             guard !name.isEmpty else {
-                throw Wrong(message: "the duration “\(shown(text))” has no unit", mend: "write \(digits)s, \(digits)m, \(digits)h or \(digits)d")
+                throw Wrong(
+                    message: "the duration “\(shown(text))” has no unit",
+                    mend: "write \(digits)s, \(digits)m, \(digits)h or \(digits)d"
+                )
             }
             guard let unit = units.firstIndex(where: { $0.name == name }) else {
-                throw Wrong(message: "“\(shown(String(name)))” is not a unit of time", mend: "the units are ms, s, m, h and d")
+                throw Wrong(
+                    message: "“\(shown(String(name)))” is not a unit of time",
+                    mend: "the units are ms, s, m, h and d"
+                )
             }
             guard unit < last else {
-                throw Wrong(message: "“\(shown(text))” is not a duration", mend: "write the larger unit first, and each once, such as 1h30m")
+                throw Wrong(
+                    message: "“\(shown(text))” is not a duration",
+                    mend: "write the larger unit first, and each once, such as 1h30m"
+                )
             }
             last = unit
             sum = sum + units[unit].span * number
@@ -46,18 +61,28 @@ package enum Quantity {
     /// A share in parts per million: `2%`, `99.9%`.
     package static func partsPerMillion(_ text: String) throws(Wrong) -> Int {
         guard text.hasSuffix("%") else {
-            throw Wrong(message: "“\(shown(text))” is not a percentage", mend: "write it with its sign, such as 2% or 99.9%")
+            throw Wrong(
+                message: "“\(shown(text))” is not a percentage",
+                mend: "write it with its sign, such as 2% or 99.9%"
+            )
         }
         let digits = text.dropLast().drop { $0 == " " }
         let parts = digits.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
         let isNumber = parts.allSatisfy { !$0.isEmpty && $0.allSatisfy { $0.isASCII && $0.isNumber } }
         guard isNumber, let first = parts.first, first.count <= 6, let whole = Int(first) else {
-            throw Wrong(message: "“\(shown(text))” is not a percentage", mend: "write a number and %, such as 2% or 99.9%")
+            throw Wrong(
+                message: "“\(shown(text))” is not a percentage",
+                mend: "write a number and %, such as 2% or 99.9%"
+            )
         }
         let fraction = parts.count > 1 ? parts[1] : ""
-        guard fraction.count <= 4 else { throw Wrong(message: "“\(shown(text))” has more than four places after the point") }
+        guard fraction.count <= 4 else {
+            throw Wrong(message: "“\(shown(text))” has more than four places after the point")
+        }
         let value = whole * 10_000 + (Int(fraction + String(repeating: "0", count: 4 - fraction.count)) ?? 0)
-        guard value <= 1_000_000 else { throw Wrong(message: "\(text) is more than everything", mend: "a share lies between 0% and 100%") }
+        guard value <= 1_000_000 else {
+            throw Wrong(message: "\(text) is more than everything", mend: "a share lies between 0% and 100%")
+        }
         return value
     }
 

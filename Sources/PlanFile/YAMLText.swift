@@ -66,7 +66,9 @@ enum YAMLText {
                     case "&", "*":
                         if begins, !next.isWhitespace {
                             throw PlanError.Problem(
-                                line: number + 1, column: column + 1, message: "a plan has no anchors and aliases",
+                                line: number + 1,
+                                column: column + 1,
+                                message: "a plan has no anchors and aliases",
                                 mend: "write the value out, or put it in quotes"
                             )
                         }
@@ -89,8 +91,10 @@ enum YAMLText {
             PlanError.Problem(line: mark.line, column: mark.column, message: "this is not YAML: \(problem)")
         case YamlError.duplicatedKeysInMapping(let duplicates, let context):
             PlanError.Problem(
-                line: context.mark.line, column: context.mark.column,
-                message: "the key “\(duplicates.first ?? "")” stands here twice", mend: "keep one of the two"
+                line: context.mark.line,
+                column: context.mark.column,
+                message: "the key “\(duplicates.first ?? "")” stands here twice",
+                mend: "keep one of the two"
             )
         case YamlError.reader(let problem, _, _, _): PlanError.Problem(message: "this is not text: \(problem)")
         default: PlanError.Problem(message: "this is not YAML: \(error)")

@@ -90,7 +90,10 @@ actor Connector {
 
     private static func failure(_ pointer: OpaquePointer) -> PostgresError {
         let message = lastMessage(pointer)
-        let signs = ["authentication failed", "no password supplied", "does not exist", "no pg_hba.conf entry", "is not permitted to log in"]
+        let signs = [
+            "authentication failed", "no password supplied", "does not exist", "no pg_hba.conf entry",
+            "is not permitted to log in",
+        ]
         let isRefusal = signs.contains { message.contains($0) } || PQconnectionNeedsPassword(pointer) == 1
         return PostgresError(isRefusal ? .refused : .unreachable, message)
     }

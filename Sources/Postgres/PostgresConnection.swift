@@ -2,9 +2,9 @@ import CLibPQ
 import Synchronization
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #else
-import Darwin
+    import Darwin
 #endif
 
 /// One connection to PostgreSQL: an actor on a thread of its own, on which libpq's calls may block.
@@ -16,8 +16,10 @@ package actor PostgresConnection {
 
     private let connection: Handle
     private var prepared: [String: String] = [:]
+    /// Once the server has gone, or the protocol is out of step, nothing more is said on this connection.
+    private var isBroken = false
     /// Whether the server can still be spoken to.
-    package var isUsable: Bool { PQstatus(connection.pointer) == CONNECTION_OK }
+    package var isUsable: Bool { !isBroken && PQstatus(connection.pointer) == CONNECTION_OK }
 
     /// Connects.
     ///
@@ -82,14 +84,14 @@ package actor PostgresConnection {
             throw PostgresError(.unavailable, "a pipeline has at most \(Self.pipelineLimit) statements")
         }
         let names = try prepareAll(statements)
-        guard PQenterPipelineMode(connection.pointer) == 1 else { throw lostOrStatement() }
+        guard PQenterPipelineMode(connection.pointer) == 1 else { throw broken() }
         for (statement, name) in zip(statements, names) {
             let sent = withWire(statement.parameters) { count, values, lengths, formats in
                 PQsendQueryPrepared(connection.pointer, name, count, values, lengths, formats, 1)
             }
-            guard sent == 1 else { throw lostOrStatement() }
+            guard sent == 1 else { throw broken() }
         }
-        guard PQpipelineSync(connection.pointer) == 1 else { throw lostOrStatement() }
+        guard PQpipelineSync(connection.pointer) == 1 else { throw broken() }
         return try drain(statements.count)
     }
 
@@ -103,9 +105,9 @@ package actor PostgresConnection {
         var arrived = takeNotifications()
         guard arrived.isEmpty else { return arrived }
         var descriptor = pollfd(fd: PQsocket(connection.pointer), events: Int16(POLLIN), revents: 0)
-        guard descriptor.fd >= 0 else { throw lostOrStatement() }
+        guard descriptor.fd >= 0 else { throw broken() }
         _ = poll(&descriptor, 1, milliseconds)
-        guard PQconsumeInput(connection.pointer) == 1 else { throw lostOrStatement() }
+        guard PQconsumeInput(connection.pointer) == 1 else { throw broken() }
         arrived = takeNotifications()
         return arrived
     }
@@ -159,16 +161,17 @@ extension PostgresConnection {
             while let rest = PQgetResult(connection.pointer) { PQclear(rest) }
         }
         if let sync = PQgetResult(connection.pointer) { PQclear(sync) }
-        guard PQexitPipelineMode(connection.pointer) == 1 else { throw failure ?? lostOrStatement() }
+        guard PQexitPipelineMode(connection.pointer) == 1 else { throw broken() }
         if let failure { throw failure }
         return answers
     }
 
     private func take(_ result: OpaquePointer?) throws(PostgresError) -> PostgresRows {
-        guard let result else { throw lostOrStatement() }
+        guard let result else { throw broken() }
         defer { PQclear(result) }
         switch PQresultStatus(result) {
         case PGRES_TUPLES_OK, PGRES_COMMAND_OK: return PostgresRows(result)
+        case PGRES_PIPELINE_ABORTED: throw PostgresError(.statement, "not carried out: an earlier statement failed")
         default: throw error(of: result)
         }
     }
@@ -178,24 +181,34 @@ extension PostgresConnection {
             PQresultErrorField(result, Int32(code.asciiValue ?? 0)).map { String(cString: $0) }
         }
         let state = field("C")
-        guard let primary = field("M"), isUsable else { return lostOrStatement() }
+        guard let primary = field("M"), isUsable else { return broken() }
         let isCancelled = state == "57014" && Task.isCancelled
         // The server's parting words (an administrator's command, a crash, a shutdown) leave the outcome open.
         let isParting = state.map { $0.hasPrefix("57P0") || $0.hasPrefix("08") } ?? false
+        if isParting { isBroken = true }
         return PostgresError(
-            isCancelled ? .cancelled : isParting ? .lost : .statement, primary, sqlState: state, detail: field("D"), hint: field("H")
+            isCancelled ? .cancelled : isParting ? .lost : .statement,
+            primary,
+            sqlState: state,
+            detail: field("D"),
+            hint: field("H")
         )
     }
 
-    private func lostOrStatement() -> PostgresError {
-        PostgresError(isUsable ? .statement : .lost, Connector.lastMessage(connection.pointer))
+    /// The connection is of no use any more, and what was under way has an unknown outcome.
+    private func broken() -> PostgresError {
+        isBroken = true
+        return PostgresError(.lost, Connector.lastMessage(connection.pointer))
     }
 
     private func takeNotifications() -> [PostgresNotification] {
         var arrived: [PostgresNotification] = []
         while let raw = PQnotifies(connection.pointer) {
             arrived.append(
-                PostgresNotification(channel: String(cString: raw.pointee.relname), payload: String(cString: raw.pointee.extra))
+                PostgresNotification(
+                    channel: String(cString: raw.pointee.relname),
+                    payload: String(cString: raw.pointee.extra)
+                )
             )
             PQfreemem(raw)
         }

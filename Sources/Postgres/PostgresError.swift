@@ -37,6 +37,8 @@ package struct PostgresError: Error, Hashable, Sendable {
 
 extension PostgresError: CustomStringConvertible {
     package var description: String {
-        [sqlState.map { "\(message) (SQLSTATE \($0))" } ?? message, detail, hint].compactMap { $0 }.joined(separator: "; ")
+        [sqlState.map { "\(message) (SQLSTATE \($0))" } ?? message, detail, hint].compactMap { $0 }.joined(
+            separator: "; "
+        )
     }
 }

@@ -45,7 +45,9 @@ package struct PostgresRow: Sendable {
         return bytes
     }
 
-    package func text(_ column: String) throws(PostgresError) -> String { String(decoding: try bytes(column), as: UTF8.self) }
+    package func text(_ column: String) throws(PostgresError) -> String {
+        String(decoding: try bytes(column), as: UTF8.self)
+    }
 
     package func optionalText(_ column: String) throws(PostgresError) -> String? {
         try optionalBytes(column).map { String(decoding: $0, as: UTF8.self) }
@@ -68,7 +70,9 @@ package struct PostgresRow: Sendable {
     package func bool(_ column: String) throws(PostgresError) -> Bool { try bytes(column).first == 1 }
 
     /// A timestamptz as microseconds since 1970; PostgreSQL counts from 2000.
-    package func microseconds(_ column: String) throws(PostgresError) -> Int64 { try int(column) &+ 946_684_800_000_000 }
+    package func microseconds(_ column: String) throws(PostgresError) -> Int64 {
+        try int(column) &+ 946_684_800_000_000
+    }
 
     package func optionalMicroseconds(_ column: String) throws(PostgresError) -> Int64? {
         try optionalBytes(column) == nil ? nil : try microseconds(column)

@@ -9,8 +9,10 @@ import UnixSignals
 /// The command line of the recommendation services.
 package struct RecommendationsCommand: AsyncParsableCommand {
     package static let configuration = CommandConfiguration(
-        commandName: "recommendations", abstract: "The résumé-recommendation service: the old implementation, or the new one.",
-        subcommands: [Serve.self, Seed.self], defaultSubcommand: Serve.self
+        commandName: "recommendations",
+        abstract: "The résumé-recommendation service: the old implementation, or the new one.",
+        subcommands: [Serve.self, Seed.self],
+        defaultSubcommand: Serve.self
     )
 
     package init() {}
@@ -28,7 +30,8 @@ struct Serve: AsyncParsableCommand {
 
     static let configuration = CommandConfiguration(
         abstract: "Serves the four operations over the callable protocol.",
-        discussion: "Example: recommendations --implementation candidate --port 9201 --admin-port 9202 --database postgresql:///jobs"
+        discussion:
+            "Example: recommendations --implementation candidate --port 9201 --admin-port 9202 --database postgresql:///jobs"
     )
     @Option(help: "Which of the two.") var implementation: Kind
     @Option(help: "The address to listen on.") var host = "127.0.0.1"
@@ -46,9 +49,13 @@ struct Serve: AsyncParsableCommand {
     }
 
     func run() async throws {
-        var logger = Logger(label: "recommendations.\(implementation.rawValue)") { StreamLogHandler.standardError(label: $0) }
+        var logger = Logger(label: "recommendations.\(implementation.rawValue)") {
+            StreamLogHandler.standardError(label: $0)
+        }
         logger.logLevel = .warning
-        let store = JobStore(pool: PostgresPool(store.database, name: "recommendations \(implementation.rawValue)", limit: 8))
+        let store = JobStore(
+            pool: PostgresPool(store.database, name: "recommendations \(implementation.rawValue)", limit: 8)
+        )
         try await store.install()
         let faults = Faults()
         var services: [any ServiceLifecycle.Service] = []
@@ -61,9 +68,14 @@ struct Serve: AsyncParsableCommand {
             }
         case .legacy:
             let settings = LegacyService.Settings(
-                delay: .milliseconds(delay), timeouts: timeouts, timeLimit: .milliseconds(timeLimit)
+                delay: .milliseconds(delay),
+                timeouts: timeouts,
+                timeLimit: .milliseconds(timeLimit)
             )
-            services.append(Server(service: LegacyService(store: store, settings: settings), host: host, port: port, logger: logger).application())
+            services.append(
+                Server(service: LegacyService(store: store, settings: settings), host: host, port: port, logger: logger)
+                    .application()
+            )
         }
         try await ServiceGroup(services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger).run()
     }
@@ -71,7 +83,8 @@ struct Serve: AsyncParsableCommand {
 
 struct Seed: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Adds jobs with made-up résumés: job-0 of user-0 and so on.", discussion: "Example: recommendations seed --users 3000 --database postgresql:///jobs"
+        abstract: "Adds jobs with made-up résumés: job-0 of user-0 and so on.",
+        discussion: "Example: recommendations seed --users 3000 --database postgresql:///jobs"
     )
     @Option(help: "How many.") var users: Int
     @OptionGroup var store: StoreOptions

@@ -17,7 +17,8 @@ package struct Fence: Hashable, Sendable {
         }
         guard next.logID == table.logID, next.migration == table.migration, next.environment == table.environment else {
             throw RoutingError(
-                .foreignLog, "a route of log \(next.logID) was offered to a router of log \(table.logID)",
+                .foreignLog,
+                "a route of log \(next.logID) was offered to a router of log \(table.logID)",
                 mend: "if the log was deliberately begun anew, remove the router's state file while it is stopped"
             )
         }
@@ -27,7 +28,8 @@ package struct Fence: Hashable, Sendable {
         if next.revision == table.revision {
             guard next.hash == table.hash, next.weights == table.weights else {
                 throw RoutingError(
-                    .forked, "revision \(next.revision) was offered with other content than before",
+                    .forked,
+                    "revision \(next.revision) was offered with other content than before",
                     mend: "find out whether an old backup of the log was restored"
                 )
             }

@@ -13,7 +13,14 @@ package struct RouteTable: Hashable, Codable, Sendable {
     /// By service; a service that is not named is at legacy.
     package var weights: [String: Weight]
 
-    package init(logID: String, migration: String, environment: String, revision: Int64, hash: String, weights: [String: Weight]) {
+    package init(
+        logID: String,
+        migration: String,
+        environment: String,
+        revision: Int64,
+        hash: String,
+        weights: [String: Weight]
+    ) {
         self.logID = logID
         self.migration = migration
         self.environment = environment

@@ -24,7 +24,12 @@ package final class Meter: Sendable {
 
     /// One request that ended at `moment`.
     package func count(
-        service: Int, _ implementation: Implementation, _ outcome: Outcome, latency: TimeSpan, cache: CacheOutcome?, at moment: Timestamp
+        service: Int,
+        _ implementation: Implementation,
+        _ outcome: Outcome,
+        latency: TimeSpan,
+        cache: CacheOutcome?,
+        at moment: Timestamp
     ) {
         change(service, implementation, moment) { tally in
             tally.counts.requests += 1
@@ -56,17 +61,28 @@ package final class Meter: Sendable {
         return windows.withLock { windows in
             let taken = (first..<k).map { index in
                 let tallies = windows[index] ?? []
-                return (index, (0..<services).map { service in
-                    guard !tallies.isEmpty else { return ServiceWindow() }
-                    return ServiceWindow(legacy: tallies[service * 2].sealed, candidate: tallies[service * 2 + 1].sealed)
-                })
+                return (
+                    index,
+                    (0..<services).map { service in
+                        guard !tallies.isEmpty else { return ServiceWindow() }
+                        return ServiceWindow(
+                            legacy: tallies[service * 2].sealed,
+                            candidate: tallies[service * 2 + 1].sealed
+                        )
+                    }
+                )
             }
             windows = windows.filter { $0.key >= k }
             return taken
         }
     }
 
-    private func change(_ service: Int, _ implementation: Implementation, _ moment: Timestamp, _ change: (inout Tally) -> Void) {
+    private func change(
+        _ service: Int,
+        _ implementation: Implementation,
+        _ moment: Timestamp,
+        _ change: (inout Tally) -> Void
+    ) {
         let index = service * 2 + (implementation == .legacy ? 0 : 1)
         let k = clock.index(of: moment)
         windows.withLock { windows in

@@ -1,9 +1,9 @@
 package import MigrationCore
 
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #else
-import Darwin
+    import Darwin
 #endif
 
 /// This machine's own clock, for measuring; decisions take the database's.

@@ -22,7 +22,11 @@ package struct LogRouteAdapter: ServiceDiscoveryAdapter {
             throw RoutingError(.unreachable, "the route of \(router) could not be announced: \(error)")
         }
         guard let current = try await current() else {
-            throw RoutingError(.unreachable, "\(router) has never reported", mend: "start it, or retire it: migrate retire-router")
+            throw RoutingError(
+                .unreachable,
+                "\(router) has never reported",
+                mend: "start it, or retire it: migrate retire-router"
+            )
         }
         return current
     }

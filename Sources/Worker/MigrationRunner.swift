@@ -64,10 +64,14 @@ struct MigrationRunner: Sendable {
         }
     }
 
-    private func append(_ command: Command, to stream: MigrationLog.Stream, _ lease: LeaseMachine) async throws -> MigrationLog.Stream? {
+    private func append(_ command: Command, to stream: MigrationLog.Stream, _ lease: LeaseMachine) async throws
+        -> MigrationLog.Stream?
+    {
         guard lease.isTrusted(now: SystemClock.steady) else { return nil }
         do {
-            guard let performed = try await log.perform(worker: command, on: stream, by: "worker:\(worker)") else { return nil }
+            guard let performed = try await log.perform(worker: command, on: stream, by: "worker:\(worker)") else {
+                return nil
+            }
             for event in performed.commit.events { announce(event, performed) }
             return performed.stream
         } catch let refusal as Refusal {
@@ -89,11 +93,17 @@ struct MigrationRunner: Sendable {
     }
 
     private func reassert(_ router: String, _ stream: MigrationLog.Stream) async {
-        guard let environment = stream.state.migration?.routers.first(where: { $0.name == router })?.environment else { return }
+        guard let environment = stream.state.migration?.routers.first(where: { $0.name == router })?.environment else {
+            return
+        }
         do {
             guard let route = try await log.route(name, environment: environment) else { return }
             let table = RouteTable(
-                logID: route.log, migration: name, environment: environment, revision: route.revision, hash: route.hash,
+                logID: route.log,
+                migration: name,
+                environment: environment,
+                revision: route.revision,
+                hash: route.hash,
                 weights: route.weights
             )
             _ = try await LogRouteAdapter(router: router, migration: name, log: log).apply(table)

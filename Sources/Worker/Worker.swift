@@ -23,7 +23,12 @@ package struct Worker: ServiceLifecycle.Service {
     ///   - leaseLife: after how long a worker that is silent is taken for dead.
     ///   - pollEvery: how long it waits at most before it looks for itself.
     package init(
-        name: String, log: MigrationLog, listener: LogListener, leaseLife: TimeSpan, pollEvery: TimeSpan = .seconds(1), logger: Logger
+        name: String,
+        log: MigrationLog,
+        listener: LogListener,
+        leaseLife: TimeSpan,
+        pollEvery: TimeSpan = .seconds(1),
+        logger: Logger
     ) {
         self.name = name
         self.log = log
@@ -53,7 +58,8 @@ package struct Worker: ServiceLifecycle.Service {
         await listener.run { event in
             switch event {
             case .connected: assignments.ringAll()
-            case .notified(let migration): if migration.isEmpty { assignments.ringAll() } else { assignments.ring(migration) }
+            case .notified(let migration):
+                if migration.isEmpty { assignments.ringAll() } else { assignments.ring(migration) }
             case .idle: break
             }
         }
@@ -78,7 +84,12 @@ package struct Worker: ServiceLifecycle.Service {
         var logger = logger
         logger[metadataKey: "migration"] = "\(migration)"
         let runner = MigrationRunner(
-            name: migration, worker: name, log: log, bell: assignments.bell(migration), leaseLife: leaseLife, pollEvery: pollEvery,
+            name: migration,
+            worker: name,
+            log: log,
+            bell: assignments.bell(migration),
+            leaseLife: leaseLife,
+            pollEvery: pollEvery,
             logger: logger
         )
         await runner.run { assignments.isMine(migration) }

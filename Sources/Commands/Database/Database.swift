@@ -5,14 +5,16 @@ import Postgres
 
 struct Database: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "db", abstract: "Installs the log's schema, says what a database has, stops an embedded one.",
+        commandName: "db",
+        abstract: "Installs the log's schema, says what a database has, stops an embedded one.",
         subcommands: [DatabaseInstall.self, DatabaseStatus.self, DatabaseStop.self]
     )
 }
 
 struct DatabaseInstall: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "install", abstract: "Installs the schema, or upgrades it in place without losing a row.",
+        commandName: "install",
+        abstract: "Installs the schema, or upgrades it in place without losing a row.",
         discussion: "Example: migrate db install --database postgresql:///migrations"
     )
     @OptionGroup var database: DatabaseOptions
@@ -28,7 +30,8 @@ struct DatabaseInstall: AsyncParsableCommand {
 
 struct DatabaseStatus: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "status", abstract: "Says whether the database answers and which schema it has.",
+        commandName: "status",
+        abstract: "Says whether the database answers and which schema it has.",
         discussion: "Example: migrate db status"
     )
     @OptionGroup var database: DatabaseOptions
@@ -46,13 +49,16 @@ struct DatabaseStatus: AsyncParsableCommand {
         case .current(let number): Output.line("schema \(number), current")
         case .behind, .newer, .edited, .absent: try await installer.requireCurrent()
         }
-        Output.line("log \(try await access.log.identity().uuidString.lowercased()), \(try await access.log.streams().count) migrations")
+        Output.line(
+            "log \(try await access.log.identity().uuidString.lowercased()), \(try await access.log.streams().count) migrations"
+        )
     }
 }
 
 struct DatabaseStop: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "stop", abstract: "Stops the embedded PostgreSQL of this user; nothing committed is lost.",
+        commandName: "stop",
+        abstract: "Stops the embedded PostgreSQL of this user; nothing committed is lost.",
         discussion: "Example: migrate db stop"
     )
 

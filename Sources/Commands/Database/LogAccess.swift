@@ -59,7 +59,9 @@ extension LogAccess {
 package enum StateFolder {
     package static var url: URL {
         let environment = ProcessInfo.processInfo.environment
-        if let folder = environment["MIGRATE_STATE_DIR"], !folder.isEmpty { return URL(fileURLWithPath: folder, isDirectory: true) }
+        if let folder = environment["MIGRATE_STATE_DIR"], !folder.isEmpty {
+            return URL(fileURLWithPath: folder, isDirectory: true)
+        }
         if getuid() == 0 { return URL(fileURLWithPath: "/var/lib/migrate", isDirectory: true) }
         if let state = environment["XDG_STATE_HOME"], !state.isEmpty {
             return URL(fileURLWithPath: state, isDirectory: true).appendingPathComponent("migrate")

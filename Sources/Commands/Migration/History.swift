@@ -44,8 +44,13 @@ struct History: AsyncParsableCommand {
                 if format.format == .json {
                     lines.append(
                         Line(
-                            version: row.version, at: LocalTime.utc(row.at), actor: row.actor, request: narrator.request(commit.command),
-                            outcome: narrator.outcome(of: commit), command: commit.command, events: commit.events
+                            version: row.version,
+                            at: LocalTime.utc(row.at),
+                            actor: row.actor,
+                            request: narrator.request(commit.command),
+                            outcome: narrator.outcome(of: commit),
+                            command: commit.command,
+                            events: commit.events
                         )
                     )
                 } else {
@@ -63,7 +68,8 @@ enum HistoryText {
     static func line(_ commit: Commit, _ at: Timestamp, _ narrator: Narrator) -> String {
         let version = String(commit.version)
         let actor = commit.actor.hasPrefix("worker:") ? String(commit.actor.dropFirst(7)) : commit.actor
-        return pad(version, 7, left: true) + "  " + LocalTime.clock(at) + "  " + pad(actor, 12, left: false) + "  " + narrator.line(commit)
+        return pad(version, 7, left: true) + "  " + LocalTime.clock(at) + "  " + pad(actor, 12, left: false) + "  "
+            + narrator.line(commit)
     }
 
     private static func pad(_ text: String, _ width: Int, left: Bool) -> String {

@@ -6,7 +6,8 @@ import MigrationLog
 struct ReplayCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "replay",
-        abstract: "Re-runs every decision of a migration from the log, and names the first that would be another today.",
+        abstract:
+            "Re-runs every decision of a migration from the log, and names the first that would be another today.",
         discussion: """
             Verifies versions and the hash chain, decides every recorded command again, folds every event, and compares the
             projections. Exits 1 at the first divergence.
@@ -57,7 +58,10 @@ struct ReplayCommand: AsyncParsableCommand {
             }
             try Output.json(
                 Result(
-                    migration: migration, commits: report.commits, phase: report.state.migration?.phase.name, whole: divergence == nil,
+                    migration: migration,
+                    commits: report.commits,
+                    phase: report.state.migration?.phase.name,
+                    whole: divergence == nil,
                     divergence: divergence
                 )
             )
@@ -81,7 +85,9 @@ struct ReplayCommand: AsyncParsableCommand {
                 let weights = zip(migration.plan.services, traffic.effective).map { "\($0.name) \($1)" }
                 Output.line("  \(traffic.environment): \(weights.joined(separator: ", "))")
             }
-            for rollback in migration.rollbacks { for line in StatusText.rollback(rollback, migration) { Output.line("  " + line) } }
+            for rollback in migration.rollbacks {
+                for line in StatusText.rollback(rollback, migration) { Output.line("  " + line) }
+            }
         }
         let micros = duration.components.seconds * 1_000_000 + duration.components.attoseconds / 1_000_000_000_000
         Output.line(

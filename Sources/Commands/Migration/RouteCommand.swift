@@ -3,13 +3,16 @@ import Routing
 
 struct RouteCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "route", abstract: "Says who goes where.", subcommands: [RouteBucket.self]
+        commandName: "route",
+        abstract: "Says who goes where.",
+        subcommands: [RouteBucket.self]
     )
 }
 
 struct RouteBucket: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "bucket", abstract: "Prints the bucket of each key, 0…9999; the candidate has those from 10000 − weight on.",
+        commandName: "bucket",
+        abstract: "Prints the bucket of each key, 0…9999; the candidate has those from 10000 − weight on.",
         discussion: "Example: migrate route bucket recommendations user-1 user-2"
     )
     @Argument(help: "The migration's name, which is part of every bucket.") var migration: String

@@ -18,7 +18,8 @@ struct Try: ParsableCommand {
     @Option(help: "The length of a window.") var window: DurationArgument
     @Option(help: "T_out: at it or inside it a window passes; else 80 % of the way back.") var exit: String?
     @Option(help: "How much gray and missing time a streak survives; else two windows.") var maxGap: DurationArgument?
-    @Option(help: "After how much missing time in a row the absence of data is reported; else never.") var noData: DurationArgument?
+    @Option(help: "After how much missing time in a row the absence of data is reported; else never.") var noData:
+        DurationArgument?
     @Option(help: "Fewer samples than this are missing data.") var minimum: Int = 1
     @Option(help: "What a missing window does: hold, breach or pass.") var missing: Trigger.Missing = .hold
     @OptionGroup var format: FormatOptions
@@ -60,8 +61,15 @@ struct Try: ParsableCommand {
     private func trigger() throws -> Trigger {
         do {
             return try ConditionText.trigger(
-                condition, window: window.span,
-                defaults: .init(exit: exit, maxGap: maxGap?.span, noData: noData?.span, minimum: minimum, missing: missing)
+                condition,
+                window: window.span,
+                defaults: .init(
+                    exit: exit,
+                    maxGap: maxGap?.span,
+                    noData: noData?.span,
+                    minimum: minimum,
+                    missing: missing
+                )
             )
         } catch {
             throw Failure(.usage, "--condition, character \(error.offset + 1): \(error.message)", mend: error.mend)

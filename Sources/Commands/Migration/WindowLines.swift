@@ -22,7 +22,8 @@ enum WindowLines {
     /// - Returns: the windows by their k; of two with the same k the first counts.
     /// - Throws: the first line that is no window, by its number.
     static func read(_ file: String) throws -> [Int64: Counts] {
-        let data = file == "-" ? FileHandle.standardInput.readDataToEndOfFile() : FileManager.default.contents(atPath: file)
+        let data =
+            file == "-" ? FileHandle.standardInput.readDataToEndOfFile() : FileManager.default.contents(atPath: file)
         guard let data else { throw Failure(.failed, "the file \(file) cannot be read") }
         var windows: [Int64: Counts] = [:]
         var range: ClosedRange<Int64>?
@@ -33,13 +34,16 @@ enum WindowLines {
                 line = try JSONDecoder().decode(Line.self, from: Data(raw))
             } catch {
                 throw Failure(
-                    .failed, "\(file):\(index + 1): this is not a window: \(reason(error))",
+                    .failed,
+                    "\(file):\(index + 1): this is not a window: \(reason(error))",
                     mend: #"write one JSON object a line, such as {"k":1,"requests":100,"errors":6}"#
                 )
             }
             let low = min(range?.lowerBound ?? line.k, line.k), high = max(range?.upperBound ?? line.k, line.k)
             let (width, isTooWide) = high.subtractingReportingOverflow(low)
-            guard !isTooWide, width < most else { throw Failure(.failed, "\(file):\(index + 1): the windows span more than \(most)") }
+            guard !isTooWide, width < most else {
+                throw Failure(.failed, "\(file):\(index + 1): the windows span more than \(most)")
+            }
             range = low...high
             if windows[line.k] == nil { windows[line.k] = counts(line) }
         }
@@ -50,7 +54,9 @@ enum WindowLines {
     private static func counts(_ line: Line) -> Counts {
         func count(_ value: Double?) -> Int {
             guard let value else { return 0 }
-            guard value.isFinite, value >= 0, value <= Double(Counts.largest), value.rounded() == value else { return -1 }
+            guard value.isFinite, value >= 0, value <= Double(Counts.largest), value.rounded() == value else {
+                return -1
+            }
             return Int(value)
         }
         var counts = Counts()
@@ -64,7 +70,9 @@ enum WindowLines {
         let micros = (line.latencies ?? []).map { $0 * 1_000 }
         let isMeasured = micros.allSatisfy { $0.isFinite && $0 >= 0 && $0 < 1e15 }
         if isMeasured {
-            counts.latency = LatencyHistogram(micros.map { LatencyHistogram.Bucket(micros: Int($0.rounded()), count: 1) })
+            counts.latency = LatencyHistogram(
+                micros.map { LatencyHistogram.Bucket(micros: Int($0.rounded()), count: 1) }
+            )
         }
         return counts
     }

@@ -4,7 +4,8 @@ import MigrationLog
 
 struct Start: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Starts a planned migration at its first step.", discussion: "Example: migrate start recommendations"
+        abstract: "Starts a planned migration at its first step.",
+        discussion: "Example: migrate start recommendations"
     )
     @Argument(help: "The migration.") var migration: String
     @Option(help: "Why.") var reason: String?
@@ -15,7 +16,8 @@ struct Start: AsyncParsableCommand {
 
 struct HaltCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "halt", abstract: "Stops a migration from advancing; its triggers go on.",
+        commandName: "halt",
+        abstract: "Stops a migration from advancing; its triggers go on.",
         discussion: "Example: migrate halt recommendations --reason \"the on-call is busy\""
     )
     @Argument(help: "The migration.") var migration: String
@@ -27,7 +29,8 @@ struct HaltCommand: AsyncParsableCommand {
 
 struct Resume: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Lets a halted migration advance again.", discussion: "Example: migrate resume recommendations --reason \"all quiet\""
+        abstract: "Lets a halted migration advance again.",
+        discussion: "Example: migrate resume recommendations --reason \"all quiet\""
     )
     @Argument(help: "The migration.") var migration: String
     @Option(help: "Why.") var reason: String
@@ -38,7 +41,8 @@ struct Resume: AsyncParsableCommand {
 
 struct RollbackCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "rollback", abstract: "Takes all traffic back to legacy, now.",
+        commandName: "rollback",
+        abstract: "Takes all traffic back to legacy, now.",
         discussion: "Example: migrate rollback recommendations --reason \"support calls\""
     )
     @Argument(help: "The migration.") var migration: String
@@ -54,7 +58,8 @@ struct RollbackCommand: AsyncParsableCommand {
 struct SetWeight: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Sets the candidate's share by hand; the step's bake begins again.",
-        discussion: "Example: migrate set-weight recommendations 15% --service getRecommendations --reason \"a careful look\""
+        discussion:
+            "Example: migrate set-weight recommendations 15% --service getRecommendations --reason \"a careful look\""
     )
     @Argument(help: "The migration.") var migration: String
     @Argument(help: "The share, 0%…100%.") var weight: WeightArgument
@@ -64,7 +69,12 @@ struct SetWeight: AsyncParsableCommand {
     @OptionGroup var options: OverrideOptions
 
     func run() async throws {
-        let command = Command.setWeight(weight: weight.weight, service: service, environment: environment, reason: reason)
+        let command = Command.setWeight(
+            weight: weight.weight,
+            service: service,
+            environment: environment,
+            reason: reason
+        )
         try await Overrides.run(command, on: migration, options)
     }
 }
@@ -73,7 +83,8 @@ struct FlagCommand: AsyncParsableCommand {
     enum State: String, ExpressibleByArgument, CaseIterable { case on, off }
 
     static let configuration = CommandConfiguration(
-        commandName: "flag", abstract: "Takes a service, or all, to legacy whatever its weight is (off), or back (on).",
+        commandName: "flag",
+        abstract: "Takes a service, or all, to legacy whatever its weight is (off), or back (on).",
         discussion: "Example: migrate flag recommendations off --service applyImprovements --reason \"wrong totals\""
     )
     @Argument(help: "The migration.") var migration: String
@@ -83,7 +94,11 @@ struct FlagCommand: AsyncParsableCommand {
     @OptionGroup var options: OverrideOptions
 
     func run() async throws {
-        try await Overrides.run(.setFlag(service: service, enabled: state == .on, reason: reason), on: migration, options)
+        try await Overrides.run(
+            .setFlag(service: service, enabled: state == .on, reason: reason),
+            on: migration,
+            options
+        )
     }
 }
 

@@ -7,17 +7,29 @@ enum Overrides {
     /// - Returns: the commit.
     /// - Throws: the refusal, after it was recorded.
     static func perform(
-        _ command: Command, on migration: String, _ options: OverrideOptions, _ access: LogAccess
+        _ command: Command,
+        on migration: String,
+        _ options: OverrideOptions,
+        _ access: LogAccess
     ) async throws -> MigrationLog.Performed {
         let performed: MigrationLog.Performed?
         do {
-            performed = try await access.log.perform(command, on: migration, by: options.actorName, id: options.commandID)
+            performed = try await access.log.perform(
+                command,
+                on: migration,
+                by: options.actorName,
+                id: options.commandID
+            )
         } catch let refusal as Refusal where refusal.code == .unplanned {
             throw await unknown(migration, access.log)
         }
         guard let performed else { throw Failure(.failed, "the command decided nothing") }
         if case .overrideRefused(let refusal)? = performed.commit.events.first {
-            throw Failure(.refused, "refused: \(refusal.message) (recorded at version \(performed.commit.version))", mend: refusal.mend)
+            throw Failure(
+                .refused,
+                "refused: \(refusal.message) (recorded at version \(performed.commit.version))",
+                mend: refusal.mend
+            )
         }
         return performed
     }
@@ -26,8 +38,11 @@ enum Overrides {
     static func unknown(_ migration: String, _ log: MigrationLog) async -> Failure {
         let known = (try? await log.streams()) ?? []
         return Failure(
-            .refused, "there is no migration “\(migration)”",
-            mend: known.isEmpty ? "create one from its plan: migrate create FILE" : "there are: \(known.prefix(20).joined(separator: ", "))"
+            .refused,
+            "there is no migration “\(migration)”",
+            mend: known.isEmpty
+                ? "create one from its plan: migrate create FILE"
+                : "there are: \(known.prefix(20).joined(separator: ", "))"
         )
     }
 
@@ -47,7 +62,9 @@ enum Overrides {
         guard let state = performed.stream.state.migration else { return }
         let narrator = Narrator(plan: state.plan)
         let again = performed.isRepeated ? " (this command ID had done it before)" : ""
-        Output.line("\(migration) version \(performed.commit.version): \(narrator.outcome(of: performed.commit))\(again)")
+        Output.line(
+            "\(migration) version \(performed.commit.version): \(narrator.outcome(of: performed.commit))\(again)"
+        )
         for line in StatusText.next(state) { Output.line("  " + line) }
     }
 }

@@ -6,7 +6,9 @@ import PlanFile
 
 struct PlanCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "plan", abstract: "Checks a plan file, shows what it means.", subcommands: [PlanCheck.self, PlanShow.self]
+        commandName: "plan",
+        abstract: "Checks a plan file, shows what it means.",
+        subcommands: [PlanCheck.self, PlanShow.self]
     )
 }
 
@@ -29,12 +31,18 @@ struct PlanOptions: ParsableArguments {
         if let size = attributes?[.size] as? NSNumber, size.intValue > PlanFile.largest {
             throw Failure(.failed, "\(file): the plan is larger than \(PlanFile.largest / 1024) KiB")
         }
-        guard let data = FileManager.default.contents(atPath: file) else { throw Failure(.failed, "the file \(file) cannot be read") }
-        guard let text = String(data: data, encoding: .utf8) else { throw Failure(.failed, "\(file): this is not UTF-8") }
+        guard let data = FileManager.default.contents(atPath: file) else {
+            throw Failure(.failed, "the file \(file) cannot be read")
+        }
+        guard let text = String(data: data, encoding: .utf8) else {
+            throw Failure(.failed, "\(file): this is not UTF-8")
+        }
         var plan = try PlanFile.parse(text, file: file).divided(by: speed)
         if let name {
             let isName = name.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_.".contains($0)) }
-            guard isName, name.first?.isLetter ?? false, name.count <= 63 else { throw Failure(.usage, "“\(name)” is not a name for a migration") }
+            guard isName, name.first?.isLetter ?? false, name.count <= 63 else {
+                throw Failure(.usage, "“\(name)” is not a name for a migration")
+            }
             plan.name = name
         }
         return plan
@@ -43,7 +51,8 @@ struct PlanOptions: ParsableArguments {
 
 struct PlanCheck: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "check", abstract: "Says whether a plan can be carried out, and what is wrong where.",
+        commandName: "check",
+        abstract: "Says whether a plan can be carried out, and what is wrong where.",
         discussion: "Example: migrate plan check examples/recommendations.yaml"
     )
     @OptionGroup var options: PlanOptions
@@ -51,14 +60,17 @@ struct PlanCheck: AsyncParsableCommand {
     func run() async throws {
         let plan = try options.plan()
         let steps = plan.stages.map(\.steps.count).reduce(0, +)
-        Output.line("\(options.file): \(plan.name) is a plan of \(plan.services.count) services, \(plan.stages.count) stages, \(steps) steps")
+        Output.line(
+            "\(options.file): \(plan.name) is a plan of \(plan.services.count) services, \(plan.stages.count) stages, \(steps) steps"
+        )
         Output.line("  hash \(try CommitHash.hash(of: plan))")
     }
 }
 
 struct PlanShow: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "show", abstract: "Shows a plan with everything that it leaves to defaults.",
+        commandName: "show",
+        abstract: "Shows a plan with everything that it leaves to defaults.",
         discussion: "Example: migrate plan show examples/recommendations.yaml --speed 100"
     )
     @OptionGroup var options: PlanOptions

@@ -16,7 +16,8 @@ package struct Narrator: Sendable {
         case .rollBack(let reason): "roll back “\(reason)”"
         case .setWeight(let weight, let service, let environment, let reason):
             "set weight \(weight) for \(service ?? "all")\(environment.map { " in \($0)" } ?? "") “\(reason)”"
-        case .setFlag(let service, let enabled, let reason): "flag \(enabled ? "on" : "off") for \(service ?? "all") “\(reason)”"
+        case .setFlag(let service, let enabled, let reason):
+            "flag \(enabled ? "on" : "off") for \(service ?? "all") “\(reason)”"
         case .approve(let stage, let step, let reason): "approve \(stage) \(step)\(reason.map { " “\($0)”" } ?? "")"
         case .skip(let stage, let step, let reason): "skip \(stage) \(step) “\(reason)”"
         case .abandon(let reason): "abandon “\(reason)”"
@@ -59,7 +60,9 @@ package struct Narrator: Sendable {
         case .started: "started"
         case .stepEntered(let position): "enters \(name(position))"
         case .weightsSet(let environment, let weights, _):
-            Set(weights).count == 1 ? "\(environment) \(weights[0])" : "\(environment) \(weights.map(\.description).joined(separator: ", "))"
+            Set(weights).count == 1
+                ? "\(environment) \(weights[0])"
+                : "\(environment) \(weights.map(\.description).joined(separator: ", "))"
         case .flagSet(let service, let enabled, _): "\(plan.services[service].name) \(enabled ? "on" : "off")"
         case .routerRegistered: "registered"
         case .routerRetired: "retired"
@@ -103,7 +106,9 @@ package struct Narrator: Sendable {
     }
 
     /// A step as people call it: `production 25 %`.
-    package func name(_ position: Position) -> String { "\(plan.stage(at: position).name) \(plan.weight(at: position))" }
+    package func name(_ position: Position) -> String {
+        "\(plan.stage(at: position).name) \(plan.weight(at: position))"
+    }
 
     /// A measured value as people read it: `0.41 %`, `21.4 s`; a dash for none.
     package static func value(_ measurement: Measurement?, _ metric: Metric) -> String {

@@ -70,10 +70,14 @@ struct StatusReport: Encodable {
         steps = StatusText.positions(plan).map { position in
             let record = migration.steps.last { $0.position == position }
             return Step(
-                stage: plan.stage(at: position).name, environment: plan.stage(at: position).environment,
-                weight: plan.weight(at: position).rawValue, state: StatusText.word(position, migration),
-                enteredAt: record.map { LocalTime.utc($0.enteredAt) }, endedAt: record?.endedAt.map(LocalTime.utc),
-                approvalsNeeded: plan.approvalsNeeded(before: position), approvedBy: migration.approvals(of: position)
+                stage: plan.stage(at: position).name,
+                environment: plan.stage(at: position).environment,
+                weight: plan.weight(at: position).rawValue,
+                state: StatusText.word(position, migration),
+                enteredAt: record.map { LocalTime.utc($0.enteredAt) },
+                endedAt: record?.endedAt.map(LocalTime.utc),
+                approvalsNeeded: plan.approvalsNeeded(before: position),
+                approvedBy: migration.approvals(of: position)
             )
         }
         traffic = migration.traffic.flatMap { traffic in
@@ -81,33 +85,48 @@ struct StatusReport: Encodable {
             let observed = migration.judgement?.observed.first { $0.environment == traffic.environment }
             return plan.services.indices.map { index in
                 Traffic(
-                    environment: traffic.environment, service: plan.services[index].name, revision: traffic.revision,
-                    asked: traffic.weights[index].rawValue, effective: traffic.effective[index].rawValue, routers: routers.count,
+                    environment: traffic.environment,
+                    service: plan.services[index].name,
+                    revision: traffic.revision,
+                    asked: traffic.weights[index].rawValue,
+                    effective: traffic.effective[index].rawValue,
+                    routers: routers.count,
                     acknowledged: routers.count { ($0.revision ?? 0) >= traffic.revision },
-                    observedCandidate: observed?.shares[index].value, observedTotal: observed?.shares[index].of
+                    observedCandidate: observed?.shares[index].value,
+                    observedTotal: observed?.shares[index].of
                 )
             }
         }
         criteria = plan.criteria.enumerated().map { index, criterion in
             let judged = migration.judgement.flatMap { $0.criteria.indices.contains(index) ? $0.criteria[index] : nil }
             return Condition(
-                condition: criterion.condition.description, verdict: judged?.verdict.rawValue, candidate: judged?.candidate,
+                condition: criterion.condition.description,
+                verdict: judged?.verdict.rawValue,
+                candidate: judged?.candidate,
                 legacy: judged?.legacy
             )
         }
         triggers = plan.triggers.enumerated().map { index, trigger in
             let judged = migration.judgement.flatMap { $0.triggers.indices.contains(index) ? $0.triggers[index] : nil }
             return Condition(
-                condition: trigger.description, verdict: judged?.verdict.rawValue, candidate: judged?.candidate,
-                breaches: migration.streaks[index].breaches, needed: trigger.need(window: plan.window)
+                condition: trigger.description,
+                verdict: judged?.verdict.rawValue,
+                candidate: judged?.candidate,
+                breaches: migration.streaks[index].breaches,
+                needed: trigger.need(window: plan.window)
             )
         }
         rollbacks = migration.rollbacks.map { rollback in
             Rollback(
-                number: rollback.number, cause: migration.words(rollback.cause), from: rollback.from.rawValue,
-                onset: rollback.onset.map(LocalTime.utc), detectedAt: rollback.detectedAt.map(LocalTime.utc),
-                decidedAt: LocalTime.utc(rollback.decidedAt), acknowledgedAt: rollback.acknowledgedAt.map(LocalTime.utc),
-                confirmedAt: rollback.confirmedAt.map(LocalTime.utc), overdue: rollback.isOverdue
+                number: rollback.number,
+                cause: migration.words(rollback.cause),
+                from: rollback.from.rawValue,
+                onset: rollback.onset.map(LocalTime.utc),
+                detectedAt: rollback.detectedAt.map(LocalTime.utc),
+                decidedAt: LocalTime.utc(rollback.decidedAt),
+                acknowledgedAt: rollback.acknowledgedAt.map(LocalTime.utc),
+                confirmedAt: rollback.confirmedAt.map(LocalTime.utc),
+                overdue: rollback.isOverdue
             )
         }
     }

@@ -16,7 +16,10 @@ enum StatusText {
 
     /// One line of a list of migrations.
     static func summary(_ migration: Migration, _ stream: MigrationLog.Stream) -> [String] {
-        [migration.plan.name, happening(migration, stream.now, Narrator(plan: migration.plan)), "version \(stream.state.version)"]
+        [
+            migration.plan.name, happening(migration, stream.now, Narrator(plan: migration.plan)),
+            "version \(stream.state.version)",
+        ]
     }
 
     /// Whether a person is waited for; such migrations stand first in a list.
@@ -31,13 +34,16 @@ enum StatusText {
     }
 
     static func positions(_ plan: Plan) -> [Position] {
-        plan.stages.indices.flatMap { stage in plan.stages[stage].steps.indices.map { Position(stage: stage, step: $0) } }
+        plan.stages.indices.flatMap { stage in plan.stages[stage].steps.indices.map { Position(stage: stage, step: $0) }
+        }
     }
 
     private static func head(_ migration: Migration, _ stream: MigrationLog.Stream, _ narrator: Narrator) -> [String] {
         let expires = migration.plannedAt + migration.plan.expires
         let age = LocalTime.span(stream.now - migration.plannedAt)
-        let end = migration.phase.isOver ? "" : migration.hasExpired ? ", expired" : ", expires in \(LocalTime.span(expires - stream.now))"
+        let end =
+            migration.phase.isOver
+            ? "" : migration.hasExpired ? ", expired" : ", expires in \(LocalTime.span(expires - stream.now))"
         return [
             "\(migration.plan.name)   \(happening(migration, stream.now, narrator))   \(LocalTime.date(stream.now))",
             "plan \(migration.planHash.prefix(7)) (by \(migration.plannedBy)), \(age) old\(end); log version \(stream.state.version)",
@@ -48,10 +54,12 @@ enum StatusText {
         switch migration.phase {
         case .planned: return "planned"
         case .running(let step): return "running · \(narrator.name(step.position)) · \(progress(step, migration))"
-        case .halted(let halt): return "HALTED · \(halt.held.step.map { narrator.name($0.position) } ?? "watching") · \(halt.reason)"
+        case .halted(let halt):
+            return "HALTED · \(halt.held.step.map { narrator.name($0.position) } ?? "watching") · \(halt.reason)"
         case .watching(let watch): return "watching at 100 % · \(LocalTime.span(max(.zero, watch.until - now))) left"
         case .rollingBack(let rollback):
-            return "ROLLING BACK · \(rollback.acknowledgedAt == nil ? "not every router has acknowledged 0 %" : "acknowledged, not yet seen in a window")"
+            return
+                "ROLLING BACK · \(rollback.acknowledgedAt == nil ? "not every router has acknowledged 0 %" : "acknowledged, not yet seen in a window")"
         case .rolledBack(let rollback): return "ROLLED BACK · \(migration.words(rollback.cause))"
         case .completed: return "completed"
         case .abandoned: return "abandoned"
@@ -95,14 +103,20 @@ enum StatusText {
             let record = migration.steps.last { $0.position == position }
             let needed = migration.plan.approvalsNeeded(before: position)
             let given = migration.approvals(of: position)
-            let approval = needed == 0 ? "" : "needs \(needed) approvals (\(given.count) given\(given.isEmpty ? "" : ": " + given.joined(separator: ", ")))"
+            let approval =
+                needed == 0
+                ? ""
+                : "needs \(needed) approvals (\(given.count) given\(given.isEmpty ? "" : ": " + given.joined(separator: ", ")))"
             let time = record.map { record in
                 "\(LocalTime.short(record.enteredAt))\(record.endedAt.map { " – " + LocalTime.short($0) } ?? "")"
             }
             let isCurrent = migration.phase.step?.position == position
             table.add(
-                isCurrent ? "▸" : "", position.step == 0 ? migration.plan.stage(at: position).name : "",
-                migration.plan.weight(at: position).description, word(position, migration), [time ?? "", approval].filter { !$0.isEmpty }.joined(separator: "  ")
+                isCurrent ? "▸" : "",
+                position.step == 0 ? migration.plan.stage(at: position).name : "",
+                migration.plan.weight(at: position).description,
+                word(position, migration),
+                [time ?? "", approval].filter { !$0.isEmpty }.joined(separator: "  ")
             )
         }
         return table
@@ -111,7 +125,8 @@ enum StatusText {
     private static func traffic(_ migration: Migration) -> TextTable {
         var table = TextTable([.left, .left, .right, .right, .right, .left])
         table.add("traffic", "environment", "asked", "acknowledged", "observed, last window")
-        for traffic in migration.traffic where traffic.revision > 1 || !migration.routers(in: traffic.environment).isEmpty {
+        for traffic in migration.traffic
+        where traffic.revision > 1 || !migration.routers(in: traffic.environment).isEmpty {
             let routers = migration.routers(in: traffic.environment)
             let acknowledged = routers.count { ($0.revision ?? 0) >= traffic.revision }
             let observed = migration.judgement?.observed.first { $0.environment == traffic.environment }
@@ -119,7 +134,8 @@ enum StatusText {
                 let share = observed?.shares[index]
                 let isPartial = observed.map { $0.reported < $0.expected } ?? false
                 table.add(
-                    service.name, traffic.environment,
+                    service.name,
+                    traffic.environment,
                     traffic.effective[index].description + (migration.flags[index] ? "" : " (flag off)"),
                     "\(acknowledged) of \(routers.count)",
                     share.map { $0.of == 0 ? "no requests" : "\(Narrator.value($0, .errorRate)) of \($0.of)" } ?? "–",
@@ -137,7 +153,9 @@ enum StatusText {
             let judged = migration.judgement.flatMap { $0.criteria.indices.contains(index) ? $0.criteria[index] : nil }
             let condition = criterion.condition
             table.add(
-                condition.metric.rawValue, Narrator.value(judged?.candidate, condition.metric), Narrator.value(judged?.legacy, condition.metric),
+                condition.metric.rawValue,
+                Narrator.value(judged?.candidate, condition.metric),
+                Narrator.value(judged?.legacy, condition.metric),
                 "\(condition.side.rawValue) \(Condition.text(condition.threshold, condition.metric.unit))",
                 judged.map { $0.verdict == .breach ? "not yet" : $0.verdict.rawValue } ?? "not judged"
             )
@@ -151,7 +169,8 @@ enum StatusText {
         for (index, trigger) in migration.plan.triggers.enumerated() {
             let streak = migration.streaks[index]
             table.add(
-                trigger.description, "\(streak.breaches) of \(trigger.need(window: migration.plan.window))",
+                trigger.description,
+                "\(streak.breaches) of \(trigger.need(window: migration.plan.window))",
                 streak.missing > 0 ? "\(streak.missing) missing" : ""
             )
         }
@@ -164,13 +183,20 @@ enum StatusText {
         let place = rollback.position.map { Narrator(plan: migration.plan).name($0) } ?? "before its start"
         var ledger: [String] = []
         if let onset = rollback.onset { ledger.append("onset \(LocalTime.clock(onset))") }
-        if let onset = rollback.onset, let detected = rollback.detectedAt { ledger.append("detected +\(LocalTime.span(detected - onset))") }
-        ledger.append(rollback.detectedAt.map { "decided +\(LocalTime.span(rollback.decidedAt - $0))" } ?? "decided \(LocalTime.clock(rollback.decidedAt))")
+        if let onset = rollback.onset, let detected = rollback.detectedAt {
+            ledger.append("detected +\(LocalTime.span(detected - onset))")
+        }
         ledger.append(
-            rollback.acknowledgedAt.map { "acknowledged by every router +\(LocalTime.span($0 - rollback.decidedAt))" } ?? "not acknowledged by every router"
+            rollback.detectedAt.map { "decided +\(LocalTime.span(rollback.decidedAt - $0))" }
+                ?? "decided \(LocalTime.clock(rollback.decidedAt))"
         )
         ledger.append(
-            rollback.confirmedAt.map { "no candidate traffic seen from +\(LocalTime.span($0 - rollback.decidedAt))" } ?? "candidate traffic not yet seen to be gone"
+            rollback.acknowledgedAt.map { "acknowledged by every router +\(LocalTime.span($0 - rollback.decidedAt))" }
+                ?? "not acknowledged by every router"
+        )
+        ledger.append(
+            rollback.confirmedAt.map { "no candidate traffic seen from +\(LocalTime.span($0 - rollback.decidedAt))" }
+                ?? "candidate traffic not yet seen to be gone"
         )
         return [
             "\(word) \(migration.plan.name), \(place), \(rollback.from) → 0 %, because \(migration.words(rollback.cause))",
@@ -185,19 +211,32 @@ enum StatusText {
         switch migration.phase {
         case .planned: return ["next: start it", "  migrate start \(name)"]
         case .running(let step):
-            guard let next = migration.plan.next(after: step.position) else { return ["next: the watch, after this bake", "  \(rollback)"] }
+            guard let next = migration.plan.next(after: step.position) else {
+                return ["next: the watch, after this bake", "  \(rollback)"]
+            }
             let missing = migration.plan.approvalsNeeded(before: next) - migration.approvals(of: next).count
-            guard missing > 0 else { return ["next: \(Narrator(plan: migration.plan).name(next)), after this bake", "  \(rollback)"] }
+            guard missing > 0 else {
+                return ["next: \(Narrator(plan: migration.plan).name(next)), after this bake", "  \(rollback)"]
+            }
             let stage = migration.plan.stage(at: next).name
             let weight = Decimals.text(migration.plan.weight(at: next).rawValue, scale: 100)
             return [
                 "next: \(stage) \(weight) %, after this bake and \(missing) more approval\(missing == 1 ? "" : "s")",
                 "  migrate approve \(name) --stage \(stage) --step \(weight)%", "  \(rollback)",
             ]
-        case .halted: return ["next: somebody resumes it, or rolls it back", "  migrate resume \(name) --reason \"…\"", "  \(rollback)"]
+        case .halted:
+            return [
+                "next: somebody resumes it, or rolls it back", "  migrate resume \(name) --reason \"…\"",
+                "  \(rollback)",
+            ]
         case .watching: return ["next: completed, at the watch's end", "  \(rollback)"]
-        case .rollingBack: return ["next: rolled back, once every router has acknowledged and a window shows no candidate traffic", "  migrate status \(name) --watch"]
-        case .rolledBack: return ["next: begin again, once the cause is mended", "  migrate restart \(name) --reason \"…\""]
+        case .rollingBack:
+            return [
+                "next: rolled back, once every router has acknowledged and a window shows no candidate traffic",
+                "  migrate status \(name) --watch",
+            ]
+        case .rolledBack:
+            return ["next: begin again, once the cause is mended", "  migrate restart \(name) --reason \"…\""]
         case .completed, .abandoned: return ["  migrate replay \(name)"]
         }
     }

@@ -1,7 +1,7 @@
+import Gateway
 import Logging
 import MigrationCore
 import MigrationLog
-import Gateway
 import Routing
 
 /// What a gateway begins with: the head of the log where it can be read, else what it has kept.
@@ -17,7 +17,11 @@ struct GatewayHead {
     let access: LogAccess.Reach
 
     static func pull(
-        _ migration: String, _ environment: String, _ kept: RouteStore.Kept?, _ database: Database, _ logger: Logger
+        _ migration: String,
+        _ environment: String,
+        _ kept: RouteStore.Kept?,
+        _ database: Database,
+        _ logger: Logger
     ) async throws -> GatewayHead {
         let reach = try LogAccess.Reach(database.options, name: "migrate gateway \(database.name)")
         do {
@@ -25,13 +29,20 @@ struct GatewayHead {
             guard let plan = stream.state.migration?.plan else { throw await Overrides.unknown(migration, reach.log) }
             guard let route = try await reach.log.route(migration, environment: environment) else {
                 throw Failure(
-                    .refused, "\(migration) has no environment “\(environment)”", mend: "it has: \(plan.environments.joined(separator: ", "))"
+                    .refused,
+                    "\(migration) has no environment “\(environment)”",
+                    mend: "it has: \(plan.environments.joined(separator: ", "))"
                 )
             }
             return GatewayHead(plan: plan, table: RouteTable(route, migration, environment), access: reach)
         } catch let error as LogError where error.code == .database {
-            guard let kept, kept.table.migration == migration, kept.table.environment == environment else { throw error }
-            logger.warning("the database is away: serving what was kept", metadata: ["revision": "\(kept.table.revision)"])
+            guard let kept, kept.table.migration == migration, kept.table.environment == environment else {
+                throw error
+            }
+            logger.warning(
+                "the database is away: serving what was kept",
+                metadata: ["revision": "\(kept.table.revision)"]
+            )
             return GatewayHead(plan: kept.plan, table: nil, access: reach)
         }
     }
@@ -40,7 +51,11 @@ struct GatewayHead {
 extension RouteTable {
     init(_ route: MigrationLog.Route, _ migration: String, _ environment: String) {
         self.init(
-            logID: route.log, migration: migration, environment: environment, revision: route.revision, hash: route.hash,
+            logID: route.log,
+            migration: migration,
+            environment: environment,
+            revision: route.revision,
+            hash: route.hash,
             weights: route.weights
         )
     }

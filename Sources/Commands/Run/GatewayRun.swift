@@ -9,7 +9,8 @@ import UnixSignals
 
 struct GatewayRun: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "gateway", abstract: "Splits a migration's traffic in one environment, following the log.",
+        commandName: "gateway",
+        abstract: "Splits a migration's traffic in one environment, following the log.",
         discussion: """
             It serves what the log says from its first request on; with the database away, what it has kept.
 
@@ -32,24 +33,49 @@ struct GatewayRun: AsyncParsableCommand {
     func run() async throws {
         let name = name ?? "gateway-\(environment)"
         let logger = Logs.logger("migrate.gateway")
-        let file = state.map { URL(fileURLWithPath: $0) }
+        let file =
+            state.map { URL(fileURLWithPath: $0) }
             ?? StateFolder.url.appendingPathComponent("gateways").appendingPathComponent("\(migration)-\(name).json")
         let kept = try RouteStore(file: file).read()
         let head = try await GatewayHead.pull(
-            migration, environment, kept, GatewayHead.Database(options: database, name: name), logger
+            migration,
+            environment,
+            kept,
+            GatewayHead.Database(options: database, name: name),
+            logger
         )
-        let routes = LogRoutes(migration: migration, environment: environment, router: name, access: head.access, kept: kept?.table, logger: logger)
+        let routes = LogRoutes(
+            migration: migration,
+            environment: environment,
+            router: name,
+            access: head.access,
+            kept: kept?.table,
+            logger: logger
+        )
         let settings = GatewaySettings(
-            name: name, environment: environment, host: listen.host, port: listen.port, adminPort: admin?.port ?? 0, stateFile: file,
+            name: name,
+            environment: environment,
+            host: listen.host,
+            port: listen.port,
+            adminPort: admin?.port ?? 0,
+            stateFile: file,
             threads: threads
         )
         let host = listen.host
         let gateway = try await Gateway(
-            settings: settings, plan: head.plan, kept: kept?.table, first: head.table, source: routes, sink: routes, logger: logger,
+            settings: settings,
+            plan: head.plan,
+            kept: kept?.table,
+            first: head.table,
+            source: routes,
+            sink: routes,
+            logger: logger,
             didBind: { port in Output.line("gateway \(name) serves \(environment) on http://\(host):\(port)") }
         )
         try await ServiceGroup(
-            services: [routes, gateway], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger
+            services: [routes, gateway],
+            gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: logger
         ).run()
     }
 }

@@ -27,7 +27,14 @@ struct LogRoutes: ServiceLifecycle.Service, RouteSource, SignalSink {
         init(_ table: RouteTable?) { state = Mutex(State(table: table)) }
     }
 
-    init(migration: String, environment: String, router: String, access: LogAccess.Reach, kept: RouteTable?, logger: Logger) {
+    init(
+        migration: String,
+        environment: String,
+        router: String,
+        access: LogAccess.Reach,
+        kept: RouteTable?,
+        logger: Logger
+    ) {
         self.migration = migration
         self.environment = environment
         self.router = router
@@ -40,7 +47,11 @@ struct LogRoutes: ServiceLifecycle.Service, RouteSource, SignalSink {
     func tables() -> AsyncStream<RouteTable> { stream }
 
     func run() async throws {
-        let listener = LogListener(access.conninfo, name: "migrate gateway \(router)", channels: [MigrationLog.routeChannel])
+        let listener = LogListener(
+            access.conninfo,
+            name: "migrate gateway \(router)",
+            channels: [MigrationLog.routeChannel]
+        )
         await cancelWhenGracefulShutdown {
             await listener.run { event in
                 switch event {
@@ -75,7 +86,12 @@ struct LogRoutes: ServiceLifecycle.Service, RouteSource, SignalSink {
         let (table, isHeard) = word.state.withLock { ($0.table, $0.isHeard) }
         do {
             try await access.log.report(
-                migration, router: router, environment: environment, log: table?.logID, revision: table?.revision, notify: !isHeard
+                migration,
+                router: router,
+                environment: environment,
+                log: table?.logID,
+                revision: table?.revision,
+                notify: !isHeard
             )
             word.state.withLock { if $0.table == table { $0.isHeard = true } }
         } catch {

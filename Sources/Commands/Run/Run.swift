@@ -9,7 +9,8 @@ import Worker
 
 struct Run: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "worker", abstract: "Carries migrations out: seals windows, decides, tells routers; several share the work.",
+        commandName: "worker",
+        abstract: "Carries migrations out: seals windows, decides, tells routers; several share the work.",
         discussion: "Example: migrate worker --name worker-1"
     )
     @Option(help: "A name of its own among the workers; else the host's and the process's.") var name: String?
@@ -25,11 +26,15 @@ struct Run: AsyncParsableCommand {
         let logger = Logs.logger("migrate.worker")
         let access = try await LogAccess(database, name: "migrate worker \(name)")
         let listener = LogListener(
-            access.conninfo, name: "migrate worker \(name)", channels: [MigrationLog.routeChannel, MigrationLog.reportChannel]
+            access.conninfo,
+            name: "migrate worker \(name)",
+            channels: [MigrationLog.routeChannel, MigrationLog.reportChannel]
         )
         let worker = Worker(name: name, log: access.log, listener: listener, leaseLife: lease.span, logger: logger)
         try await ServiceGroup(
-            services: [worker], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger
+            services: [worker],
+            gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: logger
         ).run()
         await access.log.pool.close()
     }

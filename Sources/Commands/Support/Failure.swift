@@ -32,7 +32,11 @@ package struct Failure: Error {
         case let refusal as Refusal: self.init(.refused, "refused: \(refusal.message)", mend: refusal.mend)
         case let error as PlanError: self.init(.failed, error.description)
         case let error as LogError:
-            self.init(error.code == .damaged || error.code == .commandReused ? .failed : .database, error.message, mend: error.mend)
+            self.init(
+                error.code == .damaged || error.code == .commandReused ? .failed : .database,
+                error.message,
+                mend: error.mend
+            )
         case let error as PostgresError: self.init(.database, error.message, mend: error.hint ?? error.detail)
         case let error as RoutingError: self.init(.failed, error.message, mend: error.mend)
         default: return nil
@@ -53,6 +57,8 @@ package struct Failure: Error {
             exit(0)
         }
         if !message.isEmpty { Output.error(message) }
-        exit(code == .validationFailure ? Code.usage.rawValue : error is ExitCode ? code.rawValue : Code.failed.rawValue)
+        exit(
+            code == .validationFailure ? Code.usage.rawValue : error is ExitCode ? code.rawValue : Code.failed.rawValue
+        )
     }
 }

@@ -15,7 +15,8 @@ package enum LocalTime {
         var parts = tm()
         gmtime_r(&seconds, &parts)
         let micros = String(moment.rawValue % 1_000_000)
-        return format(parts, "%Y-%m-%dT%H:%M:%S.") + String(repeating: "0", count: max(0, 6 - micros.count)) + micros + "Z"
+        return format(parts, "%Y-%m-%dT%H:%M:%S.") + String(repeating: "0", count: max(0, 6 - micros.count)) + micros
+            + "Z"
     }
 
     /// A length in one or two units: `3 d 4 h`, `18 min`, `2.5 s`, `41 ms`.
@@ -27,8 +28,11 @@ package enum LocalTime {
         switch seconds {
         case ..<60: return Decimals.text(Int(micros / 100_000), scale: 10) + " s"
         case ..<3_600: return seconds % 60 == 0 ? "\(seconds / 60) min" : "\(seconds / 60) min \(seconds % 60) s"
-        case ..<86_400: return seconds % 3_600 < 60 ? "\(seconds / 3_600) h" : "\(seconds / 3_600) h \(seconds % 3_600 / 60) min"
-        default: return seconds % 86_400 < 3_600 ? "\(seconds / 86_400) d" : "\(seconds / 86_400) d \(seconds % 86_400 / 3_600) h"
+        case ..<86_400:
+            return seconds % 3_600 < 60 ? "\(seconds / 3_600) h" : "\(seconds / 3_600) h \(seconds % 3_600 / 60) min"
+        default:
+            return seconds % 86_400 < 3_600
+                ? "\(seconds / 86_400) d" : "\(seconds / 86_400) d \(seconds % 86_400 / 3_600) h"
         }
     }
 

@@ -6,7 +6,9 @@ import PlanFile
 
 /// Where the log is.
 package struct DatabaseOptions: ParsableArguments {
-    @Option(help: "A libpq connection string or URI; else MIGRATE_DATABASE_URL; else an embedded PostgreSQL of this user's.")
+    @Option(
+        help: "A libpq connection string or URI; else MIGRATE_DATABASE_URL; else an embedded PostgreSQL of this user's."
+    )
     package var database: String?
 
     package init() {}

@@ -12,7 +12,9 @@ package struct TextTable: Sendable {
     package mutating func add(_ cells: [String]) { rows.append(cells) }
 
     package func lines(indent: Int = 0) -> [String] {
-        let widths = alignments.indices.map { column in rows.map { $0.indices.contains(column) ? $0[column].count : 0 }.max() ?? 0 }
+        let widths = alignments.indices.map { column in
+            rows.map { $0.indices.contains(column) ? $0[column].count : 0 }.max() ?? 0
+        }
         return rows.map { row in
             let cells = alignments.indices.map { column -> String in
                 let cell = row.indices.contains(column) ? row[column] : ""

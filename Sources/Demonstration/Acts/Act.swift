@@ -13,7 +13,9 @@ struct Act: Sendable {
 
     /// Gives a command, again if the database is just being killed.
     func call(_ arguments: [String]) async throws {
-        try await wait("migrate \(arguments.joined(separator: " "))", seconds: 30) { (try? stage.migrate(arguments)) != nil }
+        try await wait("migrate \(arguments.joined(separator: " "))", seconds: 30) {
+            (try? stage.migrate(arguments)) != nil
+        }
     }
 
     /// Follows the migration until it is over.
@@ -30,7 +32,8 @@ struct Act: Sendable {
         while ContinuousClock.now < end {
             try await Task.sleep(for: .milliseconds(200))
             // The database may be on its way back: then the next look sees more.
-            guard let next = try? await stage.log.load(plan.name, from: stream), let migration = next.state.migration else { continue }
+            guard let next = try? await stage.log.load(plan.name, from: stream), let migration = next.state.migration
+            else { continue }
             stream = next
             if let k = migration.judgement?.k, k > told {
                 told = k
@@ -45,7 +48,9 @@ struct Act: Sendable {
             }
             try approve(step, migration)
         }
-        throw StageError("\(plan.name) was not over after \(seconds) s: \(stream?.state.migration.map { "\($0.phase)" } ?? "no state")")
+        throw StageError(
+            "\(plan.name) was not over after \(seconds) s: \(stream?.state.migration.map { "\($0.phase)" } ?? "no state")"
+        )
     }
 
     private func approve(_ step: Step, _ migration: Migration) throws {
@@ -53,7 +58,9 @@ struct Act: Sendable {
         let given = migration.approvals(of: next)
         guard let person = ["ops-1", "ops-2", "ops-3"].first(where: { !given.contains($0) }) else { return }
         let weight = Decimals.text(plan.weight(at: next).rawValue, scale: 100) + "%"
-        let output = try? stage.migrate(["approve", plan.name, "--stage", plan.stage(at: next).name, "--step", weight, "--actor", person])
+        let output = try? stage.migrate([
+            "approve", plan.name, "--stage", plan.stage(at: next).name, "--step", weight, "--actor", person,
+        ])
         if output != nil { Output.line("          \(person) approves \(plan.stage(at: next).name) \(weight)") }
     }
 

@@ -59,7 +59,11 @@ struct Acts: AsyncParsableCommand {
     }
 
     private func act(
-        _ number: Int, _ name: String, _ stage: Stage, _ cast: Cast, _ load: LoadGenerator,
+        _ number: Int,
+        _ name: String,
+        _ stage: Stage,
+        _ cast: Cast,
+        _ load: LoadGenerator,
         onStep: @escaping @Sendable (Position) async throws -> Void
     ) async throws -> Ending {
         let (plan, file) = try cast.plan(self.plan, name: name, speed: speed, in: stage.folder)
@@ -93,16 +97,24 @@ struct Acts: AsyncParsableCommand {
         }
         let sent = ending.doors.map(\.candidateRequestsSinceAcknowledgement).reduce(0, +)
         summary.claim("candidate requests sent after the acknowledgement of 0: \(sent)", sent == 0)
-        summary.claim("requests that arrived at the candidate within 2 s after the end: \(ending.arrivedAfterwards)", ending.arrivedAfterwards == 0)
+        summary.claim(
+            "requests that arrived at the candidate within 2 s after the end: \(ending.arrivedAfterwards)",
+            ending.arrivedAfterwards == 0
+        )
         summary.head("Both acts")
         let failures = record.failures
         if kills == 0 {
-            summary.claim("requests failed by switching: \(failures.count), of \(record.total) answers checked", failures.count == 0)
+            summary.claim(
+                "requests failed by switching: \(failures.count), of \(record.total) answers checked",
+                failures.count == 0
+            )
             for example in failures.examples { summary.note(example) }
         } else {
             summary.note("\(failures.count) of \(record.total) requests met a killed gateway")
         }
-        summary.note("\(record.serviceFailures) answers were failures of the services themselves (legacy's time limits, the candidate's 8 %)")
+        summary.note(
+            "\(record.serviceFailures) answers were failures of the services themselves (legacy's time limits, the candidate's 8 %)"
+        )
         for name in ["recommendations", "recommendations-2"] {
             let output = try? stage.migrate(["replay", name])
             let verdict = output?.split(separator: "\n").last.map(String.init)

@@ -3,7 +3,8 @@ package import ArgumentParser
 /// The demonstration's command line; the scripts in `tools` call it.
 package struct Demonstration: AsyncParsableCommand {
     package static let configuration = CommandConfiguration(
-        commandName: "demo", abstract: "Shows the product on a real stage, and measures it there.",
+        commandName: "demo",
+        abstract: "Shows the product on a real stage, and measures it there.",
         subcommands: [Acts.self, SwitchLatency.self]
     )
 

@@ -22,7 +22,9 @@ struct Summary {
     /// - Throws: when something that was claimed was not seen.
     func finish() throws {
         for line in lines { Output.line(line) }
-        guard faults.isEmpty else { throw StageError("not everything was seen:\n  " + faults.joined(separator: "\n  ")) }
+        guard faults.isEmpty else {
+            throw StageError("not everything was seen:\n  " + faults.joined(separator: "\n  "))
+        }
         Output.line("\nEverything that was claimed was seen.")
     }
 
@@ -44,20 +46,28 @@ struct Summary {
             steps += 1
             inside += seen.total > 0 && interval.contains(expected) ? 1 : 0
             table.add(
-                "\(plan.stage(at: step.position).name) \(step.end == .passed ? "" : step.end?.rawValue ?? "")", weight.description,
-                "\(migration.routers(in: environment).count) of \(migration.routers(in: environment).count)", Self.percent(expected),
-                seen.total > 0 ? Self.percent(Double(seen.candidate) / Double(seen.total)) : "–", "\(seen.total)",
+                "\(plan.stage(at: step.position).name) \(step.end == .passed ? "" : step.end?.rawValue ?? "")",
+                weight.description,
+                "\(migration.routers(in: environment).count) of \(migration.routers(in: environment).count)",
+                Self.percent(expected),
+                seen.total > 0 ? Self.percent(Double(seen.candidate) / Double(seen.total)) : "–",
+                "\(seen.total)",
                 "\(Self.percent(interval.lowerBound)) … \(Self.percent(interval.upperBound))"
             )
         }
         lines += table.lines(indent: 2)
         // One of ten lies outside a 99.9 % interval by chance once in a hundred runs; two do once in twenty thousand.
-        claim("\(inside) of \(steps) shares of the users in the candidate's buckets lie within the observed interval", inside >= steps - 1)
+        claim(
+            "\(inside) of \(steps) shares of the users in the candidate's buckets lie within the observed interval",
+            inside >= steps - 1
+        )
     }
 
     /// The share of the generator's users that a weight gives the candidate.
     private static func expected(_ migration: String, _ weight: Weight, _ users: Int) -> Double {
-        let there = (0..<users).count { Bucket.implementation(Bucket.of("user-\($0)", migration: migration), weight: weight) == .candidate }
+        let there = (0..<users).count {
+            Bucket.implementation(Bucket.of("user-\($0)", migration: migration), weight: weight) == .candidate
+        }
         return Double(there) / Double(users)
     }
 

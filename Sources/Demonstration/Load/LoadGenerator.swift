@@ -50,7 +50,9 @@ struct LoadGenerator: Sendable {
                     sent += 1
                     guard knowledge.underWay.load(ordering: .relaxed) < Self.most else { continue }
                     let doors = Int.random(in: 0..<10) < 6 || quiet.isEmpty ? busy : quiet
-                    guard let door = doors.randomElement(), let environment = environments.firstIndex(of: door.environment) else { continue }
+                    guard let door = doors.randomElement(),
+                        let environment = environments.firstIndex(of: door.environment)
+                    else { continue }
                     let user = Int.random(in: 0..<users)
                     knowledge.underWay.wrappingAdd(1, ordering: .relaxed)
                     group.addTask {
@@ -70,7 +72,12 @@ struct LoadGenerator: Sendable {
                 group.addTask {
                     for user in stride(from: worker, to: users, by: 16) {
                         for operation in ["getRecommendations", "previewImprovement"] {
-                            let (status, _, body) = try await post(candidate, operation, user, data(operation, user, isForced: false))
+                            let (status, _, body) = try await post(
+                                candidate,
+                                operation,
+                                user,
+                                data(operation, user, isForced: false)
+                            )
                             guard status == 200 else { throw StageError("warming: \(operation) answered \(status)") }
                             if operation == "getRecommendations" { learn(user, body) }
                         }
@@ -87,11 +94,17 @@ struct LoadGenerator: Sendable {
         do {
             let data = data(operation, user, isForced: Int.random(in: 0..<20) == 0)
             let (status, implementation, body) = try await post(door.url, operation, user, data)
-            guard let implementation else { return record.failed("\(operation) through \(door.name): \(status) without an implementation") }
+            guard let implementation else {
+                return record.failed("\(operation) through \(door.name): \(status) without an implementation")
+            }
             let isExpectedFailure = try check(operation, user, status, implementation, body)
             record.answered(
-                user: user, environment: environment, isCandidate: implementation == "candidate", sentAt: sentAt,
-                doneAt: SystemClock.now.rawValue, isExpectedFailure: isExpectedFailure
+                user: user,
+                environment: environment,
+                isCandidate: implementation == "candidate",
+                sentAt: sentAt,
+                doneAt: SystemClock.now.rawValue,
+                isExpectedFailure: isExpectedFailure
             )
         } catch {
             guard !Task.isCancelled else { return }
@@ -124,7 +137,9 @@ struct LoadGenerator: Sendable {
         return data
     }
 
-    private func post(_ base: String, _ operation: String, _ user: Int, _ data: [String: Any]) async throws -> (Int, String?, Data) {
+    private func post(_ base: String, _ operation: String, _ user: Int, _ data: [String: Any]) async throws -> (
+        Int, String?, Data
+    ) {
         var request = HTTPClientRequest(url: "\(base)/\(operation)")
         request.method = .POST
         request.headers.add(name: "content-type", value: "application/json")
@@ -140,8 +155,12 @@ struct LoadGenerator: Sendable {
     ///
     /// - Returns: whether it is a failure of the service that the contract knows.
     /// - Throws: for an answer that no service should have given.
-    private func check(_ operation: String, _ user: Int, _ status: Int, _ implementation: String, _ body: Data) throws -> Bool {
-        guard let answer = try JSONSerialization.jsonObject(with: body) as? [String: Any] else { throw StageError("no JSON object") }
+    private func check(_ operation: String, _ user: Int, _ status: Int, _ implementation: String, _ body: Data) throws
+        -> Bool
+    {
+        guard let answer = try JSONSerialization.jsonObject(with: body) as? [String: Any] else {
+            throw StageError("no JSON object")
+        }
         guard status == 200 else {
             let error = (answer["error"] as? [String: Any])?["status"] as? String ?? "no status"
             let known: Set<String>
@@ -150,10 +169,14 @@ struct LoadGenerator: Sendable {
             case ("legacy", _): known = ["504 DEADLINE_EXCEEDED"]
             default: known = ["500 INTERNAL"]
             }
-            guard known.contains("\(status) \(error)") else { throw StageError("\(implementation) answered \(status) \(error)") }
+            guard known.contains("\(status) \(error)") else {
+                throw StageError("\(implementation) answered \(status) \(error)")
+            }
             return true
         }
-        guard let result = answer["result"] as? [String: Any], result["success"] as? Bool == true, let data = result["data"] as? [String: Any] else {
+        guard let result = answer["result"] as? [String: Any], result["success"] as? Bool == true,
+            let data = result["data"] as? [String: Any]
+        else {
             throw StageError("an answer without result and data")
         }
         switch operation {
@@ -162,9 +185,12 @@ struct LoadGenerator: Sendable {
                 throw StageError("not between 1 and 15 recommendations")
             }
             learn(user, body)
-        case "previewImprovement": if data["afterContent"] as? String == nil { throw StageError("a preview without its content") }
+        case "previewImprovement":
+            if data["afterContent"] as? String == nil { throw StageError("a preview without its content") }
         case "customizePlaceholders":
-            if (data["customizedContent"] as? String)?.contains("{{") ?? true { throw StageError("a placeholder was not filled in") }
+            if (data["customizedContent"] as? String)?.contains("{{") ?? true {
+                throw StageError("a placeholder was not filled in")
+            }
         default: if data["jobId"] as? String != "job-\(user)" { throw StageError("another job's answer") }
         }
         return false
@@ -179,7 +205,9 @@ struct LoadGenerator: Sendable {
         var known = Knowledge.Known(first: first)
         for item in list {
             guard let id = item["id"] as? String, item["suggestedContent"] is String else { continue }
-            if let placeholder = (item["placeholders"] as? [[String: Any]])?.first, let name = placeholder["id"] as? String {
+            if let placeholder = (item["placeholders"] as? [[String: Any]])?.first,
+                let name = placeholder["id"] as? String
+            {
                 known.toFill = known.toFill ?? (id, name, placeholder["type"] as? String == "number" ? "25" : "Reduced")
             } else {
                 known.ready = known.ready ?? id

@@ -28,7 +28,8 @@ final class LoadRecord: Sendable {
     ///   - user: the user's number, together with the environment's.
     ///   - sentAt: microseconds since 1970.
     ///   - doneAt: microseconds since 1970.
-    func answered(user: Int, environment: Int, isCandidate: Bool, sentAt: Int64, doneAt: Int64, isExpectedFailure: Bool) {
+    func answered(user: Int, environment: Int, isCandidate: Bool, sentAt: Int64, doneAt: Int64, isExpectedFailure: Bool)
+    {
         state.withLock { state in
             state.answered += 1
             if isExpectedFailure { state.expectedFailures += 1 }

@@ -9,7 +9,8 @@ import Signals
 struct SwitchLatency: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "switch",
-        abstract: "Rolls back under load again and again: from the append to the last request sent to the candidate, beside a bare commit."
+        abstract:
+            "Rolls back under load again and again: from the append to the last request sent to the candidate, beside a bare commit."
     )
     @OptionGroup var options: StageOptions
     @Option(help: "How many rollbacks.") var count = 100
@@ -21,7 +22,11 @@ struct SwitchLatency: AsyncParsableCommand {
     private func measure(on stage: Stage) async throws {
         try await stage.startDatabases()
         let cast = try await Cast.start(stage, users: options.users)
-        try stage.start("worker-1", "migrate", ["worker", "--name", "worker-1", "--lease", "10s", "--database", stage.conninfo])
+        try stage.start(
+            "worker-1",
+            "migrate",
+            ["worker", "--name", "worker-1", "--lease", "10s", "--database", stage.conninfo]
+        )
         let name = "switch"
         let plan = """
             migration: \(name)
@@ -40,14 +45,20 @@ struct SwitchLatency: AsyncParsableCommand {
         try stage.migrate(["create", file])
         let ports = try FreePort.take(2)
         try stage.start(
-            "gateway-1", "migrate",
+            "gateway-1",
+            "migrate",
             [
-                "gateway", "--migration", name, "--environment", "production", "--listen", "127.0.0.1:\(ports[0])", "--admin",
-                "127.0.0.1:\(ports[1])", "--state", stage.folder.appendingPathComponent("gateway-1.json").path, "--database", stage.conninfo,
+                "gateway", "--migration", name, "--environment", "production", "--listen", "127.0.0.1:\(ports[0])",
+                "--admin",
+                "127.0.0.1:\(ports[1])", "--state", stage.folder.appendingPathComponent("gateway-1.json").path,
+                "--database", stage.conninfo,
             ]
         )
         let door = Cast.Door(
-            name: "gateway-1", environment: "production", url: "http://127.0.0.1:\(ports[0])", admin: "http://127.0.0.1:\(ports[1])"
+            name: "gateway-1",
+            environment: "production",
+            url: "http://127.0.0.1:\(ports[0])",
+            admin: "http://127.0.0.1:\(ports[1])"
         )
         try await wait("the gateway", seconds: 30) { await Cast.isUp(door.admin + "/health") }
         let load = LoadGenerator(rate: options.rate, users: options.users, record: LoadRecord())
@@ -63,7 +74,9 @@ struct SwitchLatency: AsyncParsableCommand {
         var switches: [Int64] = [], bare: [Int64] = []
         let listener = try await PostgresConnection(stage.conninfo, name: "bare listener")
         try await listener.run { try $0.listen("bare") }
-        _ = try await stage.log.pool.run { try $0.query("create table bare (id bigint generated always as identity, body bytea)") }
+        _ = try await stage.log.pool.run {
+            try $0.query("create table bare (id bigint generated always as identity, body bytea)")
+        }
         for index in 0..<count {
             try await wait("the candidate's traffic", seconds: 30) {
                 let state = try await stage.log.load(name).state.migration
@@ -71,7 +84,8 @@ struct SwitchLatency: AsyncParsableCommand {
             }
             try await Task.sleep(for: .milliseconds(Int.random(in: 50...150)))
             let started = SystemClock.now
-            guard let performed = try await stage.log.perform(.rollBack(reason: "measured"), on: name, by: "bench") else { continue }
+            guard let performed = try await stage.log.perform(.rollBack(reason: "measured"), on: name, by: "bench")
+            else { continue }
             let revision = performed.commit.version
             try await wait("the acknowledgement", seconds: 30) {
                 (try await stage.log.reports(of: name).first?.revision ?? 0) >= revision
@@ -83,7 +97,9 @@ struct SwitchLatency: AsyncParsableCommand {
                 if case .rolledBack? = try await stage.log.load(name).state.migration?.phase { return true }
                 return false
             }
-            if index + 1 < count { _ = try await stage.log.perform(.restart(reason: "measured"), on: name, by: "bench") }
+            if index + 1 < count {
+                _ = try await stage.log.perform(.restart(reason: "measured"), on: name, by: "bench")
+            }
         }
         await listener.close()
         tell("rollback: append to the last candidate request sent", switches)
@@ -101,7 +117,11 @@ struct SwitchLatency: AsyncParsableCommand {
         }
         try await stage.log.pool.run { connection in
             _ = try connection.pipeline([
-                PostgresStatement("begin"), PostgresStatement("insert into bare (body) values ($1::bytea)", [.bytes(Array(repeating: 7, count: 900))]),
+                PostgresStatement("begin"),
+                PostgresStatement(
+                    "insert into bare (body) values ($1::bytea)",
+                    [.bytes(Array(repeating: 7, count: 900))]
+                ),
                 PostgresStatement("select pg_notify('bare', '')"), PostgresStatement("commit"),
             ])
         }

@@ -25,13 +25,19 @@ struct Cast: Sendable {
         let database = ["--database", stage.shopConninfo]
         try stage.start("seed", "recommendations", ["seed", "--users", "\(users)"] + database)
         try await wait("the jobs", seconds: 60) { stage.printed("seed").contains("jobs are there") }
-        try stage.start("legacy", "recommendations", ["--implementation", "legacy", "--port", "\(ports[0])"] + database)
         try stage.start(
-            "candidate", "recommendations",
+            "legacy",
+            "recommendations",
+            ["--implementation", "legacy", "--port", "\(ports[0])"] + database
+        )
+        try stage.start(
+            "candidate",
+            "recommendations",
             ["--implementation", "candidate", "--port", "\(ports[1])", "--admin-port", "\(ports[2])"] + database
         )
         let cast = Cast(
-            legacy: "http://127.0.0.1:\(ports[0])", candidate: "http://127.0.0.1:\(ports[1])",
+            legacy: "http://127.0.0.1:\(ports[0])",
+            candidate: "http://127.0.0.1:\(ports[1])",
             candidateAdmin: "http://127.0.0.1:\(ports[2])"
         )
         for url in [cast.legacy, cast.candidate] {
@@ -42,7 +48,9 @@ struct Cast: Sendable {
 
     /// The plan with these services' addresses, at another speed and under another name, as a file.
     func plan(_ file: String, name: String, speed: Int64, in folder: URL) throws -> (plan: Plan, file: String) {
-        guard let data = FileManager.default.contents(atPath: file) else { throw StageError("the plan \(file) cannot be read") }
+        guard let data = FileManager.default.contents(atPath: file) else {
+            throw StageError("the plan \(file) cannot be read")
+        }
         var plan = try PlanFile.parse(String(decoding: data, as: UTF8.self), file: file).divided(by: speed)
         plan.name = name
         for index in plan.services.indices {
@@ -62,21 +70,27 @@ struct Cast: Sendable {
         for (index, environment) in environments.enumerated() {
             let name = "gateway-\(plan.name)-\(index + 1)"
             try stage.start(
-                name, "migrate",
+                name,
+                "migrate",
                 [
                     "gateway", "--migration", plan.name, "--environment", environment, "--name", name,
                     "--listen", "127.0.0.1:\(ports[index * 2])", "--admin", "127.0.0.1:\(ports[index * 2 + 1])",
-                    "--state", stage.folder.appendingPathComponent("\(name).json").path, "--threads", "1", "--database", stage.conninfo,
+                    "--state", stage.folder.appendingPathComponent("\(name).json").path, "--threads", "1", "--database",
+                    stage.conninfo,
                 ]
             )
             doors.append(
                 Door(
-                    name: name, environment: environment, url: "http://127.0.0.1:\(ports[index * 2])",
+                    name: name,
+                    environment: environment,
+                    url: "http://127.0.0.1:\(ports[index * 2])",
                     admin: "http://127.0.0.1:\(ports[index * 2 + 1])"
                 )
             )
         }
-        for door in doors { try await wait("\(door.name) to serve", seconds: 30) { await isUp(door.admin + "/health") } }
+        for door in doors {
+            try await wait("\(door.name) to serve", seconds: 30) { await isUp(door.admin + "/health") }
+        }
         return doors
     }
 
@@ -100,7 +114,9 @@ struct Cast: Sendable {
         var request = HTTPClientRequest(url: "\(candidateAdmin)/faults/\(permille)")
         request.method = .PUT
         let response = try await Web.client.execute(request, timeout: .seconds(2))
-        guard response.status == .noContent else { throw StageError("the candidate's switch answered \(response.status)") }
+        guard response.status == .noContent else {
+            throw StageError("the candidate's switch answered \(response.status)")
+        }
     }
 }
 

@@ -57,11 +57,18 @@ final class Stage: Sendable {
         let file = folder.appendingPathComponent("command-\(UUID().uuidString).log").path
         var environment = ProcessInfo.processInfo.environment
         environment["MIGRATE_DATABASE_URL"] = conninfo
-        let process = try ChildProcess(binaries.appendingPathComponent("migrate").path, arguments, environment: environment, output: file)
+        let process = try ChildProcess(
+            binaries.appendingPathComponent("migrate").path,
+            arguments,
+            environment: environment,
+            output: file
+        )
         let ended = process.wait()
         let text = String(decoding: FileManager.default.contents(atPath: file) ?? Data(), as: UTF8.self)
         try? FileManager.default.removeItem(atPath: file)
-        guard ended == code else { throw StageError("migrate \(arguments.joined(separator: " ")) ended with \(ended): \(text)") }
+        guard ended == code else {
+            throw StageError("migrate \(arguments.joined(separator: " ")) ended with \(ended): \(text)")
+        }
         return text
     }
 

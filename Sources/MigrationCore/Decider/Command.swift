@@ -37,7 +37,9 @@ package enum Command: Hashable, Codable, Sendable {
     /// Whether a person decided it: then a refusal is recorded too.
     package var isOverride: Bool {
         switch self {
-        case .plan, .start, .halt, .resume, .rollBack, .setWeight, .setFlag, .approve, .skip, .abandon, .restart, .retireRouter: true
+        case .plan, .start, .halt, .resume, .rollBack, .setWeight, .setFlag, .approve, .skip, .abandon, .restart,
+            .retireRouter:
+            true
         case .registerRouter, .acknowledge, .sealWindow, .recordLate, .tick: false
         }
     }

@@ -17,7 +17,12 @@ extension MigrationState {
         guard let migration else { return try plan(command) }
         let decision = Decision(migration: migration, version: version + 1, actor: actor, at: at)
         switch command {
-        case .plan: throw Refusal(.alreadyPlanned, "\(migration.plan.name) already exists", mend: "choose another name for the new plan")
+        case .plan:
+            throw Refusal(
+                .alreadyPlanned,
+                "\(migration.plan.name) already exists",
+                mend: "choose another name for the new plan"
+            )
         case .start: return try decision.start()
         case .halt(let reason): return try decision.halt(reason)
         case .resume: return try decision.resume()

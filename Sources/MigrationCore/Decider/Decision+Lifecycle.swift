@@ -11,7 +11,10 @@ extension Decision {
 
     func restart() throws(Refusal) -> [Event] {
         guard case .rolledBack = migration.phase else {
-            throw Refusal(.wrongState, "\(plan.name) is \(migration.phase.name); only a migration that is rolled back is restarted")
+            throw Refusal(
+                .wrongState,
+                "\(plan.name) is \(migration.phase.name); only a migration that is rolled back is restarted"
+            )
         }
         guard !migration.hasExpired else {
             throw Refusal(.wrongState, "\(plan.name) has expired", mend: "create a new migration from its plan")
@@ -41,7 +44,8 @@ extension Decision {
         let given = migration.approvals(of: position).count
         guard given >= needed else {
             throw Refusal(
-                .blocked, "\(name(position)) needs \(needed) approvals and has \(given)",
+                .blocked,
+                "\(name(position)) needs \(needed) approvals and has \(given)",
                 mend: "approve it first: migrate approve \(plan.name) --stage \(plan.stage(at: position).name)"
                     + " --step \(percent(plan.weight(at: position)))"
             )

@@ -16,7 +16,11 @@ extension Decision {
             throw Refusal(.wrongState, "\(plan.name) is \(migration.phase.name), not halted")
         }
         guard !migration.hasExpired else {
-            throw Refusal(.blocked, "\(plan.name) has expired", mend: "roll it back or abandon it, and create a new one")
+            throw Refusal(
+                .blocked,
+                "\(plan.name) has expired",
+                mend: "roll it back or abandon it, and create a new one"
+            )
         }
         return [.resumed]
     }
@@ -42,19 +46,33 @@ extension Decision {
 
     /// The events of a return to legacy: weight 0 for every service everywhere, at one revision.
     func rollBack(
-        _ cause: Rollback.Cause, _ outcome: Rollback.Outcome, onset: Timestamp? = nil, detectedAt: Timestamp? = nil
+        _ cause: Rollback.Cause,
+        _ outcome: Rollback.Outcome,
+        onset: Timestamp? = nil,
+        detectedAt: Timestamp? = nil
     ) -> [Event] {
         let position = migration.phase.step?.position ?? migration.steps.last?.position
         let rollback = Rollback(
-            number: migration.rollbacks.count + 1, cause: cause, outcome: outcome, position: position,
+            number: migration.rollbacks.count + 1,
+            cause: cause,
+            outcome: outcome,
+            position: position,
             from: position.flatMap { migration.traffic(in: plan.stage(at: $0).environment)?.effective.max() } ?? .zero,
-            revision: version, onset: onset, detectedAt: detectedAt, decidedAt: at
+            revision: version,
+            onset: onset,
+            detectedAt: detectedAt,
+            decidedAt: at
         )
         let weights = migration.traffic.map { traffic in
-            Event.weightsSet(environment: traffic.environment, weights: plan.services.map { _ in .zero }, revision: version)
+            Event.weightsSet(
+                environment: traffic.environment,
+                weights: plan.services.map { _ in .zero },
+                revision: version
+            )
         }
         let start = Event.rollbackStarted(
-            rollback: rollback, firstWindow: migration.nextWindow ?? plan.clock.firstIndex(from: at)
+            rollback: rollback,
+            firstWindow: migration.nextWindow ?? plan.clock.firstIndex(from: at)
         )
         return [start] + weights + (migration.routers.isEmpty ? [.rollbackAcknowledged] : [])
     }
@@ -109,11 +127,17 @@ extension Decision {
             throw Refusal(.stale, "an approval of \(name(position)) does not fit: \(plan.name) is \(place)")
         }
         guard !migration.approvals(of: position).contains(actor) else {
-            throw Refusal(.notDistinct, "\(actor) has already approved \(name(position))", mend: "another person must approve it too")
+            throw Refusal(
+                .notDistinct,
+                "\(actor) has already approved \(name(position))",
+                mend: "another person must approve it too"
+            )
         }
         let recorded = Event.approvalRecorded(position: position, by: actor)
         let given = migration.approvals(of: position).count + 1
-        guard given >= needed, case .running(let running) = migration.phase, hasBaked(running) else { return [recorded] }
+        guard given >= needed, case .running(let running) = migration.phase, hasBaked(running) else {
+            return [recorded]
+        }
         return [recorded] + pass(running.position, skipped: false)
     }
 

@@ -23,7 +23,8 @@ extension Decision {
         }
         guard revision < version else {
             throw Refusal(
-                .unknownRevision, "\(router) acknowledges revision \(revision), and the log ends at \(version - 1)",
+                .unknownRevision,
+                "\(router) acknowledges revision \(revision), and the log ends at \(version - 1)",
                 mend: "find out whether an old backup of the log was restored"
             )
         }

@@ -8,7 +8,9 @@ extension Decision {
             return [judged] + confirm(rollback, judgement)
         }
         let outcomes = outcomes(judgement)
-        let silent = outcomes.indices.filter { outcomes[$0].noData }.map { Event.noDataDetected(trigger: $0, k: window.k) }
+        let silent = outcomes.indices.filter { outcomes[$0].noData }.map {
+            Event.noDataDetected(trigger: $0, k: window.k)
+        }
         if let firing = outcomes.indices.first(where: { outcomes[$0].fires }) {
             return [judged] + silent + fire(firing, window.k, outcomes[firing].streak)
         }
@@ -42,12 +44,15 @@ extension Decision {
         let environment = window.environments.first { $0.environment == name }
         let candidate = environment?.total(.candidate) ?? Counts()
         let legacy = environment?.total(.legacy) ?? Counts()
-        let isWhole = observed.first { $0.environment == name }.map { $0.reported >= $0.expected && $0.expected > 0 } ?? false
+        let isWhole =
+            observed.first { $0.environment == name }.map { $0.reported >= $0.expected && $0.expected > 0 } ?? false
         let criteria = plan.criteria.map { criterion in
             let measured = criterion.condition.metric.measure(candidate)
             let verdict = criterion.judge(measured)
             return Judged(
-                verdict: isWhole ? verdict : .missing, candidate: measured, legacy: criterion.condition.metric.measure(legacy)
+                verdict: isWhole ? verdict : .missing,
+                candidate: measured,
+                legacy: criterion.condition.metric.measure(legacy)
             )
         }
         let triggers = zip(plan.triggers, migration.streaks).map { trigger, streak in
@@ -59,8 +64,11 @@ extension Decision {
             return JudgedTrigger(verdict: verdict, candidate: measured, streak: next.streak)
         }
         return Judgement(
-            k: window.k, criteria: criteria, triggers: triggers,
-            run: run(after: criteria, isWhole: isWhole, k: window.k), observed: observed
+            k: window.k,
+            criteria: criteria,
+            triggers: triggers,
+            run: run(after: criteria, isWhole: isWhole, k: window.k),
+            observed: observed
         )
     }
 
@@ -85,7 +93,10 @@ extension Decision {
     private func outcomes(_ judgement: Judgement) -> [Streak.Outcome] {
         judgement.triggers.indices.map { index in
             migration.streaks[index].after(
-                judgement.triggers[index].verdict, k: judgement.k, trigger: plan.triggers[index], window: plan.window
+                judgement.triggers[index].verdict,
+                k: judgement.k,
+                trigger: plan.triggers[index],
+                window: plan.window
             )
         }
     }
@@ -138,8 +149,11 @@ extension Decision {
 
     /// A watch ends on a window that was wholly seen, with no trigger on its way.
     private func endWatch(_ watch: Watch, _ judgement: Judgement) -> [Event] {
-        guard plan.clock.end(of: judgement.k) >= watch.until, judgement.triggers.allSatisfy({ $0.streak.breaches == 0 }),
-            judgement.observed.contains(where: { $0.environment == migration.guardedEnvironment && $0.reported == $0.expected })
+        guard plan.clock.end(of: judgement.k) >= watch.until,
+            judgement.triggers.allSatisfy({ $0.streak.breaches == 0 }),
+            judgement.observed.contains(where: {
+                $0.environment == migration.guardedEnvironment && $0.reported == $0.expected
+            })
         else { return [] }
         return [.completed]
     }

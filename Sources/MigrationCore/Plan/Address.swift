@@ -9,7 +9,9 @@ package struct Address: Hashable, Sendable {
         guard text.hasPrefix(scheme) else { return nil }
         var rest = text.dropFirst(scheme.count)
         if rest.hasSuffix("/") { rest = rest.dropLast() }
-        guard rest.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "-._:[]".contains($0)) }) else { return nil }
+        guard rest.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "-._:[]".contains($0)) }) else {
+            return nil
+        }
         let host: Substring
         let tail: Substring
         if rest.first == "[" {

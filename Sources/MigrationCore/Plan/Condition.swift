@@ -59,7 +59,12 @@ package struct Trigger: Hashable, Codable, Sendable {
     package var missing: Missing
 
     package init(
-        condition: Condition, duration: TimeSpan, exit: Int, maxGap: TimeSpan, noData: TimeSpan?, minimum: Int = 1,
+        condition: Condition,
+        duration: TimeSpan,
+        exit: Int,
+        maxGap: TimeSpan,
+        noData: TimeSpan?,
+        minimum: Int = 1,
         missing: Missing = .hold
     ) {
         self.condition = condition

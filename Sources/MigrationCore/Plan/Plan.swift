@@ -22,8 +22,17 @@ package struct Plan: Hashable, Codable, Sendable {
     package var rollbackLimit: TimeSpan
 
     package init(
-        name: String, services: [Service], stickyBy: [StickyKey], window: TimeSpan, grace: TimeSpan, stages: [Stage],
-        criteria: [Criterion], triggers: [Trigger], watch: TimeSpan, expires: TimeSpan, rollbackLimit: TimeSpan
+        name: String,
+        services: [Service],
+        stickyBy: [StickyKey],
+        window: TimeSpan,
+        grace: TimeSpan,
+        stages: [Stage],
+        criteria: [Criterion],
+        triggers: [Trigger],
+        watch: TimeSpan,
+        expires: TimeSpan,
+        rollbackLimit: TimeSpan
     ) {
         self.name = name
         self.services = services

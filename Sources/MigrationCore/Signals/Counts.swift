@@ -45,7 +45,11 @@ extension Counts: Codable {
         func count(_ key: Key) throws -> Int {
             let count = try container.decodeIfPresent(Int.self, forKey: key) ?? 0
             guard (0...Self.largest).contains(count) else {
-                throw DecodingError.dataCorruptedError(forKey: key, in: container, debugDescription: "a count is 0…\(Self.largest)")
+                throw DecodingError.dataCorruptedError(
+                    forKey: key,
+                    in: container,
+                    debugDescription: "a count is 0…\(Self.largest)"
+                )
             }
             return count
         }

@@ -62,7 +62,8 @@ extension LatencyHistogram: Codable {
             let count = try container.decode(Int.self)
             guard micros >= 0, count > 0, count <= Counts.largest, micros > buckets.last?.micros ?? -1 else {
                 throw DecodingError.dataCorruptedError(
-                    in: container, debugDescription: "a latency histogram's values rise and its counts are positive"
+                    in: container,
+                    debugDescription: "a latency histogram's values rise and its counts are positive"
                 )
             }
             buckets.append(Bucket(micros: micros, count: count))

@@ -41,7 +41,12 @@ package struct Migration: Hashable, Codable, Sendable {
         plannedBy = actor
         phase = .planned
         traffic = plan.environments.map { name in
-            Traffic(environment: name, revision: 1, weights: plan.services.map { _ in .zero }, effective: plan.services.map { _ in .zero })
+            Traffic(
+                environment: name,
+                revision: 1,
+                weights: plan.services.map { _ in .zero },
+                effective: plan.services.map { _ in .zero }
+            )
         }
         flags = plan.services.map { _ in true }
         routers = []

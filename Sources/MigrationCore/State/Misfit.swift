@@ -19,7 +19,8 @@ extension MigrationState {
         case .weightsSet(let environment, let weights, _):
             return plan.environments.contains(environment) && weights.count == plan.services.count
         case .flagSet(let service, _, _): return plan.services.indices.contains(service)
-        case .noDataDetected(let trigger, _), .triggerFired(let trigger, _, _, _): return plan.triggers.indices.contains(trigger)
+        case .noDataDetected(let trigger, _), .triggerFired(let trigger, _, _, _):
+            return plan.triggers.indices.contains(trigger)
         case .windowJudged(let judgement):
             return [0, plan.triggers.count].contains(judgement.triggers.count)
                 && [0, plan.criteria.count].contains(judgement.criteria.count)
@@ -30,7 +31,8 @@ extension MigrationState {
             case .person: isKnown = true
             }
             return isKnown && rollback.position.map(plan.contains) ?? true
-        case .started, .restarted, .routerRegistered, .routerRetired, .routerAcknowledged, .stepAcknowledged, .signalLate,
+        case .started, .restarted, .routerRegistered, .routerRetired, .routerAcknowledged, .stepAcknowledged,
+            .signalLate,
             .approvalAwaited, .halted, .resumed, .rollbackAlreadyUnderWay, .rollbackAcknowledged, .rollbackConfirmed,
             .rollbackOverdue, .watchStarted, .completed, .expired, .overrideRefused:
             return true
@@ -44,7 +46,8 @@ extension Plan {
         !services.isEmpty && !stages.isEmpty && stages.allSatisfy { !$0.steps.isEmpty } && window > .zero
             && criteria.allSatisfy { $0.condition.metric.accepts(threshold: $0.condition.threshold) }
             && triggers.allSatisfy {
-                $0.condition.metric.accepts(threshold: $0.condition.threshold) && $0.condition.metric.accepts(threshold: $0.exit)
+                $0.condition.metric.accepts(threshold: $0.condition.threshold)
+                    && $0.condition.metric.accepts(threshold: $0.exit)
             }
     }
 

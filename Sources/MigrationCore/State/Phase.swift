@@ -184,8 +184,15 @@ package struct Rollback: Hashable, Codable, Sendable {
     package var isOverdue: Bool
 
     package init(
-        number: Int, cause: Cause, outcome: Outcome, position: Position?, from: Weight, revision: Int64, onset: Timestamp?,
-        detectedAt: Timestamp?, decidedAt: Timestamp
+        number: Int,
+        cause: Cause,
+        outcome: Outcome,
+        position: Position?,
+        from: Weight,
+        revision: Int64,
+        onset: Timestamp?,
+        detectedAt: Timestamp?,
+        decidedAt: Timestamp
     ) {
         self.number = number
         self.cause = cause

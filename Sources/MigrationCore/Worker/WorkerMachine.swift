@@ -13,7 +13,13 @@ package struct WorkerMachine: Sendable {
         /// Measurements of windows that are sealed already.
         package var late: [RouterSignal]
 
-        package init(now: Timestamp, state: MigrationState, reports: [RouterReport], signals: [RouterSignal], late: [RouterSignal]) {
+        package init(
+            now: Timestamp,
+            state: MigrationState,
+            reports: [RouterReport],
+            signals: [RouterSignal],
+            late: [RouterSignal]
+        ) {
             self.now = now
             self.state = state
             self.reports = reports
@@ -66,7 +72,8 @@ package struct WorkerMachine: Sendable {
             }
         }
         for router in migration.routers {
-            guard let report = sight.reports.first(where: { $0.router == router.name }), let revision = report.revision else { continue }
+            guard let report = sight.reports.first(where: { $0.router == router.name }), let revision = report.revision
+            else { continue }
             if revision > router.revision ?? 0, revision <= sight.state.version {
                 return .acknowledge(router: router.name, revision: revision)
             }

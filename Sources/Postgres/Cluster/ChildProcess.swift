@@ -13,7 +13,10 @@ package struct ChildProcess: Sendable {
     ///   - environment: all of it.
     ///   - output: the file to which both its outputs are appended.
     package init(
-        _ path: String, _ arguments: [String], environment: [String: String] = ProcessInfo.processInfo.environment, output: String
+        _ path: String,
+        _ arguments: [String],
+        environment: [String: String] = ProcessInfo.processInfo.environment,
+        output: String
     ) throws(PostgresError) {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)

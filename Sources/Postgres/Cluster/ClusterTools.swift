@@ -9,10 +9,17 @@ struct ClusterTools: Sendable {
     /// - Throws: an error that says what to install.
     init() throws(PostgresError) {
         let root = "/usr/lib/postgresql"
-        let versions = ((try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []).compactMap(Int.init).sorted(by: >)
+        let versions = ((try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []).compactMap(Int.init).sorted(
+            by: >
+        )
         let folders = versions.map { "\(root)/\($0)/bin" } + Self.searchPath
-        guard let directory = folders.first(where: { FileManager.default.isExecutableFile(atPath: "\($0)/initdb") }) else {
-            throw PostgresError(.cluster, "no PostgreSQL server is installed here", hint: "install the package postgresql, or name a database with --database")
+        guard let directory = folders.first(where: { FileManager.default.isExecutableFile(atPath: "\($0)/initdb") })
+        else {
+            throw PostgresError(
+                .cluster,
+                "no PostgreSQL server is installed here",
+                hint: "install the package postgresql, or name a database with --database"
+            )
         }
         self.directory = directory
     }

@@ -27,7 +27,11 @@ package struct PrivateCluster: Sendable {
     /// Creates the cluster where there is none, and starts it where it does not run; safe to call from several processes at once.
     package func start() throws(PostgresError) {
         guard socket.utf8.count <= Self.longestFolder else {
-            throw PostgresError(.cluster, "the folder's name is too long for a socket: \(folder.path)", hint: "choose a shorter one with MIGRATE_STATE_DIR")
+            throw PostgresError(
+                .cluster,
+                "the folder's name is too long for a socket: \(folder.path)",
+                hint: "choose a shorter one with MIGRATE_STATE_DIR"
+            )
         }
         let tools = try ClusterTools()
         try makeFolder()
@@ -66,7 +70,10 @@ package struct PrivateCluster: Sendable {
         do {
             try manager.createDirectory(at: folder, withIntermediateDirectories: true)
             if let owner = ClusterTools.owner {
-                try manager.setAttributes([.ownerAccountName: owner, .posixPermissions: 0o700], ofItemAtPath: folder.path)
+                try manager.setAttributes(
+                    [.ownerAccountName: owner, .posixPermissions: 0o700],
+                    ofItemAtPath: folder.path
+                )
             }
         } catch {
             throw PostgresError(.cluster, "the folder \(folder.path) cannot be made: \(error.localizedDescription)")
@@ -75,11 +82,17 @@ package struct PrivateCluster: Sendable {
 
     private func create(_ tools: ClusterTools) throws(PostgresError) {
         do {
-            try tools.run("initdb", ["-D", data, "-U", Self.user, "-A", "trust", "-E", "UTF8", "--locale=C", "--data-checksums"])
+            try tools.run(
+                "initdb",
+                ["-D", data, "-U", Self.user, "-A", "trust", "-E", "UTF8", "--locale=C", "--data-checksums"]
+            )
         } catch {
             throw PostgresError(
-                .cluster, error.message,
-                hint: ClusterTools.owner.map { "the user \($0) must be able to reach \(folder.path); choose another folder with MIGRATE_STATE_DIR" }
+                .cluster,
+                error.message,
+                hint: ClusterTools.owner.map {
+                    "the user \($0) must be able to reach \(folder.path); choose another folder with MIGRATE_STATE_DIR"
+                }
             )
         }
         try tools.run("/bin/mkdir", ["-p", "-m", "700", socket])

@@ -10,7 +10,8 @@ package struct CallableRequest: Sendable {
     ///   - authorization: `Bearer development.<user>`; the scheme's case does not matter.
     ///   - body: an object with only `data`.
     package init(contentType: String?, authorization: String?, body: [UInt8]) throws(CallableError) {
-        guard let type = contentType?.split(separator: ";").first, type.trimmed.lowercased() == "application/json" else {
+        guard let type = contentType?.split(separator: ";").first, type.trimmed.lowercased() == "application/json"
+        else {
             throw CallableError(.invalidArgument, "the content type must be application/json")
         }
         guard let value = try? JSONValue(parsing: body), case .object(let fields) = value else {
@@ -31,7 +32,9 @@ package struct CallableRequest: Sendable {
             throw CallableError(.unauthenticated, "the token is not valid")
         }
         let user = String(parts[1].dropFirst(prefix.count))
-        guard (1...128).contains(user.count), user.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "-_".contains($0)) }) else {
+        guard (1...128).contains(user.count),
+            user.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "-_".contains($0)) })
+        else {
             throw CallableError(.unauthenticated, "the token is not valid")
         }
         return user

@@ -20,7 +20,9 @@ package enum Engine {
         return [
             "recommendations": .array(found.map(json)),
             "overallScore": .int(scores.overall),
-            "sectionScores": .object(Dictionary(scores.sections.map { ($0.key.rawValue, .int($0.value)) }) { first, _ in first }),
+            "sectionScores": .object(
+                Dictionary(scores.sections.map { ($0.key.rawValue, .int($0.value)) }) { first, _ in first }
+            ),
             "strengths": .array(strong.map { .string($0) }),
             "weaknesses": .array(weak.map { .string($0) }),
             "missingElements": .array(absent),
@@ -46,9 +48,15 @@ enum Keywords {
         let text = resume.everything
         return keywords.filter { !isCovered($0, text) }.prefix(5).map { keyword in
             Recommendation(
-                id: "keyword-\(keyword.lowercased())", type: .keywordOptimization, category: "missing_keyword", section: .skills,
-                actionRequired: .add, title: "The job asks for “\(keyword)”",
-                description: "Your résumé does not show it. Add it only where you have it.", impact: .medium, priority: 6,
+                id: "keyword-\(keyword.lowercased())",
+                type: .keywordOptimization,
+                category: "missing_keyword",
+                section: .skills,
+                actionRequired: .add,
+                title: "The job asks for “\(keyword)”",
+                description: "Your résumé does not show it. Add it only where you have it.",
+                impact: .medium,
+                priority: 6,
                 estimatedScoreImprovement: 5
             )
         }
@@ -65,12 +73,14 @@ enum Keywords {
 /// Section scores and their weighted mean (5-recommendations.md, "Scores").
 struct Scores {
     private static let base: [Recommendation.Section: Int] = [
-        .personalInfo: 85, .professionalSummary: 70, .summary: 70, .experience: 75, .skills: 70, .education: 80, .achievements: 65,
+        .personalInfo: 85, .professionalSummary: 70, .summary: 70, .experience: 75, .skills: 70, .education: 80,
+        .achievements: 65,
         .certifications: 70, .projects: 60, .languages: 75, .references: 80,
     ]
     /// In hundredths.
     private static let weights: [Recommendation.Section: Int] = [
-        .professionalSummary: 25, .experience: 30, .skills: 20, .achievements: 15, .summary: 15, .education: 5, .personalInfo: 5,
+        .professionalSummary: 25, .experience: 30, .skills: 20, .achievements: 15, .summary: 15, .education: 5,
+        .personalInfo: 5,
         .certifications: 5, .projects: 5, .languages: 2, .references: 1,
     ]
     private static let floor = 30
@@ -80,7 +90,8 @@ struct Scores {
     init(_ recommendations: [Recommendation]) {
         var tenths = Self.base.mapValues { $0 * 20 }
         for recommendation in recommendations {
-            tenths[recommendation.section, default: 0] -= recommendation.priority * recommendation.estimatedScoreImprovement
+            tenths[recommendation.section, default: 0] -=
+                recommendation.priority * recommendation.estimatedScoreImprovement
         }
         sections = tenths.mapValues { max(Self.floor, $0 / 20) }
     }

@@ -1,14 +1,18 @@
 /// One thing that would make a résumé better.
 package struct Recommendation: Hashable, Codable, Sendable {
     package enum Kind: String, Hashable, Codable, Sendable {
-        case content, structure, keywordOptimization = "keyword_optimization", sectionAddition = "section_addition", formatting
+        case content, structure, keywordOptimization = "keyword_optimization", sectionAddition = "section_addition",
+            formatting
         case atsOptimization = "ats_optimization"
     }
     package enum Section: String, Hashable, Codable, Sendable, CaseIterable {
-        case personalInfo = "personal_info", professionalSummary = "professional_summary", summary, experience, skills, education
+        case personalInfo = "personal_info", professionalSummary = "professional_summary", summary, experience, skills,
+            education
         case achievements, certifications, projects, languages, references
     }
-    package enum Action: String, Hashable, Codable, Sendable { case add, modify, remove, reformat, reorganize, restructure }
+    package enum Action: String, Hashable, Codable, Sendable {
+        case add, modify, remove, reformat, reorganize, restructure
+    }
     package enum Impact: String, Hashable, Codable, Sendable { case high, medium, low }
 
     /// The rule and the place: the same finding has the same ID whoever finds it.

@@ -48,7 +48,8 @@ package struct Resume: Sendable {
         case .string(let text): texts.append(text)
         case .int(let number): texts.append(String(number))
         case .array(let items): for item in items { collect(item, &texts) }
-        case .object(let fields): for key in fields.keys.sorted() { if let field = fields[key] { collect(field, &texts) } }
+        case .object(let fields):
+            for key in fields.keys.sorted() { if let field = fields[key] { collect(field, &texts) } }
         case .null, .bool, .number: break
         }
     }

@@ -37,7 +37,9 @@ struct CandidateService: RecommendationService {
     }
 
     private func cached(
-        _ key: String, isFresh: Bool, load: @escaping @Sendable () async throws -> [String: JSONValue]
+        _ key: String,
+        isFresh: Bool,
+        load: @escaping @Sendable () async throws -> [String: JSONValue]
     ) async throws -> Answer {
         var (data, outcome) = try await cache.value(key, isFresh: isFresh, load: load)
         data["cached"] = .bool(outcome == .hit)

@@ -27,7 +27,8 @@ struct Operations: Sendable {
         let recommendation = try await recommendation(try request.text("recommendationId"), of: id)
         let after = recommendation.suggestedContent ?? recommendation.currentContent ?? ""
         return [
-            "recommendation": Engine.json(recommendation), "beforeContent": .string(recommendation.currentContent ?? ""),
+            "recommendation": Engine.json(recommendation),
+            "beforeContent": .string(recommendation.currentContent ?? ""),
             "afterContent": .string(after), "previewCV": Self.changed(resume.value, recommendation, after),
             "estimatedImpact": .int(recommendation.estimatedScoreImprovement),
         ]
@@ -45,7 +46,10 @@ struct Operations: Sendable {
             let required = (recommendation.placeholders ?? []).filter(\.required).map(\.id)
             let open = Placeholders.open(in: text, of: required)
             guard open.isEmpty else {
-                throw CallableError(.failedPrecondition, "“\(recommendation.id)” has placeholders to fill in: \(open.joined(separator: ", "))")
+                throw CallableError(
+                    .failedPrecondition,
+                    "“\(recommendation.id)” has placeholders to fill in: \(open.joined(separator: ", "))"
+                )
             }
             improved = Self.changed(improved, recommendation, text)
         }
@@ -86,7 +90,10 @@ struct Operations: Sendable {
 
     private func recommendation(_ recommendation: String, of job: String) async throws -> Recommendation {
         guard let found = try await store.recommendations([recommendation], of: job).first else {
-            throw CallableError(.notFound, "there is no recommendation “\(recommendation)”; ask for recommendations first")
+            throw CallableError(
+                .notFound,
+                "there is no recommendation “\(recommendation)”; ask for recommendations first"
+            )
         }
         return found
     }

@@ -13,7 +13,9 @@ package enum Seeds {
         "Helped support",
         "Automated the release of 14 services so that anybody could do it",
     ]
-    private static let skills = ["Swift", "PostgreSQL", "Kubernetes", "Kafka", "Python", "Terraform", "Go", "Linux", "Redis", "GraphQL"]
+    private static let skills = [
+        "Swift", "PostgreSQL", "Kubernetes", "Kafka", "Python", "Terraform", "Go", "Linux", "Redis", "GraphQL",
+    ]
     private static let roles = ["Engineer", "Senior Engineer", "Team Lead", "Analyst"]
 
     package static func resume(_ number: Int) -> JSONValue {
@@ -30,11 +32,14 @@ package enum Seeds {
                     "highlights": .array((0..<4).map { pick(bullets, $0) }),
                 ]),
                 .object([
-                    "name": .string("Company \(number % 31)"), "position": pick(roles, 1), "startDate": "2016-03", "endDate": "2019-12",
+                    "name": .string("Company \(number % 31)"), "position": pick(roles, 1), "startDate": "2016-03",
+                    "endDate": "2019-12",
                     "highlights": .array((4..<7).map { pick(bullets, $0) }),
                 ]),
             ]),
-            "education": .array(number % 6 == 0 ? [] : [.object(["institution": "A University", "area": "Computer Science"])]),
+            "education": .array(
+                number % 6 == 0 ? [] : [.object(["institution": "A University", "area": "Computer Science"])]
+            ),
             "skills": .array((0..<(4 + number % 6)).map { .object(["name": pick(skills, $0)]) }),
         ])
     }

@@ -1,5 +1,5 @@
-import Hummingbird
 import HTTPTypes
+import Hummingbird
 import Logging
 import NIOCore
 
@@ -16,14 +16,20 @@ struct Server: Sendable {
         for operation in Operation.allCases {
             router.post("\(operation.rawValue)") { request, _ in await respond(operation, request) }
         }
-        return Application(router: router, configuration: .init(address: .hostname(host, port: port), backlog: 1024), logger: logger)
+        return Application(
+            router: router,
+            configuration: .init(address: .hostname(host, port: port), backlog: 1024),
+            logger: logger
+        )
     }
 
     private func respond(_ operation: Operation, _ request: Request) async -> Response {
         do {
             let body = try await body(request)
             let call = try CallableRequest(
-                contentType: request.headers[.contentType], authorization: request.headers[.authorization], body: body
+                contentType: request.headers[.contentType],
+                authorization: request.headers[.authorization],
+                body: body
             )
             let answer = try await service.answer(operation, call)
             let envelope: JSONValue = .object([
@@ -43,12 +49,17 @@ struct Server: Sendable {
             let buffer = try await request.body.collect(upTo: CallableRequest.largestBody)
             return Array(buffer.readableBytesView)
         } catch {
-            throw CallableError(.invalidArgument, "the body is larger than \(CallableRequest.largestBody) bytes, or was cut off")
+            throw CallableError(
+                .invalidArgument,
+                "the body is larger than \(CallableRequest.largestBody) bytes, or was cut off"
+            )
         }
     }
 
     private func failure(_ error: CallableError) -> Response {
-        let body: JSONValue = .object(["error": .object(["status": .string(error.status.rawValue), "message": .string(error.message)])])
+        let body: JSONValue = .object([
+            "error": .object(["status": .string(error.status.rawValue), "message": .string(error.message)])
+        ])
         return response(.init(code: error.status.http), body, cacheStatus: nil)
     }
 
@@ -77,7 +88,9 @@ struct AdminServer: Sendable {
         let router = Router()
         router.get("requests") { _, _ in Seen(requests: faults.seen, lastAt: faults.lastSeenAt) }
         router.put("faults/:permille") { _, context in
-            guard let text = context.parameters.get("permille"), let permille = Int(text), (0...1_000).contains(permille) else {
+            guard let text = context.parameters.get("permille"), let permille = Int(text),
+                (0...1_000).contains(permille)
+            else {
                 throw HTTPError(.badRequest, message: "a share of failures is 0…1000 thousandths")
             }
             faults.rate = permille

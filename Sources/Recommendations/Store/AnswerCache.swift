@@ -25,7 +25,9 @@ actor AnswerCache {
     ///   - key: has the user in it, so that nobody is given another's answer.
     ///   - isFresh: whether what is kept will not do.
     func value(
-        _ key: String, isFresh: Bool, load: @escaping @Sendable () async throws -> [String: JSONValue]
+        _ key: String,
+        isFresh: Bool,
+        load: @escaping @Sendable () async throws -> [String: JSONValue]
     ) async throws -> ([String: JSONValue], Outcome) {
         if !isFresh {
             if let entry = entries[key], entry.expires > .now { return (entry.value, .hit) }

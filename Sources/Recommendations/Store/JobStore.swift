@@ -33,7 +33,8 @@ package struct JobStore: Sendable {
     package func job(_ id: String) async throws -> Job? {
         try await pool.run { connection in
             let row = try connection.query(
-                "select owner, convert_to(resume::text, 'UTF8') as resume from recommendations.job where id = $1::text", [.text(id)]
+                "select owner, convert_to(resume::text, 'UTF8') as resume from recommendations.job where id = $1::text",
+                [.text(id)]
             ).first
             guard let row else { return nil }
             return Job(owner: try row.text("owner"), resume: try JSONValue(parsing: try row.bytes("resume")))

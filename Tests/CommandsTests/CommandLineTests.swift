@@ -1,0 +1,239 @@
+import Foundation
+import Postgres
+import TestSupport
+import Testing
+
+/// The program itself, as people run it.
+struct Program {
+    struct Result: Sendable {
+        var code: Int32
+        var text: String
+    }
+
+    /// The folder of the built programs, which is the tests' own.
+    private static var folder: URL {
+        URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+            .appendingPathComponent(".build/debug")
+    }
+
+    static func run(_ arguments: [String], database: String? = nil) throws -> Result {
+        let file = FileManager.default.temporaryDirectory.appendingPathComponent("out-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: file) }
+        var environment = ProcessInfo.processInfo.environment
+        environment["MIGRATE_DATABASE_URL"] = database
+        let process = try ChildProcess(
+            folder.appendingPathComponent("migrate").path,
+            arguments,
+            environment: environment,
+            output: file
+        )
+        let code = process.wait()
+        return Result(
+            code: code,
+            text: String(decoding: FileManager.default.contents(atPath: file) ?? Data(), as: UTF8.self)
+        )
+    }
+
+    static func file(_ text: String, _ name: String) throws -> String {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let file = folder.appendingPathComponent(name)
+        try Data(text.utf8).write(to: file)
+        return file.path
+    }
+
+    static var example: String {
+        URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+            .appendingPathComponent("examples/recommendations.yaml").path
+    }
+}
+
+@Suite("migrate try and migrate route")
+struct TryTests {
+    private static let letters: [Character: String] = [
+        "B": "\"requests\":100,\"errors\":6", "G": "\"requests\":1000,\"errors\":45",
+        "O": "\"requests\":100,\"errors\":4",
+        "M": "\"requests\":0,\"errors\":0",
+    ]
+
+    @Test(
+        "judges recorded windows",
+        arguments: [
+            ("BBB", "\"firedAt\" : 3", "\"noDataAt\" : null", "\"streak\" : 3"),
+            ("BBOB", "\"firedAt\" : null", "\"noDataAt\" : null", "\"streak\" : 1"),
+            ("BMMMB", "\"firedAt\" : null", "\"noDataAt\" : 4", "\"streak\" : 2"),
+            ("MMM", "\"firedAt\" : null", "\"noDataAt\" : 3", "\"streak\" : 0"),
+        ]
+    )
+    func judges(_ windows: String, _ fired: String, _ noData: String, _ streak: String) throws {
+        let lines = windows.enumerated().map { "{\"k\":\($0.offset + 1),\(Self.letters[$0.element] ?? "")}" }
+        let file = try Program.file(lines.joined(separator: "\n"), "windows.jsonl")
+        let result = try Program.run([
+            "try", "--condition", "error_rate > 5% for 30s", "--window", "10s", "--exit", "4%", "--max-gap", "20s",
+            "--no-data", "30s",
+            "--format", "json", file,
+        ])
+        #expect(result.code == 0)
+        for part in [fired, noData, streak] { #expect(result.text.contains(part), "\(result.text)") }
+    }
+
+    @Test(
+        "bad lines and conditions are named",
+        arguments: [
+            (
+                ["try", "--condition", "eror_rate > 5% for 30s", "--window", "10s"], "{\"k\":1}", Int32(2),
+                "did you mean “error_rate”?"
+            ),
+            (
+                ["try", "--condition", "error_rate > 5% for 30s", "--window", "10s"], "{\"k\":1}\nnonsense", 1,
+                ":2: this is not a window"
+            ),
+            (
+                ["try", "--condition", "error_rate > 5% for 30s", "--window", "10s"], "{\"requests\":1}", 1,
+                "“k” is missing"
+            ),
+            (
+                ["try", "--condition", "error_rate > 5% for 30s", "--window", "10s"],
+                "{\"k\":1}\n{\"k\":9000000000000000000}", 1, "span more than"
+            ),
+            (["try", "--condition", "error_rate > 5% for 30s", "--window", "10"], "{\"k\":1}", 2, "--window"),
+        ]
+    )
+    func refuses(_ arguments: [String], _ lines: String, _ code: Int32, _ says: String) throws {
+        let result = try Program.run(arguments + [try Program.file(lines, "windows.jsonl")])
+        #expect(result.code == code)
+        #expect(result.text.contains(says), "\(result.text)")
+    }
+
+    @Test("prints buckets")
+    func bucket() throws {
+        let result = try Program.run(["route", "bucket", "recommendations", "alice", "bob"])
+        #expect(result.code == 0)
+        #expect(result.text.split(separator: "\n").map(String.init) == ["alice  9673", "bob    9012"])
+    }
+
+    @Test("every example of a help text is a command that is understood")
+    func help() throws {
+        let result = try Program.run(["--help"])
+        #expect(result.code == 0)
+        for word in ["status", "history", "replay", "rollback", "approve", "worker", "gateway", "try", "route"] {
+            let help = try Program.run([word, "--help"])
+            #expect(help.code == 0)
+            let words = help.text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+            #expect(words.contains("Example: migrate \(word)") || word == "route", "\(word)")
+        }
+        #expect(try Program.run(["nonsense"]).code == 2)
+    }
+}
+
+@Suite("migrate on a database", .database)
+struct DatabaseCommandTests {
+    private func run(_ arguments: String...) throws -> Program.Result {
+        try Program.run(arguments, database: TestDatabase.conninfo)
+    }
+
+    @Test(
+        "tells what is wrong with a database, and how to mend it",
+        arguments: [
+            ("host=/nowhere", "/nowhere"), ("postgresql://%%%", "percent"),
+        ]
+    )
+    func databases(_ conninfo: String, _ says: String) throws {
+        let result = try Program.run(["status"], database: conninfo)
+        #expect(result.code == 4)
+        #expect(result.text.contains(says))
+        #expect(result.text.hasPrefix("migrate: "))
+    }
+
+    @Test("a database without a schema, or with a newer one, is refused")
+    func schema() async throws {
+        let none = try run("status")
+        #expect(none.code == 4)
+        #expect(none.text.contains("migrate db install"))
+        #expect(try run("db", "install").code == 0)
+        #expect(try run("db", "status").text.contains("current"))
+        let connection = try await PostgresConnection(TestDatabase.conninfo, name: "test")
+        try await connection.run {
+            _ = try $0.query("insert into migrate.schema_version (number, name, checksum) values (99, 'later', '')")
+        }
+        await connection.close()
+        let newer = try run("status")
+        #expect(newer.code == 4)
+        #expect(newer.text.contains("schema 99"))
+    }
+
+    @Test("overrides work with no worker alive; what the rules refuse exits 3 and is recorded")
+    func overrides() throws {
+        #expect(try run("db", "install").code == 0)
+        #expect(try run("create", Program.example).code == 0)
+        let again = try run("create", Program.example)
+        #expect(again.code == 3)
+        #expect(again.text.contains("already exists"))
+        let early = try run("halt", "recommendations", "--reason", "wait")
+        #expect(early.code == 3)
+        #expect(early.text.contains("recorded at version 3"))
+        #expect(try run("start", "recommendations").code == 0)
+        #expect(try run("halt", "recommendations", "--reason", "wait", "--actor", "ana").code == 0)
+        let stale = try run("approve", "recommendations", "--stage", "production", "--step", "50%")
+        #expect(stale.code == 3)
+        #expect(stale.text.contains("does not fit"))
+        let unknown = try run("rollback", "nonsense", "--reason", "x")
+        #expect(unknown.code == 3)
+        #expect(unknown.text.contains("there are: recommendations"))
+        #expect(try run("halt", "recommendations").code == 2)
+        #expect(try run("set-weight", "recommendations", "101%", "--reason", "x").code == 2)
+        #expect(try run("rollback", "recommendations", "--reason", "calls", "--actor", "ben").code == 0)
+        let replay = try run("replay", "recommendations")
+        #expect(replay.code == 0)
+        #expect(replay.text.contains("chain whole, 7 decisions the same, projections the same"))
+        let history = try run("history", "recommendations", "--format", "json")
+        #expect(history.text.contains("\"actor\" : \"ben\""))
+        let status = try run("status", "recommendations")
+        #expect(status.text.hasPrefix("recommendations   ROLLING BACK"))
+        #expect(try run("status", "--format", "json").text.contains("\"phase\" : \"rollingBack\""))
+    }
+
+    @Test("a command ID that is sent twice is carried out once")
+    func twice() throws {
+        #expect(try run("db", "install").code == 0)
+        #expect(try run("create", Program.example).code == 0)
+        let id = UUID().uuidString
+        #expect(try run("start", "recommendations", "--id", id).code == 0)
+        let second = try run("start", "recommendations", "--id", id)
+        #expect(second.code == 0)
+        #expect(second.text.contains("had done it before"))
+        #expect(try run("start", "recommendations", "--id", "nonsense").code == 2)
+    }
+
+    @Test("a changed row makes a replay exit 1 and name the version")
+    func tampered() async throws {
+        #expect(try run("db", "install").code == 0)
+        #expect(try run("create", Program.example).code == 0)
+        #expect(try run("start", "recommendations").code == 0)
+        let connection = try await PostgresConnection(TestDatabase.conninfo, name: "test")
+        try await connection.run {
+            try $0.script(
+                "set session_replication_role = replica; update migrate.commit set actor = 'eve' where version = 2"
+            )
+        }
+        await connection.close()
+        let result = try run("replay", "recommendations")
+        #expect(result.code == 1)
+        #expect(result.text.contains("DIVERGES at version 2"))
+    }
+
+    @Test("a plan that is too large or not there is refused before it is read")
+    func plans() throws {
+        let large = try Program.file(String(repeating: "a", count: 10 << 20), "large.yaml")
+        for (file, says) in [(large, "larger than 256 KiB"), ("/nowhere.yaml", "cannot be read")] {
+            let result = try run("plan", "check", file)
+            #expect(result.code == 1)
+            #expect(result.text.contains(says))
+        }
+        let shown = try run("plan", "show", Program.example)
+        #expect(shown.code == 0)
+        #expect(try run("plan", "check", try Program.file(shown.text, "again.yaml")).code == 0)
+    }
+}

@@ -1,0 +1,154 @@
+import MigrationCore
+import TestSupport
+import Testing
+
+@Suite("Overrides by people")
+struct OverrideTests {
+    private static let anyState: [@Sendable (inout Scenario) throws -> Void] = [
+        { _ in },
+        { try $0.perform(.start(reason: nil), by: "ana") },
+        { try $0.reach(1, 0) },
+        {
+            try $0.reach(0, 0)
+            try $0.perform(.halt(reason: "wait"), by: "ana")
+        },
+        {
+            try $0.reach(1, 1)
+            try $0.bake()
+        },
+    ]
+
+    @Test("roll back is accepted in every state that is not final", arguments: anyState.indices)
+    func rollBack(_ index: Int) throws {
+        var scenario = try Scenario()
+        try Self.anyState[index](&scenario)
+        try scenario.perform(.rollBack(reason: "calls"), by: "ben")
+        #expect(try scenario.migration.phase.rollback?.cause == .person(name: "ben", reason: "calls"))
+        let revision = try scenario.migration.phase.rollback?.revision
+        try scenario.perform(.rollBack(reason: "again"), by: "ana")
+        #expect(scenario.last == [.rollbackAlreadyUnderWay])
+        #expect(try scenario.migration.phase.rollback?.revision == revision)
+        try scenario.confirmRollback()
+        #expect(try scenario.migration.phase.name == "rolledBack")
+    }
+
+    @Test("after a rollback nothing raises a weight but a restart with a reason")
+    func fenced() throws {
+        var scenario = try Scenario()
+        try scenario.reach(1, 1)
+        try scenario.perform(.rollBack(reason: "calls"), by: "ana")
+        let commands: [Command] = [
+            .setWeight(weight: .all, service: nil, environment: nil, reason: "x"),
+            .setFlag(service: nil, enabled: true, reason: "x"),
+            .resume(reason: "x"), .start(reason: nil),
+            .skip(stage: "production", step: SamplePlan.weight(5_000), reason: "x"),
+            .approve(stage: "production", step: .all, reason: nil), .restart(reason: "too early"),
+        ]
+        for command in commands {
+            try scenario.perform(command, by: "ana")
+            #expect(scenario.refusal != nil, "\(command)")
+        }
+        try scenario.confirmRollback()
+        try scenario.perform(.restart(reason: "mended"), by: "ana")
+        #expect(try scenario.migration.phase.step?.position == Position(stage: 0, step: 0))
+        #expect(try scenario.migration.streaks == [Streak()])
+    }
+
+    @Test("a halt stops advance, and a resume lets it go on")
+    func halt() throws {
+        var scenario = try Scenario()
+        try scenario.reach(0, 0)
+        try scenario.perform(.halt(reason: "wait"), by: "ana")
+        for _ in 0..<6 { try scenario.window(errors: 0) }
+        #expect(try scenario.migration.phase.step?.position == Position(stage: 0, step: 0))
+        try scenario.perform(.halt(reason: "wait"), by: "ana")
+        #expect(scenario.refusal?.code == .wrongState)
+        try scenario.perform(.resume(reason: "go"), by: "ana")
+        try scenario.window(errors: 0)
+        #expect(try scenario.migration.phase.step?.position == Position(stage: 1, step: 0))
+    }
+
+    @Test("a flag takes one service to legacy whatever its weight is, and blocks advance")
+    func flag() throws {
+        var scenario = try Scenario()
+        try scenario.reach(1, 0)
+        try scenario.perform(.setFlag(service: "b", enabled: false, reason: "totals"), by: "ana")
+        #expect(try scenario.migration.traffic(in: "production")?.effective == [SamplePlan.weight(1_000), .zero])
+        #expect(try scenario.migration.traffic(in: "staging")?.effective == [.all, .zero])
+        try scenario.acknowledge()
+        for _ in 0..<6 { try scenario.window(errors: 0) }
+        #expect(try scenario.migration.phase.step?.position == Position(stage: 1, step: 0))
+        try scenario.perform(.setFlag(service: "b", enabled: true, reason: "mended"), by: "ana")
+        #expect(
+            try scenario.migration.traffic(in: "production")?.effective == [
+                SamplePlan.weight(1_000), SamplePlan.weight(1_000),
+            ]
+        )
+    }
+
+    @Test("a stale approval is refused with the reason, and recorded")
+    func staleApproval() throws {
+        var scenario = try Scenario()
+        try scenario.reach(0, 0)
+        let version = scenario.state.version
+        try scenario.perform(.approve(stage: "production", step: .all, reason: nil), by: "ana")
+        #expect(scenario.refusal?.code == .stale)
+        #expect(scenario.state.version == version + 1)
+        try scenario.perform(.approve(stage: "production", step: SamplePlan.weight(5_000), reason: nil), by: "ana")
+        #expect(scenario.refusal?.code == .unknownName)
+        try scenario.perform(.approve(stage: "prod", step: .all, reason: nil), by: "ana")
+        #expect(scenario.refusal?.mend?.contains("production") == true)
+    }
+
+    @Test("a skip names its step and does not open a gate")
+    func skip() throws {
+        var scenario = try Scenario()
+        try scenario.reach(1, 0)
+        try scenario.perform(.skip(stage: "staging", step: .all, reason: "late"), by: "ana")
+        #expect(scenario.refusal?.code == .stale)
+        try scenario.perform(.skip(stage: "production", step: SamplePlan.weight(1_000), reason: "tested"), by: "ana")
+        #expect(try scenario.migration.phase.step?.position == Position(stage: 1, step: 1))
+        #expect(try scenario.migration.steps.first { $0.end == .skipped }?.position == Position(stage: 1, step: 0))
+        try scenario.perform(.skip(stage: "production", step: SamplePlan.weight(5_000), reason: "hurry"), by: "ana")
+        #expect(scenario.refusal?.code == .blocked)
+    }
+
+    @Test("an abandon takes weights to legacy first, and is final")
+    func abandon() throws {
+        var scenario = try Scenario()
+        try scenario.reach(1, 0)
+        try scenario.perform(.abandon(reason: "withdrawn"), by: "ana")
+        #expect(try scenario.migration.phase.name == "rollingBack")
+        try scenario.confirmRollback()
+        #expect(try scenario.migration.phase.name == "abandoned")
+        for command in [
+            Command.rollBack(reason: "x"), .restart(reason: "x"), .halt(reason: "x"), .abandon(reason: "x"),
+        ] {
+            try scenario.perform(command, by: "ana")
+            #expect([.finished, .wrongState].contains(try #require(scenario.refusal).code))
+        }
+    }
+
+    @Test("a router that acknowledges what was never decided is refused; an old word is nothing new")
+    func acknowledgements() throws {
+        var scenario = try Scenario()
+        try scenario.reach(0, 0)
+        let version = scenario.state.version
+        try scenario.perform(.acknowledge(router: "r1", revision: 1))
+        #expect(scenario.last.isEmpty)
+        #expect(throws: Refusal.self) { try scenario.perform(.acknowledge(router: "r1", revision: version + 1)) }
+        #expect(throws: Refusal.self) { try scenario.perform(.acknowledge(router: "nobody", revision: 1)) }
+    }
+
+    @Test("a retired router is no longer waited for")
+    func retire() throws {
+        var scenario = try Scenario()
+        try scenario.perform(.registerRouter(router: "r3", environment: "staging"))
+        try scenario.perform(.start(reason: nil), by: "ana")
+        let revision = try #require(try scenario.migration.traffic(in: "staging")).revision
+        try scenario.perform(.acknowledge(router: "r1", revision: revision))
+        #expect(try scenario.migration.phase.step?.progress == .shifting)
+        try scenario.perform(.retireRouter(router: "r3", reason: "gone"), by: "ana")
+        #expect(try scenario.migration.phase.step?.bake != nil)
+    }
+}

@@ -1,0 +1,101 @@
+import MigrationCore
+import TestSupport
+import Testing
+
+/// Given–when–then on commits: commands go in at stated times, events come out, and every event is folded.
+struct Scenario {
+    private(set) var state = MigrationState.initial
+    private(set) var last: [Event] = []
+    var now = Timestamp(rawValue: 1_700_000_000_000_000)
+
+    /// A planned migration with a router in each environment.
+    init(_ plan: Plan = SamplePlan.plan()) throws {
+        try perform(.plan(plan: plan, hash: "hash"), by: "ana")
+        try perform(.registerRouter(router: "r1", environment: "staging"))
+        try perform(.registerRouter(router: "r2", environment: "production"))
+    }
+
+    var migration: Migration {
+        get throws { try #require(state.migration) }
+    }
+
+    /// Decides and folds; a refused override is folded too, as the log does it.
+    mutating func perform(_ command: Command, by actor: String = "worker:w") throws {
+        last = try state.decideRecorded(command, by: actor, at: now)
+        guard !last.isEmpty else { return }
+        let commit = Commit(version: state.version + 1, actor: actor, decidedAt: now, command: command, events: last)
+        state = try state.folding(commit)
+    }
+
+    /// The refusal that the last command met, if it met one.
+    var refusal: Refusal? {
+        guard case .overrideRefused(let refusal)? = last.first else { return nil }
+        return refusal
+    }
+
+    /// Every router says that it has its environment's revision.
+    mutating func acknowledge() throws {
+        for router in try migration.unacknowledged {
+            let revision = try #require(try migration.traffic(in: router.environment)).revision
+            try perform(.acknowledge(router: router.name, revision: revision))
+        }
+    }
+
+    /// Seals the next window, when its grace is over.
+    ///
+    /// - Parameters:
+    ///   - errors: of 100 requests to the candidate; nil is a window in which nobody reported.
+    mutating func window(errors: Int?) throws {
+        let plan = try migration.plan
+        let k = try #require(try migration.nextWindow)
+        now = max(now, plan.clock.end(of: k) + plan.grace)
+        try perform(.sealWindow(window: try Self.window(k, migration, errors: errors)))
+    }
+
+    /// Passing windows until the bake is over: another step has begun, or people are waited for.
+    mutating func bake() throws {
+        let position = try migration.phase.step?.position
+        for _ in 0..<10 {
+            guard let step = try migration.phase.step, step.position == position else { return }
+            if case .awaitingApproval = step.progress { return }
+            try window(errors: 0)
+        }
+        Issue.record("the bake does not end")
+    }
+
+    /// Acknowledged by every router and followed by quiet windows, a rollback is confirmed.
+    mutating func confirmRollback() throws {
+        try acknowledge()
+        for _ in 0..<4 where try migration.phase.name == "rollingBack" { try window(errors: 0) }
+    }
+
+    /// Acknowledges and bakes step after step, until the named one is being baked.
+    mutating func reach(_ stage: Int, _ step: Int) throws {
+        if case .planned = try migration.phase { try perform(.start(reason: nil), by: "ana") }
+        let target = Position(stage: stage, step: step)
+        for _ in 0..<200 where try migration.phase.step?.position != target || migration.phase.step?.bake == nil {
+            try acknowledge()
+            if try migration.phase.step?.position != target { try window(errors: 0) }
+        }
+        #expect(try migration.phase.step?.position == target)
+    }
+
+    static func window(_ k: Int64, _ migration: Migration, errors: Int?) throws -> Window {
+        guard let errors else { return Window(k: k, environments: []) }
+        let environments = migration.plan.environments.map { name in
+            let share = migration.traffic(in: name)?.effective ?? []
+            let services = share.enumerated().map { index, weight in
+                var candidate = Counts(), legacy = Counts()
+                legacy.requests = 100
+                if weight > .zero {
+                    candidate.requests = index == 0 ? 100 : 0
+                    candidate.errors = index == 0 ? errors : 0
+                }
+                return ServiceWindow(legacy: legacy, candidate: candidate)
+            }
+            let routers = migration.routers(in: name).map(\.name)
+            return EnvironmentWindow(environment: name, routers: routers, services: services)
+        }
+        return Window(k: k, environments: environments)
+    }
+}

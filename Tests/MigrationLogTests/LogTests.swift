@@ -1,0 +1,205 @@
+import Foundation
+import MigrationCore
+import MigrationLog
+import Postgres
+import TestSupport
+import Testing
+
+/// A log in the test's own database.
+struct TestLog: Sendable {
+    let pool: PostgresPool
+    let log: MigrationLog
+
+    init() async throws {
+        pool = PostgresPool(try TestDatabase.conninfo, name: "test log", limit: 8)
+        log = MigrationLog(pool: pool)
+        _ = try await SchemaInstaller(pool: pool).install()
+    }
+
+    /// A planned and started migration with a few refused overrides.
+    func sample(_ name: String = "m") async throws {
+        let plan = SamplePlan.plan(name)
+        _ = try await log.perform(.plan(plan: plan, hash: try CommitHash.hash(of: plan)), on: name, by: "ana")
+        _ = try await log.perform(.registerRouter(router: "r1", environment: "staging"), on: name, by: "worker:w")
+        _ = try await log.perform(.start(reason: nil), on: name, by: "ana")
+        _ = try await log.perform(.acknowledge(router: "r1", revision: 3), on: name, by: "worker:w")
+        _ = try await log.perform(.start(reason: "again"), on: name, by: "ben")
+        _ = try await log.perform(.halt(reason: "wait"), on: name, by: "ben")
+    }
+
+    func sql(_ sql: String, _ parameters: [PostgresValue] = []) async throws {
+        try await pool.run { _ = try $0.query(sql, parameters) }
+    }
+
+    func replay(_ name: String = "m") async throws -> Replay.Report {
+        try await Replay(name, of: log).run { _, _ in }
+    }
+
+    /// A superuser's way round the triggers.
+    func tamper(_ statements: String) async throws {
+        try await pool.run {
+            try $0.script(
+                "set session_replication_role = replica; \(statements); set session_replication_role = default"
+            )
+        }
+    }
+}
+
+@Suite("The log", .database)
+struct LogTests {
+    @Test("a stream is versions 1…n, and its replay is whole")
+    func whole() async throws {
+        let test = try await TestLog()
+        try await test.sample()
+        let report = try await test.replay()
+        #expect(report.divergence == nil)
+        #expect(report.commits == 6)
+        #expect(report.state.migration?.phase.name == "halted")
+        #expect(try await test.log.load("m").state == report.state)
+    }
+
+    @Test("one command ID gives one commit, however often it is sent, and is no other command")
+    func commandID() async throws {
+        let test = try await TestLog()
+        try await test.sample()
+        let id = UUID()
+        let first = try #require(try await test.log.perform(.resume(reason: "go"), on: "m", by: "ana", id: id))
+        let second = try #require(try await test.log.perform(.resume(reason: "go"), on: "m", by: "ana", id: id))
+        #expect(second.commit == first.commit)
+        #expect(second.isRepeated)
+        let error = await #expect(throws: LogError.self) {
+            try await test.log.perform(.halt(reason: "other"), on: "m", by: "ana", id: id)
+        }
+        #expect(error?.code == .commandReused)
+        #expect(try await test.replay().commits == 7)
+    }
+
+    @Test("many writers at once leave one dense stream, each override once")
+    func contention() async throws {
+        let test = try await TestLog()
+        try await test.sample()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for writer in 0..<8 {
+                group.addTask {
+                    for turn in 0..<10 {
+                        _ = try await test.log.perform(
+                            .halt(reason: "\(writer)/\(turn)"),
+                            on: "m",
+                            by: "writer-\(writer)"
+                        )
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        let report = try await test.replay()
+        #expect(report.divergence == nil)
+        #expect(report.commits == 86)
+    }
+
+    @Test("a killed backend neither loses nor doubles a command")
+    func killedBackends() async throws {
+        let test = try await TestLog()
+        try await test.sample()
+        let killer = Task {
+            while !Task.isCancelled {
+                try? await test.sql(
+                    "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+                )
+                try? await Task.sleep(for: .milliseconds(5))
+            }
+        }
+        for turn in 0..<60 {
+            _ = try await test.log.perform(.halt(reason: "\(turn)"), on: "m", by: "ana")
+        }
+        killer.cancel()
+        await killer.value
+        let report = try await test.replay()
+        #expect(report.divergence == nil)
+        #expect(report.commits == 66)
+    }
+
+    @Test(
+        "the append refuses what is stale, undated, or not the first write",
+        arguments: [
+            ("select migrate.append('m', 3, gen_random_uuid(), 'x', '{}'::bytea)", "MG001"),
+            ("select migrate.append('m', 6, gen_random_uuid(), 'x', 'no json'::bytea)", "MG005"),
+            (
+                "select migrate.append('m', 6, gen_random_uuid(), 'x', '{\"command\":1,\"events\":[],\"decidedAt\":1}'::bytea)",
+                "MG003"
+            ),
+            (
+                "select migrate.append('m', 6, gen_random_uuid(), 'x', '{\"command\":1,\"events\":[],\"decidedAt\":99999999999999999}'::bytea)",
+                "MG003"
+            ),
+        ]
+    )
+    func refuses(_ sql: String, _ state: String) async throws {
+        let test = try await TestLog()
+        try await test.sample()
+        let error = await #expect(throws: PostgresError.self) { try await test.sql(sql) }
+        #expect(error?.sqlState == state)
+        let late = await #expect(throws: PostgresError.self) {
+            try await test.pool.transact { connection in
+                _ = try connection.query("create table t (n int)")
+                _ = try connection.query("select migrate.append('n', 0, gen_random_uuid(), 'x', '{}'::bytea)")
+            }
+        }
+        #expect(late?.sqlState == "MG004")
+    }
+
+    @Test(
+        "changes are refused to the append role by privilege and to the owner by trigger",
+        arguments: [
+            "update migrate.commit set actor = 'x'", "delete from migrate.commit", "truncate migrate.commit",
+            "delete from migrate.log",
+        ]
+    )
+    func appendOnly(_ sql: String) async throws {
+        let test = try await TestLog()
+        try await test.sample()
+        for (role, state) in [("migrate_append", "42501"), ("migrate_owner", "MG007")] {
+            let error = await #expect(throws: PostgresError.self) {
+                try await test.pool.transact { connection in
+                    _ = try connection.query("set local role \(role)")
+                    _ = try connection.query(sql)
+                }
+            }
+            #expect(error?.sqlState == state, "\(role)")
+        }
+    }
+
+    @Test("the append role appends")
+    func appendRole() async throws {
+        let test = try await TestLog()
+        try await test.sample()
+        let log = MigrationLog(
+            pool: PostgresPool(try TestDatabase.conninfo + " options='-c role=migrate_append'", name: "append role")
+        )
+        #expect(try await log.perform(.resume(reason: "go"), on: "m", by: "ana") != nil)
+        #expect(try await log.lease("x", to: "w", for: .seconds(1)) == 1)
+        #expect(try await test.replay().divergence == nil)
+    }
+
+    @Test("a lease has one holder; a takeover raises its epoch")
+    func leases() async throws {
+        let test = try await TestLog()
+        #expect(try await test.log.lease("m", to: "a", for: .seconds(60)) == 1)
+        #expect(try await test.log.lease("m", to: "b", for: .seconds(60)) == nil)
+        #expect(try await test.log.lease("m", to: "a", for: .seconds(60)) == 1)
+        try await test.log.resign(["m"], of: "a")
+        #expect(try await test.log.lease("m", to: "b", for: .seconds(60)) == 2)
+        #expect(try await test.log.lease("m", to: "a", for: .seconds(60)) == nil)
+    }
+
+    @Test("a snapshot begins the reading and changes nothing of what is read")
+    func snapshot() async throws {
+        let test = try await TestLog()
+        try await test.sample()
+        for turn in 0..<260 { _ = try await test.log.perform(.halt(reason: "\(turn)"), on: "m", by: "ana") }
+        let loaded = try await test.log.load("m")
+        try await test.sql("delete from migrate.snapshot")
+        #expect(try await test.log.load("m").state == loaded.state)
+        #expect(loaded.state == (try await test.replay().state))
+    }
+}

@@ -1,0 +1,84 @@
+import MigrationCore
+import Routing
+import Signals
+import Testing
+
+@Suite("Who goes where")
+struct BucketTests {
+    private static let keys = (0..<4_000).map { "user-\($0)" }
+
+    @Test("raising a weight only adds users, lowering it only takes some away")
+    func monotone() {
+        let buckets = Self.keys.map { Bucket.of($0, migration: "m") }
+        var before = 0
+        for points in stride(from: 0, through: 10_000, by: 37) {
+            let weight = Weight(rawValue: points) ?? .zero
+            let there = buckets.filter { Bucket.implementation($0, weight: weight) == .candidate }
+            #expect(there.count >= before)
+            #expect(there.allSatisfy { $0 >= 10_000 - points })
+            before = there.count
+        }
+        #expect(before == 0 + buckets.count { $0 >= 10_000 - 9_990 })
+    }
+
+    @Test("at 0 nobody goes to the candidate, at 100 % everybody does")
+    func ends() {
+        for bucket in 0..<10_000 {
+            #expect(Bucket.implementation(bucket, weight: .zero) == .legacy)
+            #expect(Bucket.implementation(bucket, weight: .all) == .candidate)
+        }
+    }
+
+    /// Worked out with Python's `xxhash`: xxh64("<migration>:<key>") % 10000.
+    @Test("buckets are the documented formula", arguments: [("alice", 9_673), ("bob", 9_012)])
+    func formula(_ key: String, _ expected: Int) { #expect(Bucket.of(key, migration: "recommendations") == expected) }
+
+    private static func table(_ revision: Int64, log: String = "log", weight: Weight = .all, hash: String = "h")
+        -> RouteTable
+    {
+        RouteTable(logID: log, migration: "m", environment: "e", revision: revision, hash: hash, weights: ["a": weight])
+    }
+
+    @Test("a fence takes the same or a higher revision of the same log, and nothing else")
+    func fence() throws {
+        var fence = Fence()
+        #expect(try fence.admit(Self.table(5)))
+        #expect(try !fence.admit(Self.table(5)))
+        #expect(throws: RoutingError(.stale, "revision 4 was offered after revision 5")) {
+            try fence.admit(Self.table(4))
+        }
+        #expect(throws: RoutingError.self) { try fence.admit(Self.table(9, log: "other")) }
+        #expect(throws: RoutingError.self) { try fence.admit(Self.table(5, weight: .zero)) }
+        #expect(throws: RoutingError.self) { try fence.admit(Self.table(5, hash: "other")) }
+        #expect(fence.table?.revision == 5)
+        #expect(try fence.admit(Self.table(6, weight: .zero)))
+    }
+
+    @Test(
+        "RFC 9211's Cache-Status tells a hit from a miss, or nothing",
+        arguments: [
+            ("cache; hit", .hit), ("cache; hit; ttl=30", .hit), ("cache; fwd=miss; stored", .miss), ("cache", nil),
+            ("", nil),
+            ("a; fwd=stale, b; hit", .miss),
+        ] as [(String, CacheOutcome?)]
+    )
+    func cacheStatus(_ header: String, _ expected: CacheOutcome?) { #expect(CacheOutcome(header: header) == expected) }
+
+    @Test("a meter counts by windows of event time, and an empty window is there")
+    func meter() {
+        let meter = Meter(services: 2, clock: WindowClock(length: .seconds(1)))
+        let at = Timestamp(rawValue: 7_500_000)
+        meter.count(service: 1, .candidate, .failed, latency: .milliseconds(40), cache: .hit, at: at)
+        meter.count(service: 1, .candidate, .answered, latency: .milliseconds(10), cache: .miss, at: at)
+        meter.probe(service: 0, .legacy, isUp: false, at: at)
+        let windows = meter.take(from: 6, before: 9)
+        #expect(windows.map(\.k) == [6, 7, 8])
+        #expect(windows[0].services == [ServiceWindow(), ServiceWindow()])
+        let counts = windows[1].services[1].candidate
+        #expect([counts.requests, counts.errors, counts.cacheHits, counts.cacheMisses] == [2, 1, 1, 1])
+        #expect(windows[1].services[0].legacy.probesDown == 1)
+        let slowest = counts.latency.quantile(permille: 1_000) ?? 0
+        #expect((40_000...40_400).contains(slowest))
+        #expect(meter.take(from: 6, before: 9)[1].services[1].candidate == Counts())
+    }
+}

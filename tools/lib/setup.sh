@@ -1,0 +1,72 @@
+# What tools/demo and tools/test have in common: packages, the build, a folder for what is started, and its end. Sourced by bash.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+say() { printf '\n== %s\n' "$*"; }
+
+# Installs the named Debian packages that are missing; as an ordinary user it can only say which they are.
+require_packages() {
+    local missing=() name
+    for name in "$@"; do
+        dpkg-query -W -f '${Status}' "$name" 2>/dev/null | grep -q 'ok installed' || missing+=("$name")
+    done
+    [ ${#missing[@]} -eq 0 ] && return 0
+    if [ "$(id -u)" -ne 0 ]; then
+        echo "these packages are missing: ${missing[*]}" >&2
+        echo "  install them: sudo apt-get install ${missing[*]}" >&2
+        exit 1
+    fi
+    say "installing ${missing[*]}"
+    # The package would otherwise make and start a cluster of its own.
+    mkdir -p /etc/postgresql-common
+    [ -e /etc/postgresql-common/createcluster.conf ] || echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" > /dev/null
+}
+
+require_swift() {
+    command -v swift > /dev/null || { echo "the Swift toolchain (6.2 or later) is not on the PATH" >&2; exit 1; }
+}
+
+# A folder of its own for everything that is started, short enough for a socket's name and open enough for the database's user.
+make_stage() {
+    stage=$(mktemp -d "${TMPDIR:-/tmp}/migrate-XXXXXX")
+    chmod 755 "$stage"
+    trap 'end_stage $?' EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+}
+
+# Ends whatever is left of what was started below the stage, by the process IDs that it wrote down, and removes the folder.
+end_stage() {
+    local code=$1 pid file
+    trap - EXIT INT TERM
+    if [ -n "${child:-}" ] && kill -0 "$child" 2>/dev/null; then
+        kill -TERM -- "-$child" 2>/dev/null || true
+        wait "$child" 2>/dev/null || true
+        kill -KILL -- "-$child" 2>/dev/null || true
+    fi
+    if [ -f "$stage/pids" ]; then
+        while read -r pid; do
+            [ -n "$pid" ] && [ -e "/proc/$pid/cmdline" ] && grep -q -a -F "$PWD/.build" "/proc/$pid/cmdline" && kill -KILL "$pid" 2>/dev/null || true
+        done < "$stage/pids"
+    fi
+    for file in "$stage"/*/data/postmaster.pid; do
+        [ -f "$file" ] && pid=$(head -n 1 "$file") && [ -n "$pid" ] && kill -INT "$pid" 2>/dev/null || true
+    done
+    for file in "$stage"/*/data/postmaster.pid; do
+        for _ in $(seq 100); do [ -f "$file" ] || break; sleep 0.1; done
+    done
+    rm -rf "$stage"
+    exit "$code"
+}
+
+# Runs a command in a process group of its own, which a signal to this script ends as a whole, and waits for it.
+run() {
+    setsid "$@" < /dev/null &
+    child=$!
+    local code=0
+    wait "$child" || code=$?
+    child=
+    return "$code"
+}
