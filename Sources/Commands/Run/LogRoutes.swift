@@ -15,6 +15,8 @@ struct LogRoutes: ServiceLifecycle.Service, RouteSource, SignalSink {
     private let logger: Logger
     private let stream: AsyncStream<RouteTable>
     private let continuation: AsyncStream<RouteTable>.Continuation
+    /// Occasions to say what is in force: something new, or some time has passed.
+    private let occasions = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     private let word: Word
 
     /// What the gateway last said is in force, and whether the log has heard it.
@@ -53,13 +55,18 @@ struct LogRoutes: ServiceLifecycle.Service, RouteSource, SignalSink {
             channels: [MigrationLog.routeChannel]
         )
         await cancelWhenGracefulShutdown {
-            await listener.run { event in
-                switch event {
-                case .notified(let stream): if stream == migration { await look() }
-                case .connected, .idle:
-                    await look()
-                    await report()
+            await withDiscardingTaskGroup { group in
+                // Reporting commits, which takes its time: a route that comes meanwhile does not wait for it.
+                group.addTask { for await _ in occasions.stream { await report() } }
+                await listener.run { event in
+                    switch event {
+                    case .notified(let stream): if stream == migration { await look() }
+                    case .connected, .idle:
+                        await look()
+                        occasions.continuation.yield()
+                    }
                 }
+                occasions.continuation.finish()
             }
         }
         continuation.finish()
@@ -78,7 +85,7 @@ struct LogRoutes: ServiceLifecycle.Service, RouteSource, SignalSink {
             state.table = table
             return isNew
         }
-        if isNew { await report() }
+        if isNew { occasions.continuation.yield() }
     }
 
     /// Says what is in force: at once when it is new, and now and then as a sign of life.

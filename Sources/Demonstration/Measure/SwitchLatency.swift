@@ -83,15 +83,17 @@ struct SwitchLatency: AsyncParsableCommand {
                 return state?.phase.step?.bake != nil
             }
             try await Task.sleep(for: .milliseconds(Int.random(in: 50...150)))
-            let started = SystemClock.now
             guard let performed = try await stage.log.perform(.rollBack(reason: "measured"), on: name, by: "bench")
-            else { continue }
+            else {
+                continue
+            }
             let revision = performed.commit.version
             try await wait("the acknowledgement", seconds: 30) {
                 (try await stage.log.reports(of: name).first?.revision ?? 0) >= revision
             }
-            let last = try await DoorState.of(door).lastCandidateAt
-            switches.append(max(0, last - started.rawValue))
+            // The append's own clock, read before its commit: the same machine's as the gateway's.
+            guard let row = try await stage.log.rows(name, after: revision - 1).first else { continue }
+            switches.append(max(0, try await DoorState.of(door).lastCandidateAt - row.at.rawValue))
             bare.append(try await bareRoundTrip(stage, listener))
             try await wait("the rollback to be confirmed", seconds: 30) {
                 if case .rolledBack? = try await stage.log.load(name).state.migration?.phase { return true }
