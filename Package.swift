@@ -125,7 +125,7 @@ let package = Package(
             ["MigrationCore", "MigrationLog", "Postgres", "TestSupport", "Worker", lifecycle, logging]
         ),
         tests("RecommendationsTests", ["Postgres", "Recommendations", "TestSupport"]),
-        tests("CommandsTests", ["Commands", "Postgres", "TestSupport", "migrate"]),
+        tests("CommandsTests", ["Postgres", "TestSupport", "migrate", "recommendations"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -17,13 +17,15 @@ struct Program {
             .appendingPathComponent(".build/debug")
     }
 
+    static func path(_ name: String) -> String { folder.appendingPathComponent(name).path }
+
     static func run(_ arguments: [String], database: String? = nil) throws -> Result {
         let file = FileManager.default.temporaryDirectory.appendingPathComponent("out-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: file) }
         var environment = ProcessInfo.processInfo.environment
         environment["MIGRATE_DATABASE_URL"] = database
         let process = try ChildProcess(
-            folder.appendingPathComponent("migrate").path,
+            path("migrate"),
             arguments,
             environment: environment,
             output: file

@@ -10,6 +10,11 @@ struct Chaos: Sendable {
     /// How often each kind is killed.
     let each: Int
 
+    /// Begins when it is cued; does nothing when it never is.
+    func run(after cue: AsyncStream<Void>) async throws {
+        for await _ in cue { return try await run() }
+    }
+
     func run() async throws {
         let victims = Victim.allCases.flatMap { Array(repeating: $0, count: each) }.shuffled()
         for (index, victim) in victims.enumerated() {
