@@ -72,9 +72,10 @@ create function migrate.commit_hash(
 --   MG001 the stream is not at the expected version    MG002 the command ID was used for something else
 --   MG003 decidedAt lies too far from the clock         MG004 the transaction has written already
 --   MG005 the body is not a commit                      MG006 the stream's last commit does not hash to its head
+--   MG008 the command ID has made its commit already
 create function migrate.append(
     p_stream text, p_expected bigint, p_command_id uuid, p_actor text, p_body bytea,
-    out version bigint, out at timestamptz, out hash bytea, out is_repeated boolean
+    out version bigint, out at timestamptz, out hash bytea
 ) language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
     v_log uuid;
@@ -96,8 +97,8 @@ begin
             or convert_from(v_last.body, 'UTF8')::jsonb -> 'command' <> convert_from(p_body, 'UTF8')::jsonb -> 'command' then
             raise exception 'command % was already used for another command', p_command_id using errcode = 'MG002';
         end if;
-        version := v_last.version; at := v_last.at; hash := v_last.hash; is_repeated := true;
-        return;
+        -- An error, so that nothing else of this transaction is done a second time.
+        raise exception 'command % made version % already', p_command_id, v_last.version using errcode = 'MG008';
     end if;
 
     select * into v_stream from migrate.stream s where s.stream = p_stream;
@@ -133,7 +134,6 @@ begin
     version := p_expected + 1;
     at := v_clock;
     hash := migrate.commit_hash(v_log, p_stream, version, p_command_id, p_actor, at, p_body, coalesce(v_stream.head, ''));
-    is_repeated := false;
     insert into migrate.commit (stream, version, command_id, actor, at, body, prev, hash)
         values (p_stream, version, p_command_id, p_actor, at, p_body, coalesce(v_stream.head, ''), hash);
     insert into migrate.stream as s (stream, version, head, at) values (p_stream, version, hash, at)
@@ -148,6 +148,7 @@ end $$;
 create table migrate.snapshot (
     stream text primary key,
     version bigint not null,
+    head bytea not null,
     body bytea not null
 );
 

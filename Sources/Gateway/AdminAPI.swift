@@ -6,6 +6,7 @@ import Routing
 /// What a gateway says of itself to those who look after it: `GET /health`, `GET /routes`.
 struct AdminAPI: Sendable {
     let settings: GatewaySettings
+    let port: Int
     let keeper: RouteKeeper
     let traffic: TrafficRecord
     let logger: Logger
@@ -42,7 +43,7 @@ struct AdminAPI: Sendable {
         quiet.logLevel = .warning
         return Application(
             router: router,
-            configuration: .init(address: .hostname(settings.host, port: settings.adminPort)),
+            configuration: .init(address: .hostname(settings.adminHost, port: port)),
             logger: quiet
         )
     }

@@ -20,7 +20,8 @@ final class Exchange {
     /// 0…9999, drawn when the request has no key.
     let bucket: Int
     let startedAt: TimeSpan
-    let isPersistent: Bool
+    /// Whether the client's connection goes on afterwards.
+    var isPersistent: Bool
     var state = State.connecting
     var implementation: Implementation
     /// Parts that came before there was a connection.
@@ -45,7 +46,7 @@ final class Exchange {
         self.bucket = bucket
         self.implementation = implementation
         self.startedAt = startedAt
-        isPersistent = head.isKeepAlive
+        isPersistent = head.goesOn
     }
 
     var upstream: Upstream? {
@@ -55,8 +56,18 @@ final class Exchange {
         }
     }
 
+    var isAnswering: Bool {
+        if case .answering = state { return true }
+        return false
+    }
+
     var isDone: Bool {
         if case .done = state { return true }
         return false
     }
+}
+
+extension HTTPRequestHead {
+    /// Whether another request may follow: after an offered upgrade the decoder reads no further.
+    var goesOn: Bool { isKeepAlive && !headers.contains(name: "upgrade") && method != .CONNECT }
 }

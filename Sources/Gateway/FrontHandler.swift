@@ -17,6 +17,8 @@ final class FrontHandler: ChannelInboundHandler {
     private let traffic: TrafficRecord
     private var context: ChannelHandlerContext?
     private var exchange: Exchange?
+    /// Whether the request under way wants no body for an answer.
+    private var isHead = false
     /// The rest of a request that was answered before its end is read and dropped.
     private var isDropping = false
 
@@ -61,7 +63,7 @@ final class FrontHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if error is HTTPParserError, exchange == nil {
+        if error is HTTPParserError, exchange == nil, !isDropping {
             refuse(.badRequest, "the request is not HTTP", isPersistent: false)
         } else {
             context.close(promise: nil)
@@ -74,10 +76,11 @@ final class FrontHandler: ChannelInboundHandler {
 extension FrontHandler {
     private func begin(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
         isDropping = false
+        isHead = head.method == .HEAD
         let path = head.uri.prefix { $0 != "?" }
         guard let entry = loop.snapshot.entries[String(path)] else {
             isDropping = true
-            return refuse(.notFound, "no service has the path \(path.prefix(200))", isPersistent: head.isKeepAlive)
+            return refuse(.notFound, "no service has the path \(path.prefix(200))", isPersistent: head.goesOn)
         }
         if let length = head.headers.first(name: "content-length").flatMap({ Int($0) }), length > settings.largestBody {
             isDropping = true
@@ -145,7 +148,13 @@ extension FrontHandler {
         exchange.bodyBytes += bytes.readableBytes
         guard exchange.bodyBytes <= settings.largestBody else {
             isDropping = true
+            let isAnswering = exchange.isAnswering
             finish(exchange, outcome: nil, keepsUpstream: false)
+            // Half an answer is on its way: only a broken connection ends it.
+            if isAnswering {
+                context?.close(promise: nil)
+                return
+            }
             return refuse(
                 .payloadTooLarge,
                 "the body is larger than \(settings.largestBody) bytes",
@@ -192,6 +201,9 @@ extension FrontHandler: UpstreamDelegate {
             exchange.status = head.status.code
             exchange.cacheStatus = head.headers.first(name: "cache-status")
             exchange.upstreamIsPersistent = head.isKeepAlive
+            // An answer to HEAD without a length would be framed as if it had a body.
+            let isOpenEnded = isHead && !head.headers.contains(name: "content-length")
+            if traffic.isDraining || isOpenEnded { exchange.isPersistent = false }
             let answer = ForwardedHeaders.response(
                 head,
                 from: exchange.implementation,
@@ -325,7 +337,7 @@ extension FrontHandler: UpstreamDelegate {
             wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: status, headers: headers))),
             promise: nil
         )
-        context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil)
+        if !isHead { context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil) }
         context.writeAndFlush(wrapOutboundOut(.end(nil))).assumeIsolated().whenComplete { _ in
             if !isPersistent { channel.close(promise: nil) }
         }

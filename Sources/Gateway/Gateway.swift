@@ -65,7 +65,7 @@ package struct Gateway: ServiceLifecycle.Service {
     /// Serves until it is told to stop.
     package func run() async throws {
         let client = HTTPClient(eventLoopGroup: group)
-        let services: [any ServiceLifecycle.Service] = [
+        var services: [any ServiceLifecycle.Service] = [
             RouteFollower(source: source, keeper: keeper, logger: logger),
             SignalPump(
                 name: settings.name,
@@ -76,7 +76,6 @@ package struct Gateway: ServiceLifecycle.Service {
                 logger: logger
             ),
             Prober(plan: plan, meter: traffic.meter, client: client),
-            AdminAPI(settings: settings, keeper: keeper, traffic: traffic, logger: logger).application(),
             GatewayServer(
                 group: group,
                 loops: loops,
@@ -86,6 +85,10 @@ package struct Gateway: ServiceLifecycle.Service {
                 didBind: didBind
             ),
         ]
+        if let port = settings.adminPort {
+            let admin = AdminAPI(settings: settings, port: port, keeper: keeper, traffic: traffic, logger: logger)
+            services.append(admin.application())
+        }
         let result: Result<Void, any Error>
         do {
             let members = services.map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) }

@@ -40,6 +40,7 @@ struct GatewayServer: ServiceLifecycle.Service {
         try await withTaskCancellationOrGracefulShutdownHandler {
             try await server.closeFuture.get()
         } onCancelOrGracefulShutdown: {
+            traffic.drain()
             server.close(promise: nil)
         }
         try await drain()

@@ -8,7 +8,9 @@ package struct GatewaySettings: Sendable {
     package var environment: String
     package var host: String
     package var port: Int
-    package var adminPort: Int
+    /// Where it speaks of itself; nowhere without a port.
+    package var adminHost: String
+    package var adminPort: Int?
     /// Where the routes that are in force are kept.
     package var stateFile: URL
     /// The largest request body, in bytes.
@@ -25,7 +27,8 @@ package struct GatewaySettings: Sendable {
         environment: String,
         host: String,
         port: Int,
-        adminPort: Int,
+        adminHost: String = "127.0.0.1",
+        adminPort: Int?,
         stateFile: URL,
         largestBody: Int = 10 * 1024 * 1024,
         connectTimeout: TimeSpan = .seconds(2),
@@ -37,6 +40,7 @@ package struct GatewaySettings: Sendable {
         self.environment = environment
         self.host = host
         self.port = port
+        self.adminHost = adminHost
         self.adminPort = adminPort
         self.stateFile = stateFile
         self.largestBody = largestBody

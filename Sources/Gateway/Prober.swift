@@ -29,8 +29,10 @@ struct Prober: ServiceLifecycle.Service {
     private func probeAll() async {
         var targets: [String: [(Int, Implementation)]] = [:]
         for (index, service) in plan.services.enumerated() {
-            targets[service.legacy, default: []].append((index, .legacy))
-            targets[service.candidate, default: []].append((index, .candidate))
+            for (text, implementation) in [(service.legacy, Implementation.legacy), (service.candidate, .candidate)] {
+                guard let address = Address(text) else { continue }
+                targets[address.url, default: []].append((index, implementation))
+            }
         }
         await withTaskGroup(of: Void.self) { group in
             for (address, services) in targets {

@@ -9,6 +9,7 @@ package final class TrafficRecord: Sendable {
     private let candidates = Atomic<Int64>(0)
     private let legacies = Atomic<Int64>(0)
     private let candidatesAtAcknowledgement = Atomic<Int64>(0)
+    private let draining = Atomic<Bool>(false)
     private let active = Atomic<Int64>(0)
 
     package init(meter: Meter) { self.meter = meter }
@@ -25,6 +26,10 @@ package final class TrafficRecord: Sendable {
 
     /// The routes in force are acknowledged from now on.
     func acknowledged() { candidatesAtAcknowledgement.store(candidateRequests, ordering: .relaxed) }
+
+    /// From now on every answer ends its client's connection.
+    func drain() { draining.store(true, ordering: .relaxed) }
+    var isDraining: Bool { draining.load(ordering: .relaxed) }
 
     func began() { active.wrappingAdd(1, ordering: .relaxed) }
     func ended() { active.wrappingSubtract(1, ordering: .relaxed) }

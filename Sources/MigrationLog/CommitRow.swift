@@ -32,7 +32,7 @@ package struct CommitRow: Hashable, Sendable {
     ///   - stream: the stream's name.
     ///   - version: the version that must come next.
     ///   - prev: the hash of the row before; empty before the first.
-    func verify(log: UUID, stream: String, version expected: Int64, prev head: [UInt8]?) throws(LogError) {
+    func verify(log: UUID, stream: String, version expected: Int64, prev head: [UInt8]) throws(LogError) {
         guard version == expected else {
             throw LogError(
                 .damaged,
@@ -40,7 +40,7 @@ package struct CommitRow: Hashable, Sendable {
                 version: expected
             )
         }
-        if let head, prev != head {
+        guard prev == head else {
             throw LogError(
                 .damaged,
                 "version \(version) does not follow on the hash of version \(version - 1)",

@@ -47,6 +47,7 @@ extension LogError {
         static let staleVersion = "MG001"
         static let commandReused = "MG002"
         static let damagedHead = "MG006"
+        static let repeated = "MG008"
         static let undefinedTable = "42P01"
         static let undefinedFunction = "42883"
         static let undefinedSchema = "3F000"

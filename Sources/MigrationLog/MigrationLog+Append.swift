@@ -101,9 +101,15 @@ extension MigrationLog {
         let body = try CommitCodec.encode(command: command, decidedAt: stream.now, events: events)
         var statements = [PostgresStatement("begin"), appendStatement(name, stream.state.version, id, actor, body)]
         statements += try derived(name, from: stream.state, to: next) + also + [PostgresStatement("commit")]
-        let answers = try pipelined(statements, connection)
-        guard let row = answers[1].first else { throw PostgresError(.unexpectedValue, "append answered without a row") }
-        if try row.bool("is_repeated") { return try find(id, of: command, name, connection) }
+        let answers: [PostgresRows]
+        do {
+            answers = try pipelined(statements, connection)
+        } catch let error as PostgresError where error.sqlState == LogError.State.repeated {
+            return try find(id, of: command, name, connection)
+        }
+        guard let row = answers[1].first else {
+            throw PostgresError(.unexpectedValue, "append answered without a row")
+        }
         var after = stream
         after.state = next
         after.head = try row.bytes("hash")
@@ -131,7 +137,7 @@ extension MigrationLog {
         _ body: [UInt8]
     ) -> PostgresStatement {
         PostgresStatement(
-            "select version, at, hash, is_repeated from migrate.append($1::text, $2::bigint, $3::uuid, $4::text, $5::bytea)",
+            "select version, at, hash from migrate.append($1::text, $2::bigint, $3::uuid, $4::text, $5::bytea)",
             [.text(stream), .int(expected), .text(id.uuidString), .text(actor), .bytes(body)]
         )
     }
@@ -151,8 +157,10 @@ extension MigrationLog {
             statements.append(
                 PostgresStatement(
                     """
-                    insert into migrate.snapshot as s (stream, version, body) values ($1::text, $2::bigint, $3::bytea)
-                    on conflict (stream) do update set version = excluded.version, body = excluded.body where s.version < excluded.version
+                    insert into migrate.snapshot as s (stream, version, head, body)
+                    select $1::text, $2::bigint, h.head, $3::bytea from migrate.stream h where h.stream = $1::text
+                    on conflict (stream) do update set version = excluded.version, head = excluded.head, body = excluded.body
+                    where s.version < excluded.version
                     """,
                     [.text(stream), .int(new.version), .bytes(body)]
                 )

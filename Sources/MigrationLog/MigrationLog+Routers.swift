@@ -1,6 +1,6 @@
 import Foundation
 package import MigrationCore
-import Postgres
+package import Postgres
 
 extension MigrationLog {
     /// The channel on which a change of routes is announced; the payload is `<stream> <version>`.
@@ -84,16 +84,12 @@ extension MigrationLog {
         }
     }
 
-    /// Removes what a retired router said of itself.
-    package func forget(router: String, of stream: String) async throws {
-        try await guarded {
-            try await pool.run { connection in
-                _ = try connection.query(
-                    "delete from migrate.router where stream = $1::text and name = $2::text",
-                    [.text(stream), .text(router)]
-                )
-            }
-        }
+    /// Removes what a retired router said of itself, in the transaction that retires it.
+    package static func forgetting(router: String, of stream: String) -> PostgresStatement {
+        PostgresStatement(
+            "delete from migrate.router where stream = $1::text and name = $2::text",
+            [.text(stream), .text(router)]
+        )
     }
 
     /// Announces the current route once more, for a router that may have missed it.
@@ -108,7 +104,8 @@ extension MigrationLog {
         }
     }
 
-    /// A router's measurements of whole windows; one that was handed in before is not changed.
+    /// A router's measurements of whole windows; one that was handed in before is not changed, and what is measured before a
+    /// migration's start or after its end is nobody's to judge.
     package func hand(in signals: [RouterSignal], of stream: String) async throws {
         let bodies = try signals.map { Array(try CommitCodec.canonical($0.services)) }
         try await guarded {
@@ -117,7 +114,12 @@ extension MigrationLog {
                     try connection.query(
                         """
                         insert into migrate.signal (stream, k, router, environment, body)
-                        values ($1::text, $2::bigint, $3::text, $4::text, $5::bytea) on conflict do nothing
+                        select $1::text, $2::bigint, $3::text, $4::text, $5::bytea
+                        where exists (
+                            select from migrate.migration m
+                            where m.stream = $1::text and m.phase in ('running', 'halted', 'watching', 'rollingBack')
+                        )
+                        on conflict do nothing
                         """,
                         [.text(stream), .int(signal.k), .text(signal.router), .text(signal.environment), .bytes(body)]
                     )

@@ -13,28 +13,40 @@ extension MigrationLog {
         try await guarded {
             try await pool.run { connection in
                 let loaded = try Self.load(stream, from: known, on: connection)
-                let next = loaded.state.migration?.nextWindow ?? .max
                 let reports = try Self.reports(of: stream, log: loaded.log, connection)
-                let signals = try connection.query(
-                    "select k, router, environment, body from migrate.signal where stream = $1::text and k <= $2::bigint order by k, router limit 200",
-                    [.text(stream), .int(next)]
-                ).rows.map { row in
-                    RouterSignal(
-                        k: try row.int("k"),
-                        router: try row.text("router"),
-                        environment: try row.text("environment"),
-                        services: try Self.services(try row.bytes("body"))
-                    )
-                }
+                let next = loaded.state.migration?.nextWindow
                 let sight = WorkerMachine.Sight(
                     now: loaded.now,
                     state: loaded.state,
                     reports: reports,
-                    signals: signals.filter { $0.k == next },
-                    late: signals.filter { $0.k < next }
+                    signals: try next.map { try Self.signals(of: stream, "k = $2::bigint", $0, connection) } ?? [],
+                    late: try next.map { try Self.signals(of: stream, "k < $2::bigint", $0, connection) } ?? []
                 )
                 return (loaded, sight)
             }
+        }
+    }
+
+    /// What routers handed in, in the order of its windows; the condition compares with `k`.
+    private static func signals(
+        of stream: String,
+        _ condition: String,
+        _ k: Int64,
+        _ connection: isolated PostgresConnection
+    ) throws -> [RouterSignal] {
+        try connection.query(
+            """
+            select k, router, environment, body from migrate.signal where stream = $1::text and \(condition)
+            order by k, router limit 200
+            """,
+            [.text(stream), .int(k)]
+        ).rows.map { row in
+            RouterSignal(
+                k: try row.int("k"),
+                router: try row.text("router"),
+                environment: try row.text("environment"),
+                services: try services(try row.bytes("body"))
+            )
         }
     }
 

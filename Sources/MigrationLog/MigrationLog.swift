@@ -15,8 +15,8 @@ package struct MigrationLog: Sendable {
         package var name: String
         package var now: Timestamp
         package var state: MigrationState
-        /// The hash of the last commit that was read; nil when a snapshot was the end.
-        package var head: [UInt8]?
+        /// The hash of the last commit; empty before the first.
+        package var head: [UInt8]
     }
 
     /// Every how many commits a snapshot is kept.
@@ -45,8 +45,8 @@ package struct MigrationLog: Sendable {
             loaded.state = known.state
             loaded.head = known.head
         } else if let snapshot = try snapshot(stream, connection) {
-            loaded.state = snapshot
-            loaded.head = nil
+            loaded.state = snapshot.state
+            loaded.head = snapshot.head
         }
         while true {
             let page = try connection.query(
@@ -63,19 +63,21 @@ package struct MigrationLog: Sendable {
         return loaded
     }
 
-    private static func snapshot(_ stream: String, _ connection: isolated PostgresConnection) throws -> MigrationState?
-    {
+    private static func snapshot(
+        _ stream: String,
+        _ connection: isolated PostgresConnection
+    ) throws -> (state: MigrationState, head: [UInt8])? {
         let row = try connection.query(
-            "select version, body from migrate.snapshot where stream = $1::text",
+            "select version, head, body from migrate.snapshot where stream = $1::text",
             [.text(stream)]
         ).first
         guard let row, let state = try? JSONDecoder().decode(MigrationState.self, from: Data(row.bytes("body"))),
-            state.version == (try row.int("version"))
+            state.version == (try row.int("version")), state.isSound
         else {
             // One that another release wrote, or nobody: the commits themselves are always enough.
             return nil
         }
-        return state
+        return (state, try row.bytes("head"))
     }
 
     /// The ID of this incarnation of the log.

@@ -44,6 +44,7 @@ package struct Replay: Sendable {
         var projections = Projections()
         do {
             let identity = try await log.identity()
+            let snapshot = try await snapshot()
             var head: [UInt8] = []
             while true {
                 let page = try await log.rows(stream, after: state.version)
@@ -52,12 +53,20 @@ package struct Replay: Sendable {
                     let commit = try CommitCodec.decode(row.body, version: row.version, actor: row.actor)
                     state = try Self.step(state, commit, appendedAt: row.at)
                     _ = projections.advance(to: state)
+                    if let snapshot, snapshot.version == state.version,
+                        try Array(CommitCodec.canonical(state)) != snapshot.body
+                    {
+                        throw Divergence(state.version, "the snapshot at this version is not the fold's")
+                    }
                     head = row.hash
                     try each(commit, row.at)
                 }
                 if page.isEmpty, try await isHead(state.version, head) { break }
             }
-            try await compare(projections, snapshotOf: state)
+            if let snapshot, snapshot.version > state.version {
+                throw Divergence(snapshot.version, "there is a snapshot of a version that the stream does not have")
+            }
+            try await compare(projections, with: state)
             return Report(commits: state.version, state: state)
         } catch let error as Divergence {
             return Report(commits: state.version, state: state, divergence: error)
@@ -136,8 +145,15 @@ package struct Replay: Sendable {
         return true
     }
 
-    private func compare(_ projections: Projections, snapshotOf state: MigrationState) async throws {
-        let found = try await log.pool.run { [stream] connection in
+    private func snapshot() async throws -> (version: Int64, body: [UInt8])? {
+        try await log.pool.run { [stream] connection in
+            try connection.query("select version, body from migrate.snapshot where stream = $1::text", [.text(stream)])
+                .first.map { (try $0.int("version"), try $0.bytes("body")) }
+        }
+    }
+
+    private func compare(_ projections: Projections, with state: MigrationState) async throws {
+        let (found, head) = try await log.pool.run { [stream] connection in
             var found: [[PostgresValue]: Projections.Entry] = [:]
             for table in ProjectionTable.allCases {
                 for raw in try connection.query(table.select, [.text(stream)]).rows {
@@ -148,13 +164,17 @@ package struct Replay: Sendable {
                     )
                 }
             }
-            return found
+            let row = try connection.query(
+                "select version from migrate.stream where stream = $1::text",
+                [.text(stream)]
+            )
+            return (found, try row.first?.int("version") ?? 0)
         }
         let expected = projections.rows
         for key in Set(expected.keys).union(found.keys).sorted(by: { "\($0)" < "\($1)" })
         where expected[key] != found[key] {
             // Somebody may have appended since the last page was read.
-            guard found[key].map({ $0.version <= state.version }) ?? true else { continue }
+            if let version = found[key]?.version, version > state.version, version <= head { continue }
             throw Divergence(
                 nil,
                 "the projection \(Self.name(key)) is not the fold's",

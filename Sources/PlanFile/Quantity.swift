@@ -50,6 +50,9 @@ package enum Quantity {
                     mend: "write the larger unit first, and each once, such as 1h30m"
                 )
             }
+            guard number <= longest.rawValue / units[unit].span.rawValue else {
+                throw Wrong(message: "“\(shown(text))” is longer than ten years")
+            }
             last = unit
             sum = sum + units[unit].span * number
             rest = rest.dropFirst(name.count)

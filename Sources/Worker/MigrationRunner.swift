@@ -48,6 +48,8 @@ struct MigrationRunner: Sendable {
                 await bell.wait(for: .milliseconds(200))
             }
         }
+        // It has become another worker's, who should not have to wait for the lease's end.
+        if !Task.isCancelled { try? await log.resign([Self.lease(name)], of: worker) }
     }
 
     private func renew(_ lease: inout LeaseMachine) async {

@@ -129,6 +129,72 @@ struct OverrideTests {
         }
     }
 
+    @Test("a step whose weight was set by hand does not advance at another weight than the plan's")
+    func setByHand() throws {
+        var scenario = try Scenario()
+        try scenario.reach(1, 0)
+        let other = Command.setWeight(weight: SamplePlan.weight(2_000), service: nil, environment: nil, reason: "look")
+        try scenario.perform(other, by: "ana")
+        try scenario.acknowledge()
+        for _ in 0..<8 { try scenario.window(errors: 0) }
+        #expect(try scenario.migration.phase.step?.position == Position(stage: 1, step: 0))
+        let planned = Command.setWeight(
+            weight: SamplePlan.weight(1_000),
+            service: nil,
+            environment: nil,
+            reason: "back"
+        )
+        try scenario.perform(planned, by: "ana")
+        try scenario.acknowledge()
+        try scenario.bake()
+        #expect(try scenario.migration.phase.step?.position == Position(stage: 1, step: 1))
+    }
+
+    @Test("a resumed gate has its whole time again")
+    func resumedGate() throws {
+        var scenario = try Scenario()
+        try scenario.reach(1, 1)
+        try scenario.bake()
+        scenario.now = try #require(try scenario.migration.nextDeadline)
+        try scenario.perform(.tick)
+        #expect(try scenario.migration.phase.name == "halted")
+        try scenario.perform(.resume(reason: "people are back"), by: "ana")
+        try scenario.perform(.tick)
+        #expect(scenario.last.isEmpty)
+        #expect(try scenario.migration.phase.name == "running")
+    }
+
+    @Test("what has expired is neither started nor restarted")
+    func expired() throws {
+        var scenario = try Scenario()
+        scenario.now = scenario.now + .days(2)
+        try scenario.perform(.start(reason: nil), by: "ana")
+        #expect(scenario.refusal?.message.contains("expired") == true)
+        var second = try Scenario()
+        try second.reach(0, 0)
+        try second.perform(.rollBack(reason: "calls"), by: "ana")
+        try second.confirmRollback()
+        second.now = second.now + .days(2)
+        try second.perform(.restart(reason: "again"), by: "ana")
+        #expect(second.refusal?.message.contains("expired") == true)
+    }
+
+    @Test("a watch does not end with a flag off or with data missing")
+    func watch() throws {
+        var scenario = try Scenario()
+        try scenario.reach(1, 2, approving: true)
+        try scenario.bake()
+        #expect(try scenario.migration.phase.name == "watching")
+        try scenario.perform(.setFlag(service: "a", enabled: false, reason: "totals"), by: "ana")
+        for _ in 0..<12 { try scenario.window(errors: 0) }
+        #expect(try scenario.migration.phase.name == "watching")
+        try scenario.perform(.setFlag(service: "a", enabled: true, reason: "mended"), by: "ana")
+        try scenario.window(errors: nil)
+        #expect(try scenario.migration.phase.name == "watching")
+        try scenario.window(errors: 0)
+        #expect(try scenario.migration.phase == .completed)
+    }
+
     @Test("a router that acknowledges what was never decided is refused; an old word is nothing new")
     func acknowledgements() throws {
         var scenario = try Scenario()

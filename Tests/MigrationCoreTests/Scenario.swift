@@ -70,11 +70,15 @@ struct Scenario {
     }
 
     /// Acknowledges and bakes step after step, until the named one is being baked.
-    mutating func reach(_ stage: Int, _ step: Int) throws {
+    mutating func reach(_ stage: Int, _ step: Int, approving: Bool = false) throws {
         if case .planned = try migration.phase { try perform(.start(reason: nil), by: "ana") }
         let target = Position(stage: stage, step: step)
         for _ in 0..<200 where try migration.phase.step?.position != target || migration.phase.step?.bake == nil {
             try acknowledge()
+            if approving, case .awaitingApproval = try migration.phase.step?.progress {
+                try perform(.approve(stage: "production", step: .all, reason: nil), by: "ana")
+                try perform(.approve(stage: "production", step: .all, reason: nil), by: "ben")
+            }
             if try migration.phase.step?.position != target { try window(errors: 0) }
         }
         #expect(try migration.phase.step?.position == target)

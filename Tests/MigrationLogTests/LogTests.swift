@@ -74,6 +74,31 @@ struct LogTests {
         #expect(try await test.replay().commits == 7)
     }
 
+    @Test("a command ID that is sent again much later changes nothing, not even a projection")
+    func commandIDLater() async throws {
+        let test = try await TestLog()
+        try await test.sample()
+        _ = try await test.log.perform(.resume(reason: "go"), on: "m", by: "ana")
+        let id = UUID()
+        let command = Command.setWeight(
+            weight: SamplePlan.weight(1_500),
+            service: nil,
+            environment: nil,
+            reason: "look"
+        )
+        let first = try #require(try await test.log.perform(command, on: "m", by: "ana", id: id))
+        _ = try await test.log.perform(.rollBack(reason: "calls"), on: "m", by: "ben")
+        for _ in 0..<2 {
+            let again = try #require(try await test.log.perform(command, on: "m", by: "ana", id: id))
+            #expect(again.isRepeated)
+            #expect(again.commit == first.commit)
+        }
+        let route = try #require(try await test.log.route("m", environment: "staging"))
+        #expect(route.weights == ["a": .zero, "b": .zero])
+        #expect(route.revision == first.commit.version + 1)
+        #expect(try await test.replay().divergence == nil)
+    }
+
     @Test("many writers at once leave one dense stream, each override once")
     func contention() async throws {
         let test = try await TestLog()
@@ -190,6 +215,29 @@ struct LogTests {
         try await test.log.resign(["m"], of: "a")
         #expect(try await test.log.lease("m", to: "b", for: .seconds(60)) == 2)
         #expect(try await test.log.lease("m", to: "a", for: .seconds(60)) == nil)
+    }
+
+    @Test(
+        "measurements are taken while a migration runs, leave the table with their window, and are late once it is sealed"
+    )
+    func signals() async throws {
+        let test = try await TestLog()
+        let plan = SamplePlan.plan("m")
+        _ = try await test.log.perform(.plan(plan: plan, hash: try CommitHash.hash(of: plan)), on: "m", by: "ana")
+        func signal(_ k: Int64) -> RouterSignal {
+            RouterSignal(k: k, router: "r1", environment: "staging", services: [ServiceWindow(), ServiceWindow()])
+        }
+        try await test.log.hand(in: [signal(1)], of: "m")
+        #expect(try await test.log.look(at: "m", from: nil).1.late.isEmpty)
+        _ = try await test.log.perform(.start(reason: nil), on: "m", by: "ana")
+        let next = try #require(try await test.log.load("m").state.migration?.nextWindow)
+        try await test.log.hand(in: [signal(next - 1), signal(next), signal(next)], of: "m")
+        let (stream, sight) = try await test.log.look(at: "m", from: nil)
+        #expect(sight.signals.map(\.k) == [next])
+        #expect(sight.late.map(\.k) == [next - 1])
+        let late = Command.recordLate(k: next - 1, router: "r1", requests: 0)
+        #expect(try await test.log.perform(worker: late, on: stream, by: "worker:w") != nil)
+        #expect(try await test.log.look(at: "m", from: nil).1.late.isEmpty)
     }
 
     @Test("a snapshot begins the reading and changes nothing of what is read")

@@ -78,6 +78,23 @@ struct Tampering: Sendable, CustomTestStringConvertible {
         ),
         Tampering(name: "a projection's version", sql: "update migrate.migration set version = 1", says: "migration"),
         Tampering(
+            name: "a projection's version beyond the head",
+            sql: "update migrate.migration set version = 99",
+            says: "migration"
+        ),
+        Tampering(
+            name: "a snapshot",
+            sql: "insert into migrate.snapshot values ('m', 4, '', '{}')",
+            version: 4,
+            says: "the snapshot"
+        ),
+        Tampering(
+            name: "a snapshot beyond the head",
+            sql: "insert into migrate.snapshot values ('m', 40, '', '{}')",
+            version: 40,
+            says: "a snapshot"
+        ),
+        Tampering(
             name: "a criterion that is gone",
             sql: "delete from migrate.criterion where kind = 'trigger'",
             says: "criterion/trigger/1"

@@ -105,6 +105,12 @@ struct PlanFileTests {
             says: ["p.yaml:7:51", "steps is empty"]
         ),
         Bad(
+            name: "a duration that would overflow",
+            replace: "watch: 24h",
+            with: "watch: 213503983d",
+            says: ["p.yaml:19:8", "longer than ten years"]
+        ),
+        Bad(
             name: "no percent sign",
             replace: "error_rate > 2% for",
             with: "error_rate > 2 for",

@@ -174,8 +174,9 @@ struct RetireRouter: AsyncParsableCommand {
     func run() async throws {
         let access = try await LogAccess(options.database)
         // Its last word goes with it, or the next look would register it again.
-        _ = try await Overrides.perform(.retireRouter(router: router, reason: reason), on: migration, options, access)
-        try await access.log.forget(router: router, of: migration)
+        let also = [MigrationLog.forgetting(router: router, of: migration)]
+        let command = Command.retireRouter(router: router, reason: reason)
+        _ = try await Overrides.perform(command, on: migration, options, access, also: also)
         Output.line("\(router) is no longer waited for")
     }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import MigrationCore
 import MigrationLog
+import Postgres
 
 /// Carries a person's command to the log; no worker has to be alive for it.
 enum Overrides {
@@ -10,7 +11,8 @@ enum Overrides {
         _ command: Command,
         on migration: String,
         _ options: OverrideOptions,
-        _ access: LogAccess
+        _ access: LogAccess,
+        also: [PostgresStatement] = []
     ) async throws -> MigrationLog.Performed {
         let performed: MigrationLog.Performed?
         do {
@@ -18,7 +20,8 @@ enum Overrides {
                 command,
                 on: migration,
                 by: options.actorName,
-                id: options.commandID
+                id: options.commandID,
+                also: also
             )
         } catch let refusal as Refusal where refusal.code == .unplanned {
             throw await unknown(migration, access.log)

@@ -21,7 +21,7 @@ struct GatewayRun: AsyncParsableCommand {
     @Option(help: "The environment that it serves.") var environment: String
     @Option(help: "A name of its own among the migration's routers; else gateway-ENVIRONMENT.") var name: String?
     @Option(help: "Where clients are accepted.") var listen: ListenArgument
-    @Option(help: "Where it speaks of itself: /health, /routes.") var admin: ListenArgument?
+    @Option(help: "Where it speaks of itself: /health, /routes; nowhere without it.") var admin: ListenArgument?
     @Option(help: "Where its routes are kept; else in this user's state folder.") var state: String?
     @Option(help: "Threads that carry requests.") var threads: Int = 2
     @OptionGroup var database: DatabaseOptions
@@ -57,7 +57,8 @@ struct GatewayRun: AsyncParsableCommand {
             environment: environment,
             host: listen.host,
             port: listen.port,
-            adminPort: admin?.port ?? 0,
+            adminHost: admin?.host ?? "127.0.0.1",
+            adminPort: admin?.port,
             stateFile: file,
             threads: threads
         )

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Logging
 import MigrationCore
 import MigrationLog
 import Postgres
@@ -21,10 +22,22 @@ struct Run: AsyncParsableCommand {
         if lease.span < .milliseconds(500) { throw ValidationError("a lease lasts at least 500ms") }
     }
 
+    /// Opens the log; a database that is away is waited for, since whoever looks after workers starts them in any order.
+    private func reach(_ name: String, _ logger: Logger) async throws -> LogAccess {
+        while true {
+            do {
+                return try await LogAccess(database, name: "migrate worker \(name)")
+            } catch let error as LogError where error.cause?.code == .unreachable {
+                logger.warning("the database is away", metadata: ["reason": "\(error.message)"])
+                try await Task.sleep(for: .seconds(1))
+            }
+        }
+    }
+
     func run() async throws {
         let name = name ?? "\(ProcessInfo.processInfo.hostName)-\(ProcessInfo.processInfo.processIdentifier)"
         let logger = Logs.logger("migrate.worker")
-        let access = try await LogAccess(database, name: "migrate worker \(name)")
+        let access = try await reach(name, logger)
         let listener = LogListener(
             access.conninfo,
             name: "migrate worker \(name)",

@@ -4,6 +4,7 @@ extension Decision {
         guard case .planned = migration.phase else {
             throw Refusal(.wrongState, "\(plan.name) was already started")
         }
+        try requireNotExpired()
         let first = Position(stage: 0, step: 0)
         try requireApprovals(of: first)
         return [.started(firstWindow: plan.clock.firstIndex(from: at))] + enter(first)
@@ -16,10 +17,15 @@ extension Decision {
                 "\(plan.name) is \(migration.phase.name); only a migration that is rolled back is restarted"
             )
         }
-        guard !migration.hasExpired else {
+        try requireNotExpired()
+        try requireApprovals(of: Position(stage: 0, step: 0))
+        return [.restarted(firstWindow: plan.clock.firstIndex(from: at))] + enter(Position(stage: 0, step: 0))
+    }
+
+    private func requireNotExpired() throws(Refusal) {
+        guard !migration.isExpired(at: at) else {
             throw Refusal(.wrongState, "\(plan.name) has expired", mend: "create a new migration from its plan")
         }
-        return [.restarted(firstWindow: plan.clock.firstIndex(from: at))] + enter(Position(stage: 0, step: 0))
     }
 
     /// The events that begin a step: the place, and the weight of all services in its environment.

@@ -116,7 +116,7 @@ extension Decision {
     }
 
     func approve(_ stage: String, _ step: Weight) throws(Refusal) -> [Event] {
-        try requireNotOver()
+        if case .rolledBack = migration.phase {} else { try requireNotOver() }
         let position = try position(stage, step)
         let needed = plan.approvalsNeeded(before: position)
         guard needed > 0 else {
@@ -143,7 +143,10 @@ extension Decision {
 
     /// The step that would begin next: the first one before the start.
     private var nextPosition: Position? {
-        if case .planned = migration.phase { return Position(stage: 0, step: 0) }
+        switch migration.phase {
+        case .planned, .rolledBack: return Position(stage: 0, step: 0)
+        case .running, .halted, .watching, .rollingBack, .completed, .abandoned: break
+        }
         return migration.phase.step.flatMap { plan.next(after: $0.position) }
     }
 
@@ -156,7 +159,15 @@ extension Decision {
         guard current.position == position else {
             throw Refusal(.stale, "\(plan.name) is at \(name(current.position)), not at \(name(position))")
         }
-        if let next = plan.next(after: position) { try requireApprovals(of: next) }
+        if let next = plan.next(after: position) {
+            try requireApprovals(of: next)
+        } else if !isAsPlanned(position) {
+            throw Refusal(
+                .blocked,
+                "\(name(position)) is the last step, and not every service has its weight",
+                mend: "set the weight and the flags as the plan has them first"
+            )
+        }
         return pass(position, skipped: true)
     }
 

@@ -26,9 +26,13 @@ extension Migration {
         hasExpired || phase.isOver ? nil : plannedAt + plan.expires
     }
 
+    /// Whether the time that the plan gives the whole is over.
+    func isExpired(at: Timestamp) -> Bool { hasExpired || at >= plannedAt + plan.expires }
+
     fileprivate var approvalDeadline: (Timestamp, Position)? {
         guard case .running(let step) = phase, case .awaitingApproval(_, _, let since) = step.progress,
-            let next = plan.next(after: step.position), let approval = plan.stage(at: next).approval
+            let next = plan.next(after: step.position), let approval = plan.stage(at: next).approval,
+            approvals(of: next).count < plan.approvalsNeeded(before: next)
         else { return nil }
         return (since + approval.timeout, next)
     }

@@ -132,10 +132,17 @@ extension Decision {
         }
     }
 
-    /// Whether a step has passed for as long as its stage asks, with every flag on.
+    /// Whether a step has passed for as long as its stage asks, at the weight that the plan asks, with every flag on.
     func hasBaked(_ step: Step) -> Bool {
-        guard let bake = step.bake, migration.flags.allSatisfy({ $0 }) else { return false }
+        guard let bake = step.bake, isAsPlanned(step.position) else { return false }
         return bake.run >= max(1, plan.stage(at: step.position).bake.windows(of: plan.window))
+    }
+
+    /// Whether every service has the weight of the step, none set otherwise by hand and no flag off.
+    func isAsPlanned(_ position: Position) -> Bool {
+        let weight = plan.weight(at: position)
+        let traffic = migration.traffic(in: plan.stage(at: position).environment)
+        return traffic?.effective.allSatisfy { $0 == weight } ?? false
     }
 
     private func passOrAwait(_ step: Step) -> [Event] {
@@ -147,14 +154,17 @@ extension Decision {
         return [.approvalAwaited]
     }
 
-    /// A watch ends on a window that was wholly seen, with no trigger on its way.
+    /// A watch ends on a window that was wholly seen, with nothing missing, no trigger on its way and no flag off.
     private func endWatch(_ watch: Watch, _ judgement: Judgement) -> [Event] {
-        guard plan.clock.end(of: judgement.k) >= watch.until,
-            judgement.triggers.allSatisfy({ $0.streak.breaches == 0 }),
-            judgement.observed.contains(where: {
-                $0.environment == migration.guardedEnvironment && $0.reported == $0.expected
-            })
-        else { return [] }
+        let isQuiet = judgement.triggers.allSatisfy {
+            $0.streak.breaches == 0 && $0.verdict != .missing && $0.verdict != .error
+        }
+        let isSeen = judgement.observed.contains {
+            $0.environment == migration.guardedEnvironment && $0.reported == $0.expected
+        }
+        guard plan.clock.end(of: judgement.k) >= watch.until, isQuiet, isSeen, migration.flags.allSatisfy({ $0 }) else {
+            return []
+        }
         return [.completed]
     }
 

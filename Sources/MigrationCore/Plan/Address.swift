@@ -3,6 +3,9 @@ package struct Address: Hashable, Sendable {
     package let host: String
     package let port: Int
 
+    /// Without a slash at its end.
+    package var url: String { "http://\(host.contains(":") ? "[\(host)]" : host):\(port)" }
+
     /// - Parameter text: an address; a missing port is 80; nil when it is none.
     package init?(_ text: String) {
         let scheme = "http://"

@@ -32,7 +32,7 @@ extension Migration {
         case .approvalAwaited: awaitApproval(commit.decidedAt)
         case .stepPassed(let position, let skipped): end(position, skipped ? .skipped : .passed, commit.decidedAt)
         case .halted(let cause, let reason): halt(cause, reason, commit.decidedAt)
-        case .resumed: resume()
+        case .resumed: resume(commit.decidedAt)
         case .rollbackStarted(let rollback, let firstWindow): rollBack(rollback, firstWindow)
         case .rollbackAcknowledged: changeRollback { $0.acknowledgedAt = commit.decidedAt }
         case .rollbackConfirmed(_, let at): confirmRollback(at)
@@ -131,10 +131,15 @@ extension Migration {
         }
     }
 
-    private mutating func resume() {
+    /// A gate that stood closed when the halt came is given its whole time again.
+    private mutating func resume(_ at: Timestamp) {
         guard case .halted(let halt) = phase else { return }
         switch halt.held {
-        case .stepping(let step): phase = .running(step: step)
+        case .stepping(var step):
+            if case .awaitingApproval(let firstWindow, let run, _) = step.progress {
+                step.progress = .awaitingApproval(firstWindow: firstWindow, run: run, since: at)
+            }
+            phase = .running(step: step)
         case .watching(let watch): phase = .watching(watch: watch)
         }
     }
@@ -142,6 +147,7 @@ extension Migration {
     private mutating func rollBack(_ rollback: Rollback, _ firstWindow: Int64) {
         if let position = rollback.position { end(position, .rolledBack, rollback.decidedAt) }
         nextWindow = firstWindow
+        approvals = []
         phase = .rollingBack(rollback: rollback)
         rollbacks.append(rollback)
     }

@@ -55,3 +55,21 @@ extension Plan {
         stages.indices.contains(position.stage) && stages[position.stage].steps.indices.contains(position.step)
     }
 }
+
+extension MigrationState {
+    /// Whether a state that was kept somewhere has the shape of its plan, so that every rule can be applied to it.
+    package var isSound: Bool {
+        guard let migration else { return true }
+        let plan = migration.plan
+        let positions =
+            migration.steps.map(\.position) + migration.approvals.map(\.position)
+            + [migration.phase.step?.position, migration.phase.rollback?.position].compactMap(\.self)
+        return plan.isSound && migration.flags.count == plan.services.count
+            && migration.streaks.count == plan.triggers.count
+            && migration.traffic.map(\.environment) == plan.environments
+            && migration.traffic.allSatisfy {
+                $0.weights.count == plan.services.count && $0.effective.count == plan.services.count
+            }
+            && positions.allSatisfy(plan.contains)
+    }
+}

@@ -45,7 +45,7 @@ package struct TimeSpan: RawRepresentable, Hashable, Comparable, Codable, Sendab
     /// How many windows of length `window` this span needs: ⌈self / window⌉ (2-analysis.md, "condition for D").
     package func windows(of window: TimeSpan) -> Int {
         guard rawValue > 0, window.rawValue > 0 else { return 0 }
-        return Int((rawValue + window.rawValue - 1) / window.rawValue)
+        return Int(clamping: rawValue / window.rawValue) + (rawValue % window.rawValue == 0 ? 0 : 1)
     }
 }
 
