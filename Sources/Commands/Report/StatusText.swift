@@ -53,7 +53,8 @@ enum StatusText {
     private static func happening(_ migration: Migration, _ now: Timestamp, _ narrator: Narrator) -> String {
         switch migration.phase {
         case .planned: return "planned"
-        case .running(let step): return "running · \(narrator.name(step.position)) · \(progress(step, migration))"
+        case .running(let step):
+            return "running · \(narrator.name(step.position)) · \(progress(step, migration))\(byHand(step, migration))"
         case .halted(let halt):
             return "HALTED · \(halt.held.step.map { narrator.name($0.position) } ?? "watching") · \(halt.reason)"
         case .watching(let watch): return "watching at 100 % · \(LocalTime.span(max(.zero, watch.until - now))) left"
@@ -64,6 +65,14 @@ enum StatusText {
         case .completed: return "completed"
         case .abandoned: return "abandoned"
         }
+    }
+
+    /// Why a step does not advance although it bakes: a weight or a flag is not as the plan has it.
+    private static func byHand(_ step: Step, _ migration: Migration) -> String {
+        let weight = migration.plan.weight(at: step.position)
+        let traffic = migration.traffic(in: migration.plan.stage(at: step.position).environment)
+        let isAsPlanned = traffic?.effective.allSatisfy { $0 == weight } ?? false
+        return isAsPlanned ? "" : " · a weight or flag was set by hand: it advances only at \(weight), or by a skip"
     }
 
     private static func progress(_ step: Step, _ migration: Migration) -> String {
