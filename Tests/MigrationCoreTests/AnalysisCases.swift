@@ -37,8 +37,26 @@ struct AnalysisCase: Sendable, CustomTestStringConvertible {
 struct AnalysisCaseTests {
     private static let window = TimeSpan.seconds(10)
 
-    @Test(arguments: AnalysisCase.all)
-    func letters(_ example: AnalysisCase) {
+    @Test("case", arguments: 1...25)
+    func example(_ number: Int) throws {
+        switch number {
+        case 15: exactlyTheThreshold()
+        case 16:
+            for (errors, requests) in [(0, 0), (3, 0), (-1, 10), (1, -10), (11, 10)] { notMeasured(errors, requests) }
+        case 17: tooFew()
+        case 18: try late()
+        case 19: try order()
+        case 20: try restarted()
+        case 21: try backfilled()
+        case 22: try clock()
+        case 23: try changedWeight()
+        case 24: try editedThreshold()
+        case 25: for haltsFirst in [true, false] { try haltAndBreach(haltsFirst) }
+        default: letters(try #require(AnalysisCase.all.first { $0.number == number }))
+        }
+    }
+
+    private func letters(_ example: AnalysisCase) {
         var trigger = SamplePlan.errors
         trigger.duration = example.duration
         trigger.missing = example.missing
@@ -66,35 +84,32 @@ struct AnalysisCaseTests {
         }
     }
 
-    @Test("case 15: exactly the threshold is gray")
-    func exactlyTheThreshold() {
+    /// Case 15: exactly the threshold is gray.
+    private func exactlyTheThreshold() {
         #expect(SamplePlan.errors.judge(Measurement(value: 5, of: 100)) == .gray)
         #expect(SamplePlan.errors.judge(Measurement(value: 50_001, of: 1_000_000)) == .breach)
         #expect(SamplePlan.errors.judge(Measurement(value: 40_001, of: 1_000_000)) == .gray)
         #expect(SamplePlan.errors.judge(Measurement(value: 4, of: 100)) == .pass)
     }
 
-    @Test(
-        "case 16: nothing, and what cannot have been counted, is missing",
-        arguments: [(0, 0), (3, 0), (-1, 10), (1, -10), (11, 10)]
-    )
-    func notMeasured(_ errors: Int, _ requests: Int) {
+    /// Case 16: nothing, and what cannot have been counted, is missing.
+    private func notMeasured(_ errors: Int, _ requests: Int) {
         var counts = Counts()
         counts.errors = errors
         counts.requests = requests
         #expect(SamplePlan.errors.judge(Metric.errorRate.measure(counts)) == .missing)
     }
 
-    @Test("case 17: 19 samples, all errors, with a minimum of 20 are missing")
-    func tooFew() {
+    /// Case 17: 19 samples, all errors, with a minimum of 20 are missing.
+    private func tooFew() {
         var trigger = SamplePlan.errors
         trigger.minimum = 20
         #expect(trigger.judge(Measurement(value: 19, of: 19)) == .missing)
         #expect(trigger.judge(Measurement(value: 20, of: 20)) == .breach)
     }
 
-    @Test("case 18: late data is logged and changes no verdict")
-    func late() throws {
+    /// Case 18: late data is logged and changes no verdict.
+    private func late() throws {
         var scenario = try Scenario()
         try scenario.reach(0, 0)
         try scenario.window(errors: 10)
@@ -105,8 +120,8 @@ struct AnalysisCaseTests {
         #expect(try scenario.migration.judgement == before.judgement)
     }
 
-    @Test("case 19: the first seal of a window wins, and windows are judged in order")
-    func order() throws {
+    /// Case 19: the first seal of a window wins, and windows are judged in order.
+    private func order() throws {
         var scenario = try Scenario()
         try scenario.reach(0, 0)
         try scenario.window(errors: 10)
@@ -119,8 +134,8 @@ struct AnalysisCaseTests {
         #expect(try scenario.migration.streaks[0].breaches == 1)
     }
 
-    @Test("case 20: a worker that was restarted fires in the same window")
-    func restarted() throws {
+    /// Case 20: a worker that was restarted fires in the same window.
+    private func restarted() throws {
         var scenario = try Scenario()
         try scenario.reach(0, 0)
         try scenario.window(errors: 10)
@@ -131,8 +146,8 @@ struct AnalysisCaseTests {
         #expect(scenario.last.contains { if case .triggerFired = $0 { true } else { false } })
     }
 
-    @Test("case 21: what was due while nobody worked fires now, and both times are recorded")
-    func backfilled() throws {
+    /// Case 21: what was due while nobody worked fires now, and both times are recorded.
+    private func backfilled() throws {
         var scenario = try Scenario()
         try scenario.reach(0, 0)
         let first = try #require(try scenario.migration.nextWindow)
@@ -151,8 +166,8 @@ struct AnalysisCaseTests {
         #expect(rollback.decidedAt == scenario.now)
     }
 
-    @Test("case 22: a clock that jumps ahead is a gap, one that goes back is ignored")
-    func clock() throws {
+    /// Case 22: a clock that jumps ahead is a gap, one that goes back is ignored.
+    private func clock() throws {
         var scenario = try Scenario()
         try scenario.reach(0, 0)
         try scenario.window(errors: 10)
@@ -165,8 +180,8 @@ struct AnalysisCaseTests {
         #expect(throws: Refusal.self) { try scenario.perform(.sealWindow(window: window)) }
     }
 
-    @Test("case 23: a changed weight does not break the streak, and begins the bake again")
-    func changedWeight() throws {
+    /// Case 23: a changed weight does not break the streak, and begins the bake again.
+    private func changedWeight() throws {
         var scenario = try Scenario()
         try scenario.reach(1, 0)
         try scenario.window(errors: 0)
@@ -187,8 +202,8 @@ struct AnalysisCaseTests {
         #expect(try scenario.migration.phase.name == "rollingBack")
     }
 
-    @Test("case 24: another threshold is another trigger, whose streak starts at its beginning")
-    func editedThreshold() throws {
+    /// Case 24: another threshold is another trigger, whose streak starts at its beginning.
+    private func editedThreshold() throws {
         // A plan is frozen: a changed threshold is a new plan, and so a new stream with new streaks.
         var plan = SamplePlan.plan()
         plan.triggers[0].condition.threshold = 60_000
@@ -196,8 +211,8 @@ struct AnalysisCaseTests {
         #expect(try scenario.migration.streaks == [Streak()])
     }
 
-    @Test("case 25: a breach rolls back although a person has halted", arguments: [true, false])
-    func haltAndBreach(_ haltsFirst: Bool) throws {
+    /// Case 25: a breach rolls back although a person has halted.
+    private func haltAndBreach(_ haltsFirst: Bool) throws {
         var scenario = try Scenario()
         try scenario.reach(0, 0)
         if haltsFirst { try scenario.perform(.halt(reason: "wait"), by: "ana") }

@@ -16,7 +16,7 @@ struct LoadGenerator: Sendable {
     private let knowledge = Knowledge()
     /// Requests under way at most; more would only measure this program.
     private static let most = 900
-    private static let timeout = TimeAmount.seconds(5)
+    private static let timeout = TimeAmount.seconds(20)
 
     init(rate: Int, users: Int, record: LoadRecord) {
         self.rate = rate
