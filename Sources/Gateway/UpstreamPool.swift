@@ -47,7 +47,7 @@ final class UpstreamPool {
         let promise = loop.makePromise(of: NIOLoopBound<Upstream>.self)
         ClientBootstrap(group: loop)
             .connectTimeout(.microseconds(settings.connectTimeout.rawValue))
-            .channelOption(.socketOption(.tcp_nodelay), value: 1)
+            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
