@@ -29,6 +29,8 @@ final class Exchange {
     var bodyBytes = 0
     var isRequestComplete = false
     var isRetried = false
+    /// The answer is a head alone, and does not say how long its body would be.
+    var isBare = false
     var status: UInt = 0
     var cacheStatus: String?
     var upstreamIsPersistent = true

@@ -21,6 +21,8 @@ final class FrontHandler: ChannelInboundHandler {
     private var isHead = false
     /// The rest of a request that was answered before its end is read and dropped.
     private var isDropping = false
+    /// The last answer said that the connection ends: nothing that the client sent after its request is taken up (RFC 9112, 9.6).
+    private var isClosing = false
 
     init(loop: LoopState, settings: GatewaySettings, traffic: TrafficRecord) {
         self.loop = loop
@@ -32,6 +34,7 @@ final class FrontHandler: ChannelInboundHandler {
     func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !isClosing else { return }
         switch unwrapInboundIn(data) {
         case .head(let head): begin(head, context)
         case .body(let bytes): forward(bytes)
@@ -202,8 +205,8 @@ extension FrontHandler: UpstreamDelegate {
             exchange.cacheStatus = head.headers.first(name: "cache-status")
             exchange.upstreamIsPersistent = head.isKeepAlive
             // An answer to HEAD without a length would be framed as if it had a body.
-            let isOpenEnded = isHead && !head.headers.contains(name: "content-length")
-            if traffic.isDraining || isOpenEnded { exchange.isPersistent = false }
+            exchange.isBare = isHead && !head.headers.contains(name: "content-length")
+            if traffic.isDraining || exchange.isBare { exchange.isPersistent = false }
             let answer = ForwardedHeaders.response(
                 head,
                 from: exchange.implementation,
@@ -255,11 +258,24 @@ extension FrontHandler: UpstreamDelegate {
         let isWhole = exchange.isRequestComplete
         finish(exchange, outcome: outcome, keepsUpstream: exchange.upstreamIsPersistent && isWhole)
         isDropping = !isWhole
-        let channel = context.channel
-        context.writeAndFlush(wrapOutboundOut(.end(trailers))).assumeIsolated().whenComplete { _ in
-            if !exchange.isPersistent || !isWhole { channel.close(promise: nil) }
-        }
+        isClosing = !exchange.isPersistent || !isWhole
+        end(trailers, isBare: exchange.isBare, context)
         setReading(true)
+    }
+
+    /// Ends an answer, and the connection if nothing may follow.
+    ///
+    /// - Parameter isBare: the answer is a head of unknown length; its end would be written as an empty chunk, which is a body.
+    private func end(_ trailers: HTTPHeaders?, isBare: Bool, _ context: ChannelHandlerContext) {
+        let channel = context.channel
+        let isClosing = isClosing
+        let written =
+            isBare
+            ? context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(ByteBuffer()))))
+            : context.writeAndFlush(wrapOutboundOut(.end(trailers)))
+        written.assumeIsolated().whenComplete { _ in
+            if isClosing { channel.close(promise: nil) }
+        }
     }
 
     private func timedOut(_ exchange: Exchange) {
@@ -332,14 +348,12 @@ extension FrontHandler: UpstreamDelegate {
         ]
         if let implementation { headers.add(name: ForwardedHeaders.implementation, value: implementation.rawValue) }
         if !isPersistent { headers.add(name: "connection", value: "close") }
-        let channel = context.channel
         context.write(
             wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: status, headers: headers))),
             promise: nil
         )
         if !isHead { context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil) }
-        context.writeAndFlush(wrapOutboundOut(.end(nil))).assumeIsolated().whenComplete { _ in
-            if !isPersistent { channel.close(promise: nil) }
-        }
+        isClosing = !isPersistent
+        end(nil, isBare: false, context)
     }
 }

@@ -106,11 +106,29 @@ extension MigrationLog {
 
     /// A router's measurements of whole windows; one that was handed in before is not changed, and what is measured before a
     /// migration's start or after its end is nobody's to judge.
-    package func hand(in signals: [RouterSignal], of stream: String) async throws {
+    ///
+    /// A window that is not over by the database's clock comes from a host whose clock is ahead. It is not taken: sealed when its time
+    /// came, it would show the traffic of an earlier time as that of now.
+    ///
+    /// - Returns: how far ahead the furthest of the windows ended that were not taken; nil when all were.
+    package func hand(in signals: [RouterSignal], of stream: String, clock: WindowClock) async throws -> TimeSpan? {
         let bodies = try signals.map { Array(try CommitCodec.canonical($0.services)) }
-        try await guarded {
+        return try await guarded {
             try await pool.run { connection in
+                let rows = try connection.query("select clock_timestamp() as now").rows
+                guard let row = rows.first else {
+                    throw PostgresError(.unavailable, "the database does not say its time")
+                }
+                let now = Timestamp(rawValue: try row.microseconds("now"))
+                // Half a window is what clocks that are kept in step may differ by.
+                let latest = now + TimeSpan(rawValue: clock.length.rawValue / 2)
+                var ahead: TimeSpan?
                 for (signal, body) in zip(signals, bodies) {
+                    let end = clock.end(of: signal.k)
+                    if end > latest {
+                        ahead = max(ahead ?? .zero, end - now)
+                        continue
+                    }
                     try connection.query(
                         """
                         insert into migrate.signal (stream, k, router, environment, body)
@@ -124,6 +142,7 @@ extension MigrationLog {
                         [.text(stream), .int(signal.k), .text(signal.router), .text(signal.environment), .bytes(body)]
                     )
                 }
+                return ahead
             }
         }
     }

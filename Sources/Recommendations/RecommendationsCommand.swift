@@ -49,6 +49,7 @@ struct Serve: AsyncParsableCommand {
     }
 
     func run() async throws {
+        OpenFiles.raiseLimit()
         var logger = Logger(label: "recommendations.\(implementation.rawValue)") {
             StreamLogHandler.standardError(label: $0)
         }

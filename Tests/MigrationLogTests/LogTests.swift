@@ -222,19 +222,27 @@ struct LogTests {
     )
     func signals() async throws {
         let test = try await TestLog()
-        let plan = SamplePlan.plan("m")
+        let plan = SamplePlan.plan("m", window: .milliseconds(400))
         _ = try await test.log.perform(.plan(plan: plan, hash: try CommitHash.hash(of: plan)), on: "m", by: "ana")
         func signal(_ k: Int64) -> RouterSignal {
             RouterSignal(k: k, router: "r1", environment: "staging", services: [ServiceWindow(), ServiceWindow()])
         }
-        try await test.log.hand(in: [signal(1)], of: "m")
+        func hand(_ signals: [RouterSignal]) async throws -> TimeSpan? {
+            try await test.log.hand(in: signals, of: "m", clock: plan.clock)
+        }
+        #expect(try await hand([signal(1)]) == nil)
         #expect(try await test.log.look(at: "m", from: nil).1.late.isEmpty)
         _ = try await test.log.perform(.start(reason: nil), on: "m", by: "ana")
         let next = try #require(try await test.log.load("m").state.migration?.nextWindow)
-        try await test.log.hand(in: [signal(next - 1), signal(next), signal(next)], of: "m")
+        // A window that is not over yet comes from a clock that is ahead: an hour later its traffic would pass for that hour's.
+        let ahead = try #require(try await hand([signal(next + 1_000)]))
+        #expect(ahead > plan.window * 900)
+        try await eventually("the window to be over") { try await hand([signal(next)]) == nil }
+        #expect(try await hand([signal(next - 1), signal(next)]) == nil)
         let (stream, sight) = try await test.log.look(at: "m", from: nil)
         #expect(sight.signals.map(\.k) == [next])
         #expect(sight.late.map(\.k) == [next - 1])
+        try await test.sql("do $$ begin assert (select max(k) from migrate.signal) = \(next); end $$")
         let late = Command.recordLate(k: next - 1, router: "r1", requests: 0)
         #expect(try await test.log.perform(worker: late, on: stream, by: "worker:w") != nil)
         #expect(try await test.log.look(at: "m", from: nil).1.late.isEmpty)

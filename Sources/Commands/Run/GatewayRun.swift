@@ -3,6 +3,7 @@ import Foundation
 import Gateway
 import MigrationCore
 import MigrationLog
+import Postgres
 import Routing
 import ServiceLifecycle
 import UnixSignals
@@ -33,6 +34,7 @@ struct GatewayRun: AsyncParsableCommand {
     func run() async throws {
         let name = name ?? "gateway-\(environment)"
         let logger = Logs.logger("migrate.gateway")
+        OpenFiles.raiseLimit()
         let file =
             state.map { URL(fileURLWithPath: $0) }
             ?? StateFolder.url.appendingPathComponent("gateways").appendingPathComponent("\(migration)-\(name).json")
@@ -48,6 +50,7 @@ struct GatewayRun: AsyncParsableCommand {
             migration: migration,
             environment: environment,
             router: name,
+            clock: head.plan.clock,
             access: head.access,
             kept: kept?.table,
             logger: logger

@@ -11,6 +11,7 @@ struct LogRoutes: ServiceLifecycle.Service, RouteSource, SignalSink {
     private let migration: String
     private let environment: String
     private let router: String
+    private let clock: WindowClock
     private let access: LogAccess.Reach
     private let logger: Logger
     private let stream: AsyncStream<RouteTable>
@@ -33,6 +34,7 @@ struct LogRoutes: ServiceLifecycle.Service, RouteSource, SignalSink {
         migration: String,
         environment: String,
         router: String,
+        clock: WindowClock,
         access: LogAccess.Reach,
         kept: RouteTable?,
         logger: Logger
@@ -40,6 +42,7 @@ struct LogRoutes: ServiceLifecycle.Service, RouteSource, SignalSink {
         self.migration = migration
         self.environment = environment
         self.router = router
+        self.clock = clock
         self.access = access
         self.logger = logger
         (stream, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -106,5 +109,11 @@ struct LogRoutes: ServiceLifecycle.Service, RouteSource, SignalSink {
         }
     }
 
-    func hand(in signals: [RouterSignal]) async throws { try await access.log.hand(in: signals, of: migration) }
+    func hand(in signals: [RouterSignal]) async throws {
+        guard let ahead = try await access.log.hand(in: signals, of: migration, clock: clock) else { return }
+        logger.error(
+            "measurements dropped, and so missing: this host's clock is ahead of the database's; set it right (NTP)",
+            metadata: ["ahead": "\(ahead)"]
+        )
+    }
 }

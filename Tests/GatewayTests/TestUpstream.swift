@@ -1,0 +1,95 @@
+import NIOCore
+import NIOPosix
+import Synchronization
+import Testing
+
+/// An upstream that behaves as a test says, on a socket of its own.
+final class TestUpstream: Sendable {
+    enum Behaviour: Sendable {
+        case answers(String)
+        /// Whole answers, made from the request's text.
+        case says(@Sendable (String) -> String)
+        /// The same answer, once the test releases it.
+        case answersWhenReleased
+        case hangs
+        case garbage
+        case closes
+        case closesMidBody
+    }
+
+    private let channel: any Channel
+    private let heard: Heard
+    let port: Int
+    /// Requests of users whose heads were received; the gateway's own probes are not among them.
+    var requests: Int { heard.count.load(ordering: .relaxed) }
+
+    private final class Heard: Sendable {
+        let count = Atomic<Int>(0)
+        let released = MultiThreadedEventLoopGroup.singleton.any().makePromise(of: Void.self)
+    }
+
+    /// Lets go of the answers that wait.
+    func release() { heard.released.succeed() }
+
+    init(_ behaviour: Behaviour) async throws {
+        let heard = Heard()
+        self.heard = heard
+        channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(Talker(behaviour, heard))
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        port = try #require(channel.localAddress?.port)
+    }
+
+    func close() async {
+        heard.released.succeed()
+        try? await channel.close()
+    }
+
+    private final class Talker: ChannelInboundHandler {
+        typealias InboundIn = ByteBuffer
+        typealias OutboundOut = ByteBuffer
+        private let behaviour: Behaviour
+        private let heard: Heard
+        private var seen = ""
+
+        init(_ behaviour: Behaviour, _ heard: Heard) {
+            self.behaviour = behaviour
+            self.heard = heard
+        }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            seen += String(buffer: unwrapInboundIn(data))
+            guard seen.contains("\r\n\r\n") else { return }
+            let request = seen
+            seen = ""
+            if !request.contains(" /health ") { heard.count.wrappingAdd(1, ordering: .relaxed) }
+            switch behaviour {
+            case .answers(let text):
+                let body = "\(text) \(request.contains("forwarded: for=127.0.0.1") ? "forwarded" : "bare")"
+                say(
+                    "HTTP/1.1 200 OK\r\ncontent-length: \(body.utf8.count)\r\ncache-status: t; hit\r\nconnection: keep-alive, x-hop\r\nx-hop: 1\r\n\r\n\(body)",
+                    context
+                )
+            case .says(let answer): say(answer(request), context)
+            case .answersWhenReleased:
+                heard.released.futureResult.hop(to: context.eventLoop).assumeIsolated().whenComplete { _ in
+                    self.say("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nlate", context)
+                }
+            case .hangs: break
+            case .garbage: say("I AM NO HTTP\r\n\r\n", context)
+            case .closes: context.close(promise: nil)
+            case .closesMidBody:
+                say("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf", context)
+                context.close(promise: nil)
+            }
+        }
+
+        private func say(_ text: String, _ context: ChannelHandlerContext) {
+            context.writeAndFlush(wrapOutboundOut(ByteBuffer(string: text)), promise: nil)
+        }
+    }
+}
