@@ -5,17 +5,25 @@ import PlanFile
 
 struct Try: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Judges recorded windows by a trigger, without a database: what would it have done?",
+        abstract: "Judges recorded windows by a trigger or a comparison, without a database: what would it have done?",
         discussion: """
-            Each line of FILE (- is standard input) is a window; a k that is missing is a missing window:
+            With --condition each line of FILE (- is standard input) is a window; a k that is missing is a missing window:
 
               {"k":1,"requests":100,"errors":6,"timeouts":0,"cacheHits":0,"cacheMisses":0,"probesUp":0,"probesDown":0,"latencies":[12.5]}
 
-            Example: migrate try --condition 'error_rate > 5% for 30s' --window 10s windows.jsonl
+            With --compare each line has both sides:
+
+              {"k":1,"candidate":{"requests":10,"errors":1},"legacy":{"requests":90,"errors":1}}
+
+            Examples:
+              migrate try --condition 'error_rate > 5% for 30s' --window 10s windows.jsonl
+              migrate try --compare error_rate --factor 1 --confidence 95 windows.jsonl
+              migrate try --compare latency.p95 --test mann-whitney windows.jsonl
             """
     )
-    @Option(help: "The trigger, such as 'error_rate > 5% for 30s'.") var condition: String
-    @Option(help: "The length of a window.") var window: DurationArgument
+    @Option(help: "The trigger, such as 'error_rate > 5% for 30s'.") var condition: String?
+    @Option(help: "The length of a window.") var window: DurationArgument?
+    @OptionGroup var comparison: TryComparison
     @Option(help: "T_out: at it or inside it a window passes; else 80 % of the way back.") var exit: String?
     @Option(help: "How much gray and missing time a streak survives; else two windows.") var maxGap: DurationArgument?
     @Option(help: "After how much missing time in a row the absence of data is reported; else never.") var noData:
@@ -45,24 +53,29 @@ struct Try: ParsableCommand {
 
     func validate() throws {
         if minimum < 1 { throw ValidationError("--minimum is a number from 1") }
-        if window.span < .milliseconds(1) { throw ValidationError("--window is at least 1ms") }
+        guard (condition == nil) != (comparison.metric == nil) else {
+            throw ValidationError("give either --condition or --compare")
+        }
+        guard condition == nil || window != nil else { throw ValidationError("--condition needs --window") }
+        if let window, window.span < .milliseconds(1) { throw ValidationError("--window is at least 1ms") }
     }
 
     func run() throws {
-        let trigger = try trigger()
+        guard let condition, let window = window?.span else { return try comparison.run(file, format.format) }
+        let trigger = try trigger(condition, window)
         let windows = try WindowLines.read(file)
-        let result = Self.judge(windows, trigger, window.span)
+        let result = Self.judge(windows, trigger, window)
         switch format.format {
         case .json: try Output.json(result)
-        case .text: tell(result, trigger, first: windows.keys.min() ?? 1)
+        case .text: tell(result, trigger, need: trigger.need(window: window), first: windows.keys.min() ?? 1)
         }
     }
 
-    private func trigger() throws -> Trigger {
+    private func trigger(_ condition: String, _ window: TimeSpan) throws -> Trigger {
         do {
             return try ConditionText.trigger(
                 condition,
-                window: window.span,
+                window: window,
                 defaults: .init(
                     exit: exit,
                     maxGap: maxGap?.span,
@@ -93,7 +106,7 @@ struct Try: ParsableCommand {
         return result
     }
 
-    private func tell(_ result: Result, _ trigger: Trigger, first: Int64) {
+    private func tell(_ result: Result, _ trigger: Trigger, need: Int, first: Int64) {
         let letters = result.verdicts.map { verdict in
             switch verdict {
             case .breach: "B"
@@ -106,7 +119,7 @@ struct Try: ParsableCommand {
         Output.line(result.firedAt.map { "“\(trigger)” fires at window \($0)" } ?? "“\(trigger)” does not fire")
         Output.line("windows from \(first): \(letters.joined())   (B breach, G gray, O pass, M missing)")
         if let k = result.noDataAt { Output.line("no data at window \(k)") }
-        Output.line("streak at the end: \(result.streak) of \(trigger.need(window: window.span))")
+        Output.line("streak at the end: \(result.streak) of \(need)")
     }
 }
 

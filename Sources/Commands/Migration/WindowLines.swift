@@ -6,8 +6,8 @@ enum WindowLines {
     /// No more windows are judged at once.
     private static let most: Int64 = 1_000_000
 
-    private struct Line: Decodable {
-        var k: Int64
+    /// One implementation's part of a window, or the whole of it where there is only one.
+    struct Part: Decodable {
         var requests: Double?
         var errors: Double?
         var timeouts: Double?
@@ -19,39 +19,76 @@ enum WindowLines {
         var latencies: [Double]?
     }
 
+    private struct Line: Decodable {
+        var k: Int64
+        var whole: Part
+
+        private enum Key: CodingKey { case k }
+
+        init(from decoder: any Decoder) throws {
+            k = try decoder.container(keyedBy: Key.self).decode(Int64.self, forKey: .k)
+            whole = try Part(from: decoder)
+        }
+    }
+
+    private struct PairLine: Decodable {
+        var k: Int64
+        var candidate: Part
+        var legacy: Part
+    }
+
     /// - Returns: the windows by their k; of two with the same k the first counts.
     /// - Throws: the first line that is no window, by its number.
     static func read(_ file: String) throws -> [Int64: Counts] {
+        try read(file, Line.self, shape: #"{"k":1,"requests":100,"errors":6}"#) { ($0.k, counts($0.whole)) }
+    }
+
+    /// - Returns: both sides of the windows, by their k; of two with the same k the first counts.
+    /// - Throws: the first line that is no pair, by its number.
+    static func readPairs(_ file: String) throws -> [Int64: ServiceWindow] {
+        let shape = #"{"k":1,"candidate":{"requests":10,"errors":1},"legacy":{"requests":90,"errors":1}}"#
+        return try read(file, PairLine.self, shape: shape) {
+            ($0.k, ServiceWindow(legacy: counts($0.legacy), candidate: counts($0.candidate)))
+        }
+    }
+
+    private static func read<L: Decodable, W>(
+        _ file: String,
+        _ type: L.Type,
+        shape: String,
+        _ window: (L) -> (Int64, W)
+    ) throws -> [Int64: W] {
         let data =
             file == "-" ? FileHandle.standardInput.readDataToEndOfFile() : FileManager.default.contents(atPath: file)
         guard let data else { throw Failure(.failed, "the file \(file) cannot be read") }
-        var windows: [Int64: Counts] = [:]
+        var windows: [Int64: W] = [:]
         var range: ClosedRange<Int64>?
         for (index, raw) in data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
             guard raw.contains(where: { $0 != 32 && $0 != 9 && $0 != 13 }) else { continue }
-            let line: Line
+            let k: Int64
+            let value: W
             do {
-                line = try JSONDecoder().decode(Line.self, from: Data(raw))
+                (k, value) = window(try JSONDecoder().decode(L.self, from: Data(raw)))
             } catch {
                 throw Failure(
                     .failed,
                     "\(file):\(index + 1): this is not a window: \(reason(error))",
-                    mend: #"write one JSON object a line, such as {"k":1,"requests":100,"errors":6}"#
+                    mend: "write one JSON object a line, such as \(shape)"
                 )
             }
-            let low = min(range?.lowerBound ?? line.k, line.k), high = max(range?.upperBound ?? line.k, line.k)
+            let low = min(range?.lowerBound ?? k, k), high = max(range?.upperBound ?? k, k)
             let (width, isTooWide) = high.subtractingReportingOverflow(low)
             guard !isTooWide, width < most else {
                 throw Failure(.failed, "\(file):\(index + 1): the windows span more than \(most)")
             }
             range = low...high
-            if windows[line.k] == nil { windows[line.k] = counts(line) }
+            if windows[k] == nil { windows[k] = value }
         }
         return windows
     }
 
     /// A number that cannot have been counted spoils its metric: −1, which no measurement accepts.
-    private static func counts(_ line: Line) -> Counts {
+    private static func counts(_ line: Part) -> Counts {
         func count(_ value: Double?) -> Int {
             guard let value else { return 0 }
             guard value.isFinite, value >= 0, value <= Double(Counts.largest), value.rounded() == value else {

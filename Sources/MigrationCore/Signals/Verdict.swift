@@ -47,6 +47,38 @@ extension Metric {
 }
 
 extension Metric {
+    /// Whether a high value is the bad one.
+    package var isBadWhenHigh: Bool {
+        switch self {
+        case .errorRate, .timeoutRate, .latencyP50, .latencyP90, .latencyP95, .latencyP99: true
+        case .cacheHitRate, .availability: false
+        }
+    }
+
+    /// One window's numbers for a comparison of bad shares; nil for a latency, and for counts that cannot be true.
+    package func evidence(_ window: ServiceWindow) -> EProcess.Evidence? {
+        guard unit == .ratio, window.candidate.isPlausible, window.legacy.isPlausible else { return nil }
+        let candidate = ratio(window.candidate), legacy = ratio(window.legacy)
+        return EProcess.Evidence(
+            candidate: candidate.1,
+            legacy: legacy.1,
+            candidateBad: isBadWhenHigh ? candidate.0 : candidate.1 - candidate.0,
+            legacyBad: isBadWhenHigh ? legacy.0 : legacy.1 - legacy.0
+        )
+    }
+}
+
+extension Measurement {
+    /// As a fraction of 1, or in seconds.
+    package func number(_ unit: Metric.Unit) -> Double {
+        switch unit {
+        case .ratio: Double(value) / Double(max(1, of))
+        case .time: Double(value) / 1_000_000
+        }
+    }
+}
+
+extension Metric {
     /// Whether a threshold is one that can be compared without overflow: 0…100 % of a ratio, 0…10 years of a latency.
     package func accepts(threshold: Int) -> Bool {
         switch unit {
