@@ -21,8 +21,6 @@ final class FrontHandler: ChannelInboundHandler {
     private var isHead = false
     /// The rest of a request that was answered before its end is read and dropped.
     private var isDropping = false
-    /// The last answer said that the connection ends: nothing that the client sent after its request is taken up (RFC 9112, 9.6).
-    private var isClosing = false
 
     init(loop: LoopState, settings: GatewaySettings, traffic: TrafficRecord) {
         self.loop = loop
@@ -34,7 +32,6 @@ final class FrontHandler: ChannelInboundHandler {
     func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard !isClosing else { return }
         switch unwrapInboundIn(data) {
         case .head(let head): begin(head, context)
         case .body(let bytes): forward(bytes)
@@ -258,23 +255,23 @@ extension FrontHandler: UpstreamDelegate {
         let isWhole = exchange.isRequestComplete
         finish(exchange, outcome: outcome, keepsUpstream: exchange.upstreamIsPersistent && isWhole)
         isDropping = !isWhole
-        isClosing = !exchange.isPersistent || !isWhole
-        end(trailers, isBare: exchange.isBare, context)
+        end(trailers, isBare: exchange.isBare, closes: !exchange.isPersistent || !isWhole, context)
         setReading(true)
     }
 
-    /// Ends an answer, and the connection if nothing may follow.
+    /// Ends an answer.
     ///
-    /// - Parameter isBare: the answer is a head of unknown length; its end would be written as an empty chunk, which is a body.
-    private func end(_ trailers: HTTPHeaders?, isBare: Bool, _ context: ChannelHandlerContext) {
+    /// - Parameters:
+    ///   - isBare: the answer is a head of unknown length; its end would be written as an empty chunk, which is a body.
+    ///   - closes: the connection ends with it.
+    private func end(_ trailers: HTTPHeaders?, isBare: Bool, closes: Bool, _ context: ChannelHandlerContext) {
         let channel = context.channel
-        let isClosing = isClosing
         let written =
             isBare
             ? context.writeAndFlush(wrapOutboundOut(.body(.byteBuffer(ByteBuffer()))))
             : context.writeAndFlush(wrapOutboundOut(.end(trailers)))
         written.assumeIsolated().whenComplete { _ in
-            if isClosing { channel.close(promise: nil) }
+            if closes { channel.close(promise: nil) }
         }
     }
 
@@ -353,7 +350,6 @@ extension FrontHandler: UpstreamDelegate {
             promise: nil
         )
         if !isHead { context.write(wrapOutboundOut(.body(.byteBuffer(body))), promise: nil) }
-        isClosing = !isPersistent
-        end(nil, isBare: false, context)
+        end(nil, isBare: false, closes: !isPersistent, context)
     }
 }
