@@ -165,9 +165,9 @@ create table migrate.traffic (
     primary key (stream, environment, service)
 );
 create table migrate.criterion (
-    stream text, kind text check (kind in ('criterion', 'trigger')), number integer, version bigint not null,
+    stream text, stage text, kind text check (kind in ('criterion', 'trigger')), number integer, version bigint not null,
     condition text not null, verdict text, value bigint, of bigint, legacy_value bigint, legacy_of bigint, breaches bigint, needed bigint,
-    primary key (stream, kind, number)
+    primary key (stream, stage, kind, number)
 );
 create table migrate.rollback (
     stream text, number integer, version bigint not null,

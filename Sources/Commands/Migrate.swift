@@ -31,8 +31,7 @@ package struct Migrate: AsyncParsableCommand {
                 name: "Override",
                 subcommands: [
                     Start.self, HaltCommand.self, Resume.self, RollbackCommand.self, SetWeight.self, FlagCommand.self,
-                    Approve.self, Skip.self,
-                    Abandon.self, Restart.self, RetireRouter.self,
+                    Approve.self, CheckCommand.self, Skip.self, Abandon.self, Restart.self, RetireRouter.self,
                 ]
             ),
         ]

@@ -135,7 +135,7 @@ extension MigrationLog {
                         select $1::text, $2::bigint, $3::text, $4::text, $5::bytea
                         where exists (
                             select from migrate.migration m
-                            where m.stream = $1::text and m.phase in ('running', 'halted', 'watching', 'rollingBack')
+                            where m.stream = $1::text and m.phase in ('running', 'halted', 'watching', 'rollingBack', 'partlyRolledBack')
                         )
                         on conflict do nothing
                         """,

@@ -48,35 +48,44 @@ extension Migration {
         }
     }
 
+    /// One for each criterion of each stage; what was seen stands at the stage that is guarded.
     private var criterionRows: [ProjectionRow] {
-        plan.criteria.indices.map { index in
-            let judged = judgement.flatMap { $0.criteria.indices.contains(index) ? $0.criteria[index] : nil }
-            return ProjectionRow(
-                table: .criterion,
-                values: [
-                    .text("criterion"), .int(index + 1), .text(plan.criteria[index].condition.description),
-                    .text(judged?.verdict.rawValue), .int(judged?.candidate.map { Int64($0.value) }),
-                    .int(judged?.candidate.map { Int64($0.of) }), .int(judged?.legacy.map { Int64($0.value) }),
-                    .int(judged?.legacy.map { Int64($0.of) }), .null, .null,
-                ]
-            )
+        plan.stages.indices.flatMap { stage in
+            plan.criteria(at: stage).enumerated().map { index, criterion in
+                let seen = judgement?.stage == stage ? judgement?.criteria : nil
+                return row(stage, "criterion", index, criterion.description, seen?[index], nil)
+            }
         }
     }
 
+    /// One for each guard of each stage.
     private var triggerRows: [ProjectionRow] {
-        plan.triggers.indices.map { index in
-            let judged = judgement.flatMap { $0.triggers.indices.contains(index) ? $0.triggers[index] : nil }
-            return ProjectionRow(
-                table: .criterion,
-                values: [
-                    .text("trigger"), .int(index + 1), .text(plan.triggers[index].description),
-                    .text(judged?.verdict.rawValue),
-                    .int(judged?.candidate.map { Int64($0.value) }), .int(judged?.candidate.map { Int64($0.of) }),
-                    .null, .null,
-                    .int(streaks[index].breaches), .int(plan.triggers[index].need(window: plan.window)),
-                ]
-            )
+        plan.stages.indices.flatMap { stage in
+            plan.guards(at: stage).enumerated().map { index, guarded in
+                let seen = judgement?.stage == stage ? judgement?.triggers : nil
+                return row(stage, "trigger", index, plan.words(guarded), seen?[index], guarded.trigger)
+            }
         }
+    }
+
+    private func row(
+        _ stage: Int,
+        _ kind: String,
+        _ index: Int,
+        _ condition: String,
+        _ judged: Judged?,
+        _ trigger: Trigger?
+    ) -> ProjectionRow {
+        func int(_ value: Int?) -> PostgresValue { .int(value.map { Int64($0) }) }
+        let legacy = trigger == nil ? judged?.legacy : nil
+        let breaches = trigger == nil ? nil : judged?.streak.breaches ?? 0
+        var values: [PostgresValue] = [
+            .text(plan.stages[stage].name), .text(kind), .int(index + 1), .text(condition),
+            .text(judged?.verdict.rawValue),
+        ]
+        values += [int(judged?.candidate?.value), int(judged?.candidate?.of), int(legacy?.value), int(legacy?.of)]
+        values += [int(breaches), int(trigger?.need(window: plan.window))]
+        return ProjectionRow(table: .criterion, values: values)
     }
 
     private func row(_ rollback: Rollback) -> ProjectionRow {
@@ -84,6 +93,7 @@ extension Migration {
         switch rollback.cause {
         case .trigger: cause = "trigger"
         case .person: cause = "person"
+        case .gate: cause = "gate"
         }
         return ProjectionRow(
             table: .rollback,
@@ -102,8 +112,10 @@ extension Migration {
     /// Why a rollback was begun, in words.
     package func words(_ cause: Rollback.Cause) -> String {
         switch cause {
-        case .trigger(let index): plan.triggers[index].description
+        case .trigger(let stage, let index, let service):
+            plan.words(Guard(index: index, trigger: plan.triggers(at: stage)[index], service: service))
         case .person(let name, let reason): "\(name): \(reason)"
+        case .gate(let reason): reason
         }
     }
 }

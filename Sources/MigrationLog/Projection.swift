@@ -20,7 +20,7 @@ package enum ProjectionTable: String, Hashable, Sendable, CaseIterable {
         switch self {
         case .migration: []
         case .traffic: [("environment", .text), ("service", .text)]
-        case .criterion: [("kind", .text), ("number", .int)]
+        case .criterion: [("stage", .text), ("kind", .text), ("number", .int)]
         case .rollback: [("number", .int)]
         }
     }

@@ -1,6 +1,12 @@
 package import MigrationCore
 
-/// Conditions as people write them: `error_rate > 2% for 2m (exit 1.5%, max gap 20s, no data 5m, minimum 20, missing hold)`.
+/// Conditions as people write them:
+///
+///     error_rate > 2% for 2m (exit 1.5%, max gap 20s, no data 5m, minimum 20, missing hold, scope service)
+///     timeout_rate improved by 87% on baseline
+///     error_rate no worse than legacy by 1.5x (confidence 95%)
+///     latency.p95 worse than legacy by mann-whitney (confidence 99%, over 10m)
+///     error_rate burn rate > 14.4 over 1h/5m (objective 99.9%)
 package struct ConditionText {
     /// What is wrong with a condition, `offset` characters into its text.
     package struct Wrong: Error, Hashable, Sendable {
@@ -16,29 +22,36 @@ package struct ConditionText {
         package var noData: TimeSpan?
         package var minimum: Int
         package var missing: Trigger.Missing
+        package var scope: Trigger.Scope
+        /// The metrics that the plan's sources give, by their names.
+        package var named: [String: Metric.Unit]
 
         package init(
             exit: String? = nil,
             maxGap: TimeSpan? = nil,
             noData: TimeSpan? = nil,
             minimum: Int = 1,
-            missing: Trigger.Missing = .hold
+            missing: Trigger.Missing = .hold,
+            scope: Trigger.Scope = .all,
+            named: [String: Metric.Unit] = [:]
         ) {
             self.exit = exit
             self.maxGap = maxGap
             self.noData = noData
             self.minimum = minimum
             self.missing = missing
+            self.scope = scope
+            self.named = named
         }
     }
 
-    private struct Word {
+    struct Word {
         var text: String
         var offset: Int
     }
 
     private static let longest = 400
-    private var words: [Word]
+    var words: [Word]
     private let end: Int
 
     private init(_ text: String) throws(Wrong) {
@@ -64,7 +77,7 @@ package struct ConditionText {
         }
     }
 
-    /// A condition that rolls back: a comparison, `for` a duration, and settings in brackets.
+    /// A condition that rolls back: a statement, `for` a duration, and settings in brackets.
     ///
     /// - Parameters:
     ///   - text: the condition.
@@ -73,81 +86,77 @@ package struct ConditionText {
         -> Trigger
     {
         var reader = try ConditionText(text)
-        let condition = try reader.comparison()
-        try reader.keyword("for", "a trigger says for how long: \(condition) for 2m")
-        let duration = try reader.duration()
-        let settings = try reader.settings(defaults, allowed: ["exit", "max gap", "no data", "minimum", "missing"])
+        var condition = try reader.statement(.trigger, defaults)
+        var duration = TimeSpan.zero
+        if reader.words.first?.text == "for" || !condition.isCumulative {
+            try reader.keyword("for", "a trigger says for how long: \(condition.text(asTrigger: true)) for 2m")
+            duration = try reader.duration()
+        }
+        let settings = try reader.settings(defaults, of: &condition, .trigger)
         try reader.finish()
-        let exit = try reader.exit(settings.exit, condition)
         return Trigger(
             condition: condition,
             duration: duration,
-            exit: exit,
+            exit: try reader.exit(settings.exit, condition),
             maxGap: settings.maxGap ?? window * 2,
             noData: settings.noData,
             minimum: settings.minimum,
-            missing: settings.missing
+            missing: settings.missing,
+            scope: settings.scope
         )
     }
 
     /// A condition that a step must show.
     package static func criterion(_ text: String, defaults: Defaults = Defaults()) throws(Wrong) -> Criterion {
         var reader = try ConditionText(text)
-        let condition = try reader.comparison()
+        var condition = try reader.statement(.criterion, defaults)
         if let word = reader.words.first, word.text == "for" {
             throw Wrong(offset: word.offset, message: "a criterion has no duration: the stage's bake is its duration")
         }
-        let settings = try reader.settings(defaults, allowed: ["minimum"])
+        let settings = try reader.settings(defaults, of: &condition, .criterion)
         try reader.finish()
         return Criterion(condition: condition, minimum: settings.minimum)
     }
 
-    private mutating func next(_ what: String) throws(Wrong) -> Word {
+    /// A metric alone.
+    package static func metric(_ text: String, defaults: Defaults = Defaults()) throws(Wrong) -> Metric {
+        var reader = try ConditionText(text)
+        let metric = try reader.metric(defaults)
+        try reader.finish()
+        return metric
+    }
+
+    mutating func next(_ what: String) throws(Wrong) -> Word {
         guard !words.isEmpty else { throw Wrong(offset: end, message: "\(what) is missing at the end") }
         return words.removeFirst()
     }
 
-    private mutating func keyword(_ keyword: String, _ mend: String) throws(Wrong) {
+    mutating func keyword(_ keyword: String, _ mend: String) throws(Wrong) {
         let word = try next("“\(keyword)”")
         guard word.text == keyword else {
             throw Wrong(offset: word.offset, message: "“\(keyword)” is expected here, not “\(word.text)”", mend: mend)
         }
     }
 
-    private mutating func comparison() throws(Wrong) -> Condition {
-        let name = try next("a metric")
-        guard let metric = Metric(rawValue: name.text) else {
-            throw Wrong(
-                offset: name.offset,
-                message: "there is no metric “\(name.text)”",
-                mend: Suggestion.mend(name.text, among: Metric.allCases.map(\.rawValue))
-            )
-        }
-        let comparison = try next("> or <")
-        guard let side = Condition.Side(rawValue: comparison.text) else {
-            throw Wrong(
-                offset: comparison.offset,
-                message: "“\(comparison.text)” is not a comparison",
-                mend: "use > or <"
-            )
-        }
-        let threshold = try next("a threshold")
-        return Condition(metric: metric, side: side, threshold: try value(threshold, metric.unit))
-    }
-
-    private func value(_ word: Word, _ unit: Metric.Unit) throws(Wrong) -> Int {
+    func value(_ word: Word, _ unit: Metric.Unit) throws(Wrong) -> Int {
         do {
             switch unit {
             case .ratio: return try Quantity.partsPerMillion(word.text)
             case .time: return Int(try Quantity.duration(word.text).rawValue)
+            case .rate: return try Quantity.rate(word.text)
+            case .number: return try Quantity.decimal(word.text, places: 6)
             }
         } catch {
             throw Wrong(offset: word.offset, message: error.message, mend: error.mend)
         }
     }
 
-    private mutating func duration() throws(Wrong) -> TimeSpan {
+    mutating func duration() throws(Wrong) -> TimeSpan {
         let word = try next("a duration")
+        return try duration(word)
+    }
+
+    func duration(_ word: Word) throws(Wrong) -> TimeSpan {
         do {
             return try Quantity.duration(word.text)
         } catch {
@@ -155,10 +164,22 @@ package struct ConditionText {
         }
     }
 
-    private mutating func settings(_ defaults: Defaults, allowed: [String]) throws(Wrong) -> Defaults {
+    mutating func decimal(_ what: String, places: Int) throws(Wrong) -> Int {
+        let word = try next(what)
+        do {
+            return try Quantity.decimal(word.text, places: places)
+        } catch {
+            throw Wrong(offset: word.offset, message: error.message, mend: error.mend)
+        }
+    }
+
+    private mutating func settings(_ defaults: Defaults, of condition: inout Condition, _ use: Use) throws(Wrong)
+        -> Defaults
+    {
         var settings = defaults
         guard words.first?.text == "(" else { return settings }
         words.removeFirst()
+        let allowed = use.settings(of: condition)
         repeat {
             let word = try next("a setting")
             var name = word.text
@@ -175,7 +196,9 @@ package struct ConditionText {
             case "max gap": settings.maxGap = try duration()
             case "no data": settings.noData = try duration()
             case "minimum": settings.minimum = try count()
-            default: settings.missing = try missing()
+            case "missing": settings.missing = try choice("missing data cannot “%”")
+            case "scope": settings.scope = try choice("a rollback takes back no “%”")
+            default: try set(name, of: &condition)
             }
             let separator = try next("“)”")
             if separator.text == ")" { return settings }
@@ -197,29 +220,32 @@ package struct ConditionText {
         return count
     }
 
-    private mutating func missing() throws(Wrong) -> Trigger.Missing {
-        let word = try next("hold, breach or pass")
-        guard let missing = Trigger.Missing(rawValue: word.text) else {
+    /// One of a few words.
+    private mutating func choice<C: RawRepresentable<String> & CaseIterable>(_ message: String) throws(Wrong) -> C {
+        let known = C.allCases.map(\.rawValue)
+        let word = try next(known.joined(separator: ", "))
+        guard let choice = C(rawValue: word.text) else {
             throw Wrong(
                 offset: word.offset,
-                message: "missing data cannot “\(word.text)”",
-                mend: Suggestion.mend(word.text, among: Trigger.Missing.allCases.map(\.rawValue))
+                message: message.replacing("%", with: word.text),
+                mend: Suggestion.mend(word.text, among: known)
             )
         }
-        return missing
+        return choice
     }
 
     /// T_out must lie on the healthy side of T_in.
-    private func exit(_ text: String?, _ condition: Condition) throws(Wrong) -> Int {
-        guard let text else { return Trigger.defaultExit(condition) }
+    private func exit(_ text: String?, _ condition: Condition) throws(Wrong) -> Int? {
+        guard let text, case .threshold(let side, let threshold) = condition.test else {
+            return Trigger.defaultExit(condition)
+        }
         let exit = try value(Word(text: text, offset: 0), condition.metric.unit)
-        let isHealthier = condition.side == .above ? exit <= condition.threshold : exit >= condition.threshold
+        let isHealthier = side == .above ? exit <= threshold : exit >= threshold
         guard isHealthier else {
             throw Wrong(
                 offset: 0,
-                message: "the exit \(text) lies beyond the threshold of \(condition)",
-                mend:
-                    "an exit lies on the healthy side: \(condition.side == .above ? "lower" : "higher") than the threshold"
+                message: "the exit \(text) lies beyond the threshold of \(condition.text(asTrigger: true))",
+                mend: "an exit lies on the healthy side: \(side == .above ? "lower" : "higher") than the threshold"
             )
         }
         return exit

@@ -36,22 +36,17 @@ package enum PlanFile {
         lines.append("sticky_by: [\(plan.stickyBy.map(text).joined(separator: ", "))]")
         lines.append("window: \(plan.window)")
         lines.append("grace: \(plan.grace)")
+        if let baseline = plan.baseline { lines.append("baseline: record \(baseline)") }
+        if !plan.checks.isEmpty { lines.append("checks:") }
+        for check in plan.checks { lines.append("  \(check.name): { \(text(check)) }") }
         lines.append("stages:")
-        for stage in plan.stages {
-            lines.append("  - name: \(stage.name)")
-            lines.append("    environment: \(stage.environment)")
-            lines.append("    steps: [\(stage.steps.map(text).joined(separator: ", "))]")
-            lines.append("    bake: \(stage.bake)")
-            if let approval = stage.approval {
-                lines.append(
-                    "    approval: { before: \(text(approval.before)), by: \(approval.by), timeout: \(approval.timeout) }"
-                )
-            }
-        }
+        for stage in plan.stages { lines += text(stage, plan) }
         lines.append("criteria:")
-        for criterion in plan.criteria { lines.append("  - \(criterion.condition) (minimum \(criterion.minimum))") }
+        for criterion in plan.criteria { lines.append("  - \(text(criterion))") }
         lines.append("rollback:")
         for trigger in plan.triggers { lines.append("  - \(text(trigger))") }
+        if !plan.freezes.isEmpty { lines.append("freeze:") }
+        for freeze in plan.freezes { lines.append("  - \(FreezeText.render(freeze))") }
         lines.append("watch: \(plan.watch)")
         lines.append("expires: \(plan.expires)")
         lines.append("rollback_limit: \(plan.rollbackLimit)")
@@ -68,12 +63,55 @@ package enum PlanFile {
 
     private static func text(_ weight: Weight) -> String { Decimals.text(weight.rawValue, scale: 100) + "%" }
 
+    private static func text(_ stage: Stage, _ plan: Plan) -> [String] {
+        var lines = ["  - name: \(stage.name)", "    environment: \(stage.environment)"]
+        if stage.services != Array(plan.services.indices) {
+            lines.append("    services: [\(stage.services.map { plan.services[$0].name }.joined(separator: ", "))]")
+        }
+        lines.append("    steps: [\(stage.steps.map(text).joined(separator: ", "))]")
+        lines.append("    bake: \(stage.bake)")
+        if !stage.approvals.isEmpty { lines.append("    approval:") }
+        for approval in stage.approvals {
+            let people = approval.of.map { "of: [\($0.map(quoted).joined(separator: ", "))], " } ?? ""
+            lines.append(
+                "      - { before: \(text(approval.before)), by: \(approval.by), \(people)timeout: \(approval.timeout), then: \(approval.then.rawValue) }"
+            )
+        }
+        if !stage.checks.isEmpty {
+            lines.append("    checks: [\(stage.checks.map { plan.checks[$0].name }.joined(separator: ", "))]")
+        }
+        if let criteria = stage.criteria { lines += ["    criteria:"] + criteria.map { "      - \(text($0))" } }
+        if let triggers = stage.triggers { lines += ["    rollback:"] + triggers.map { "      - \(text($0))" } }
+        if let limit = stage.limit { lines += ["    limit: \(limit)", "    then: \(stage.then.rawValue)"] }
+        return lines
+    }
+
+    private static func text(_ check: Check) -> String {
+        let how: String
+        switch check.how {
+        case .reported: how = ""
+        case .process(let arguments): how = "run: [\(arguments.map(quoted).joined(separator: ", "))], "
+        case .webhook(let url): how = "webhook: \(quoted(url)), "
+        }
+        return "\(how)timeout: \(check.timeout), then: \(check.then.rawValue)"
+    }
+
+    private static func quoted(_ text: String) -> String {
+        "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
+    }
+
+    private static func text(_ criterion: Criterion) -> String {
+        let settings = ["minimum \(criterion.minimum)"] + criterion.condition.settings
+        return "\(criterion) (\(settings.joined(separator: ", ")))"
+    }
+
     private static func text(_ trigger: Trigger) -> String {
-        var settings = [
-            "exit \(Condition.text(trigger.exit, trigger.condition.metric.unit))", "max gap \(trigger.maxGap)",
-        ]
+        var settings = trigger.exit.map { ["exit \(Condition.text($0, trigger.condition.metric.unit))"] } ?? []
+        settings.append("max gap \(trigger.maxGap)")
         if let noData = trigger.noData { settings.append("no data \(noData)") }
-        settings += ["minimum \(trigger.minimum)", "missing \(trigger.missing.rawValue)"]
-        return "\(trigger) (\(settings.joined(separator: ", ")))"
+        settings += [
+            "minimum \(trigger.minimum)", "missing \(trigger.missing.rawValue)", "scope \(trigger.scope.rawValue)",
+        ]
+        return "\(trigger) (\((settings + trigger.condition.settings).joined(separator: ", ")))"
     }
 }

@@ -3,9 +3,8 @@ import Yams
 
 extension PlanReader {
     private static let planKeys = [
-        "migration", "services", "sticky_by", "window", "grace", "minimum_samples", "stages", "criteria", "rollback",
-        "watch", "expires",
-        "rollback_limit",
+        "migration", "services", "sticky_by", "window", "grace", "minimum_samples", "baseline", "checks", "stages",
+        "criteria", "rollback", "freeze", "watch", "expires", "rollback_limit",
     ]
     private static let required = [
         "migration", "services", "sticky_by", "window", "stages", "criteria", "rollback", "watch", "expires",
@@ -22,7 +21,16 @@ extension PlanReader {
         )
         let services = nodes["services"].map { self.services($0) } ?? []
         let sticky = nodes["sticky_by"].map { stickyKeys($0) } ?? []
-        let stages = nodes["stages"].map { self.stages($0) } ?? []
+        let baseline = nodes["baseline"].flatMap { self.baseline($0) }
+        let checks = nodes["checks"].map { self.checks($0) } ?? []
+        let setting = StageSetting(
+            services: services.map(\.name),
+            checks: checks.map(\.name),
+            window: window ?? .seconds(10),
+            defaults: defaults
+        )
+        let stages = nodes["stages"].map { self.stages($0, setting) } ?? []
+        let freezes = nodes["freeze"].map { self.freezes($0) } ?? []
         let criteria = nodes["criteria"].map { self.criteria($0, defaults) } ?? []
         let triggers = nodes["rollback"].map { self.triggers($0, window ?? .seconds(10), defaults) } ?? []
         let watch = nodes["watch"].flatMap { duration($0, "watch") }
@@ -36,9 +44,12 @@ extension PlanReader {
             stickyBy: sticky,
             window: window,
             grace: grace,
+            baseline: baseline,
+            checks: checks,
             stages: stages,
             criteria: criteria,
             triggers: triggers,
+            freezes: freezes,
             watch: watch,
             expires: expires,
             rollbackLimit: limit
@@ -113,49 +124,7 @@ extension PlanReader {
         }
     }
 
-    private mutating func stages(_ node: Node) -> [Stage] {
-        let items = sequence(node, "stages", largest: 32)
-        let stages = items.compactMap { stage($0) }
-        for name in Dictionary(grouping: stages, by: \.name).filter({ $0.value.count > 1 }).keys.sorted() {
-            report(node, "two stages have the name “\(name)”")
-        }
-        return stages
-    }
-
-    private mutating func stage(_ node: Node) -> Stage? {
-        let keys = ["name", "environment", "steps", "bake", "approval"]
-        let pairs = mapping(node, "a stage", keys: keys, required: ["name", "environment", "steps", "bake"])
-        let nodes = Dictionary(pairs.map { ($0.0, $0.2) }) { first, _ in first }
-        let name = nodes["name"].flatMap { self.name($0, "a stage") }
-        let environment = nodes["environment"].flatMap { self.name($0, "an environment") }
-        let steps = nodes["steps"].map { self.steps($0) }
-        let bake = nodes["bake"].flatMap { duration($0, "bake") }
-        let approval = nodes["approval"].flatMap { self.approval($0, steps ?? []) }
-        if let steps, Set(steps).count != steps.count, let node = nodes["steps"] {
-            report(node, "a stage has each weight once")
-        }
-        guard let name, let environment, let steps, let bake else { return nil }
-        return Stage(name: name, environment: environment, steps: steps, bake: bake, approval: approval)
-    }
-
-    private mutating func steps(_ node: Node) -> [Weight] {
-        sequence(node, "steps", largest: 100).compactMap { weight($0, "a step") }
-    }
-
-    private mutating func approval(_ node: Node, _ steps: [Weight]) -> Approval? {
-        let pairs = mapping(node, "an approval", keys: ["before", "by", "timeout"], required: ["before", "by"])
-        let nodes = Dictionary(pairs.map { ($0.0, $0.2) }) { first, _ in first }
-        let before = nodes["before"].flatMap { weight($0, "before") }
-        let by = nodes["by"].flatMap { count($0, "by", 1...100) }
-        let timeout = nodes["timeout"].map { duration($0, "timeout") } ?? .days(7)
-        if let before, let node = nodes["before"], !steps.contains(before) {
-            report(node, "\(before) is not a step of this stage")
-        }
-        guard let before, let by, let timeout else { return nil }
-        return Approval(before: before, by: by, timeout: timeout)
-    }
-
-    private mutating func criteria(_ node: Node, _ defaults: ConditionText.Defaults) -> [Criterion] {
+    mutating func criteria(_ node: Node, _ defaults: ConditionText.Defaults) -> [Criterion] {
         sequence(node, "criteria", largest: 64).compactMap { criterion($0, defaults) }
     }
 
@@ -169,7 +138,7 @@ extension PlanReader {
         }
     }
 
-    private mutating func triggers(_ node: Node, _ window: TimeSpan, _ defaults: ConditionText.Defaults) -> [Trigger] {
+    mutating func triggers(_ node: Node, _ window: TimeSpan, _ defaults: ConditionText.Defaults) -> [Trigger] {
         sequence(node, "rollback", largest: 64).compactMap { trigger($0, window, defaults) }
     }
 
@@ -180,22 +149,6 @@ extension PlanReader {
         } catch {
             report(node, error.message, error.mend, offset: error.offset)
             return nil
-        }
-    }
-
-    /// What can only be seen on the whole: a bake that ends before a trigger could have fired lets a step pass unguarded.
-    private mutating func check(_ plan: Plan, _ nodes: [String: Node]) {
-        let longest = plan.triggers.map(\.duration).max() ?? .zero
-        for (index, stage) in plan.stages.enumerated() where stage.bake < longest {
-            guard let list = nodes["stages"], case .sequence(let items) = list else { continue }
-            report(
-                items[index],
-                "the bake of \(stage.name), \(stage.bake), is shorter than the longest trigger, \(longest)",
-                "bake for \(longest) or longer, or shorten the trigger"
-            )
-        }
-        if plan.expires <= plan.watch, let node = nodes["expires"] {
-            report(node, "the plan expires before its watch can end")
         }
     }
 }

@@ -89,6 +89,33 @@ package enum Quantity {
         return value
     }
 
+    /// A number with a point, as a whole number of its last place.
+    ///
+    /// - Parameters:
+    ///   - text: such as `14.4`.
+    ///   - places: how many digits there may be after the point; the result counts units of the last one.
+    package static func decimal(_ text: String, places: Int) throws(Wrong) -> Int {
+        let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
+        let isNumber = parts.allSatisfy { !$0.isEmpty && $0.allSatisfy { $0.isASCII && $0.isNumber } }
+        guard isNumber, let first = parts.first, first.count <= 6, let whole = Int(first) else {
+            throw Wrong(message: "“\(shown(text))” is not a number", mend: "write it as 3 or 14.4")
+        }
+        let fraction = parts.count > 1 ? parts[1] : ""
+        guard fraction.count <= places else {
+            throw Wrong(message: "“\(shown(text))” has more than \(places) places after the point")
+        }
+        let scale = (0..<places).reduce(1) { product, _ in product * 10 }
+        return whole * scale + (Int(fraction + String(repeating: "0", count: places - fraction.count)) ?? 0)
+    }
+
+    /// Requests a second, in thousandths: `3.5/s`.
+    package static func rate(_ text: String) throws(Wrong) -> Int {
+        guard text.hasSuffix("/s") else {
+            throw Wrong(message: "“\(shown(text))” is not a rate", mend: "write it by the second, such as 3.5/s")
+        }
+        return try decimal(String(text.dropLast(2)), places: 3)
+    }
+
     /// A weight: a percentage with at most two places.
     package static func weight(_ text: String) throws(Wrong) -> Weight {
         let value = try partsPerMillion(text)

@@ -240,6 +240,29 @@ struct DatabaseCommandTests {
         #expect(try run("status", "--format", "json").text.contains("\"phase\" : \"rollingBack\""))
     }
 
+    @Test("status --watch shows every change as it comes, until it is told to stop")
+    func watch() async throws {
+        #expect(try run("db", "install").code == 0)
+        #expect(try run("create", Program.example).code == 0)
+        let file = try Program.file("", "watch.txt")
+        let conninfo = try TestDatabase.conninfo
+        let watching = try ChildProcess(
+            Program.path("migrate"),
+            ["status", "recommendations", "--watch", "--database", conninfo],
+            output: file
+        )
+        defer {
+            watching.signal(SIGTERM)
+            _ = watching.wait()
+        }
+        func shows(_ text: String) throws -> Bool { try String(contentsOfFile: file, encoding: .utf8).contains(text) }
+        try await eventually("the first look") { try shows("recommendations   planned") }
+        #expect(try run("start", "recommendations").code == 0)
+        try await eventually("the start") { try shows("recommendations   running") }
+        #expect(try run("halt", "recommendations", "--reason", "lunch").code == 0)
+        try await eventually("the halt") { try shows("recommendations   HALTED") }
+    }
+
     @Test("a command ID that is sent twice is carried out once")
     func twice() throws {
         #expect(try run("db", "install").code == 0)

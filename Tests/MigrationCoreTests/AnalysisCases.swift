@@ -64,7 +64,7 @@ struct AnalysisCaseTests {
         var firedAt: Int64?, noDataAt: Int64?
         for (index, letter) in example.windows.enumerated() {
             let k = Int64(index + 1)
-            let verdict = trigger.judge(Self.measurement(letter))
+            let verdict = trigger.judge(Self.sample(letter))
             let outcome = streak.after(verdict, k: k, trigger: trigger, window: Self.window)
             streak = outcome.streak
             if outcome.fires, firedAt == nil { firedAt = k }
@@ -75,37 +75,41 @@ struct AnalysisCaseTests {
         if let expected = example.streak { #expect(streak.breaches == expected) }
     }
 
-    private static func measurement(_ letter: Character) -> Measurement? {
+    private static func sample(_ letter: Character) -> Sample {
         switch letter {
-        case "B": Measurement(value: 6, of: 100)
-        case "G": Measurement(value: 45, of: 1_000)
-        case "O": Measurement(value: 4, of: 100)
-        default: nil
+        case "B": sample(errors: 6, of: 100)
+        case "G": sample(errors: 45, of: 1_000)
+        case "O": sample(errors: 4, of: 100)
+        default: sample(errors: 0, of: 0)
         }
+    }
+
+    private static func sample(errors: Int, of requests: Int) -> Sample {
+        var counts = Counts()
+        counts.errors = errors
+        counts.requests = requests
+        return Sample(counts, span: window)
     }
 
     /// Case 15: exactly the threshold is gray.
     private func exactlyTheThreshold() {
-        #expect(SamplePlan.errors.judge(Measurement(value: 5, of: 100)) == .gray)
-        #expect(SamplePlan.errors.judge(Measurement(value: 50_001, of: 1_000_000)) == .breach)
-        #expect(SamplePlan.errors.judge(Measurement(value: 40_001, of: 1_000_000)) == .gray)
-        #expect(SamplePlan.errors.judge(Measurement(value: 4, of: 100)) == .pass)
+        #expect(SamplePlan.errors.judge(Self.sample(errors: 5, of: 100)) == .gray)
+        #expect(SamplePlan.errors.judge(Self.sample(errors: 50_001, of: 1_000_000)) == .breach)
+        #expect(SamplePlan.errors.judge(Self.sample(errors: 40_001, of: 1_000_000)) == .gray)
+        #expect(SamplePlan.errors.judge(Self.sample(errors: 4, of: 100)) == .pass)
     }
 
     /// Case 16: nothing, and what cannot have been counted, is missing.
     private func notMeasured(_ errors: Int, _ requests: Int) {
-        var counts = Counts()
-        counts.errors = errors
-        counts.requests = requests
-        #expect(SamplePlan.errors.judge(Metric.errorRate.measure(counts)) == .missing)
+        #expect(SamplePlan.errors.judge(Self.sample(errors: errors, of: requests)) == .missing)
     }
 
     /// Case 17: 19 samples, all errors, with a minimum of 20 are missing.
     private func tooFew() {
         var trigger = SamplePlan.errors
         trigger.minimum = 20
-        #expect(trigger.judge(Measurement(value: 19, of: 19)) == .missing)
-        #expect(trigger.judge(Measurement(value: 20, of: 20)) == .breach)
+        #expect(trigger.judge(Self.sample(errors: 19, of: 19)) == .missing)
+        #expect(trigger.judge(Self.sample(errors: 20, of: 20)) == .breach)
     }
 
     /// Case 18: late data is logged and changes no verdict.
@@ -116,7 +120,7 @@ struct AnalysisCaseTests {
         let before = try scenario.migration
         try scenario.perform(.recordLate(k: try #require(before.nextWindow) - 1, router: "r1", requests: 7))
         #expect(scenario.last == [.signalLate(k: try #require(before.nextWindow) - 1, router: "r1", requests: 7)])
-        #expect(try scenario.migration.streaks == before.streaks)
+        #expect(try scenario.migration.guards == before.guards)
         #expect(try scenario.migration.judgement == before.judgement)
     }
 
@@ -131,7 +135,7 @@ struct AnalysisCaseTests {
             let window = try Scenario.window(other, scenario.migration, errors: 0)
             #expect(throws: Refusal.self) { try scenario.perform(.sealWindow(window: window)) }
         }
-        #expect(try scenario.migration.streaks[0].breaches == 1)
+        #expect(try scenario.migration.guards[0].streak.breaches == 1)
     }
 
     /// Case 20: a worker that was restarted fires in the same window.
@@ -141,7 +145,7 @@ struct AnalysisCaseTests {
         try scenario.window(errors: 10)
         try scenario.window(errors: 10)
         // Everything that the next worker knows is the state.
-        #expect(try scenario.migration.streaks[0].breaches == 2)
+        #expect(try scenario.migration.guards[0].streak.breaches == 2)
         try scenario.window(errors: 10)
         #expect(scenario.last.contains { if case .triggerFired = $0 { true } else { false } })
     }
@@ -155,7 +159,7 @@ struct AnalysisCaseTests {
         scenario.now = plan.clock.end(of: first + 20)
         for _ in 0..<3 { try scenario.window(errors: 10) }
         let fired = scenario.last.compactMap { event -> (Int64, Timestamp, Timestamp)? in
-            if case .triggerFired(_, let k, let onset, let due) = event { (k, onset, due) } else { nil }
+            if case .triggerFired(_, _, let k, let onset, let due) = event { (k, onset, due) } else { nil }
         }.first
         let (k, onset, due) = try #require(fired)
         #expect(k == first + 2)
@@ -173,7 +177,7 @@ struct AnalysisCaseTests {
         try scenario.window(errors: 10)
         try scenario.window(errors: 10)
         for _ in 0..<4 { try scenario.window(errors: nil) }
-        #expect(try scenario.migration.streaks[0].breaches == 0)
+        #expect(try scenario.migration.guards[0].streak.breaches == 0)
         let k = try #require(try scenario.migration.nextWindow)
         scenario.now = scenario.now - .hours(1)
         let window = try Scenario.window(k, scenario.migration, errors: 10)
@@ -187,7 +191,7 @@ struct AnalysisCaseTests {
         try scenario.window(errors: 0)
         try scenario.window(errors: 10)
         try scenario.window(errors: 10)
-        #expect(try scenario.migration.streaks[0].breaches == 2)
+        #expect(try scenario.migration.guards[0].streak.breaches == 2)
         let command = Command.setWeight(
             weight: SamplePlan.weight(2_000),
             service: nil,
@@ -195,7 +199,7 @@ struct AnalysisCaseTests {
             reason: "look"
         )
         try scenario.perform(command, by: "ana")
-        #expect(try scenario.migration.streaks[0].breaches == 2)
+        #expect(try scenario.migration.guards[0].streak.breaches == 2)
         #expect(try scenario.migration.phase.step?.progress == .shifting)
         try scenario.acknowledge()
         try scenario.window(errors: 10)
@@ -206,9 +210,9 @@ struct AnalysisCaseTests {
     private func editedThreshold() throws {
         // A plan is frozen: a changed threshold is a new plan, and so a new stream with new streaks.
         var plan = SamplePlan.plan()
-        plan.triggers[0].condition.threshold = 60_000
+        plan.triggers[0].condition.test = .threshold(side: .above, value: 60_000)
         let scenario = try Scenario(plan)
-        #expect(try scenario.migration.streaks == [Streak()])
+        #expect(try scenario.migration.guards == [Running()])
     }
 
     /// Case 25: a breach rolls back although a person has halted.

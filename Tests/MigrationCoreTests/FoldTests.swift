@@ -30,16 +30,15 @@ struct FoldTests {
     private static let outside: [Event] = [
         .stepEntered(position: Position(stage: 7, step: 0)),
         .stepPassed(position: Position(stage: 0, step: -1), skipped: false),
-        .weightsSet(environment: "nowhere", weights: [.all, .all], revision: 1),
-        .weightsSet(environment: "staging", weights: [.all], revision: 1),
+        .weightsSet(environment: "nowhere", weights: [.all, .all], planned: [.all, .all], revision: 1),
+        .weightsSet(environment: "staging", weights: [.all], planned: [.all], revision: 1),
         .flagSet(service: 2, enabled: false, revision: 1),
-        .noDataDetected(trigger: 1, k: 1), .planned(plan: SamplePlan.plan(), hash: "again"),
+        .noDataDetected(stage: 0, number: 1, k: 1), .planned(plan: SamplePlan.plan(), hash: "again"),
         .windowJudged(
             judgement: Judgement(
                 k: .max,
-                criteria: [],
-                triggers: Array(repeating: JudgedTrigger(verdict: .pass, candidate: nil, streak: Streak()), count: 5),
-                run: 0,
+                stage: 0,
+                triggers: Array(repeating: Judged(verdict: .pass, candidate: nil, legacy: nil), count: 5),
                 observed: []
             )
         ),

@@ -75,7 +75,7 @@ struct LifecycleTests {
         try scenario.reach(1, 1)
         for _ in 0..<3 { try scenario.window(errors: 10) }
         let rollback = try #require(try scenario.migration.phase.rollback)
-        #expect(rollback.cause == .trigger(index: 0))
+        #expect(rollback.cause == .trigger(stage: 1, index: 0, service: nil))
         #expect(rollback.from == SamplePlan.weight(5_000))
         #expect(
             try scenario.migration.traffic.allSatisfy {

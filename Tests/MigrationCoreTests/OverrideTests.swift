@@ -51,7 +51,7 @@ struct OverrideTests {
         try scenario.confirmRollback()
         try scenario.perform(.restart(reason: "mended"), by: "ana")
         #expect(try scenario.migration.phase.step?.position == Position(stage: 0, step: 0))
-        #expect(try scenario.migration.streaks == [Streak()])
+        #expect(try scenario.migration.guards == [Running()])
     }
 
     @Test("a halt stops advance, and a resume lets it go on")

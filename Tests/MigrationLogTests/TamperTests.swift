@@ -97,7 +97,7 @@ struct Tampering: Sendable, CustomTestStringConvertible {
         Tampering(
             name: "a criterion that is gone",
             sql: "delete from migrate.criterion where kind = 'trigger'",
-            says: "criterion/trigger/1"
+            says: "criterion/production/trigger/1"
         ),
         Tampering(
             name: "a rollback that never was",

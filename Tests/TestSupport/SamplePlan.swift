@@ -16,13 +16,14 @@ package enum SamplePlan {
             window: window,
             grace: window,
             stages: [
-                Stage(name: "staging", environment: "staging", steps: [.all], bake: bake),
+                Stage(name: "staging", environment: "staging", services: [0, 1], steps: [.all], bake: bake),
                 Stage(
                     name: "production",
                     environment: "production",
+                    services: [0, 1],
                     steps: [weight(1_000), weight(5_000), .all],
                     bake: bake,
-                    approval: Approval(before: .all, by: 2, timeout: .hours(1))
+                    approvals: [Approval(before: .all, by: 2, timeout: .hours(1))]
                 ),
             ],
             criteria: [Criterion(condition: Condition(metric: .errorRate, side: .below, threshold: 20_000))],

@@ -72,8 +72,9 @@ struct Try: ParsableCommand {
     }
 
     private func trigger(_ condition: String, _ window: TimeSpan) throws -> Trigger {
+        let trigger: Trigger
         do {
-            return try ConditionText.trigger(
+            trigger = try ConditionText.trigger(
                 condition,
                 window: window,
                 defaults: .init(
@@ -87,6 +88,14 @@ struct Try: ParsableCommand {
         } catch {
             throw Failure(.usage, "--condition, character \(error.offset + 1): \(error.message)", mend: error.mend)
         }
+        guard !trigger.condition.isCumulative else {
+            throw Failure(
+                .usage,
+                "--condition is a threshold",
+                mend: "a comparison with legacy is tried with --compare"
+            )
+        }
+        return trigger
     }
 
     /// Judges windows in the order of k; a k between the first and the last that is not there is missing.
@@ -95,7 +104,7 @@ struct Try: ParsableCommand {
         guard let first = windows.keys.min(), let last = windows.keys.max() else { return result }
         var streak = Streak()
         for k in first...last {
-            let verdict = trigger.judge(windows[k].flatMap { trigger.condition.metric.measure($0) })
+            let verdict = trigger.judge(Sample(windows[k] ?? Counts(), span: window))
             let outcome = streak.after(verdict, k: k, trigger: trigger, window: window)
             streak = outcome.streak
             result.verdicts.append(verdict)

@@ -42,16 +42,23 @@ struct Resume: AsyncParsableCommand {
 struct RollbackCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "rollback",
-        abstract: "Takes all traffic back to legacy, now.",
-        discussion: "Example: migrate rollback recommendations --reason \"support calls\""
+        abstract: "Takes all traffic back to legacy, now, or that of some services.",
+        discussion: """
+            What is left at the candidate stays guarded until the migration is restarted, or rolled back as a whole.
+
+            Example: migrate rollback recommendations --reason "support calls"
+            """
     )
     @Argument(help: "The migration.") var migration: String
+    @Option(help: "Only this service, in every environment; may be given more than once.") var service: [String] = []
     @Option(help: "Why.") var reason: String
     @OptionGroup var options: OverrideOptions
 
     func run() async throws {
-        try Overrides.confirm("Take all traffic of \(migration) back to legacy?", options)
-        try await Overrides.run(.rollBack(reason: reason), on: migration, options)
+        let what = service.isEmpty ? "all traffic" : service.joined(separator: ", ")
+        try Overrides.confirm("Take \(what) of \(migration) back to legacy?", options)
+        let command = Command.rollBack(reason: reason, services: service.isEmpty ? nil : service)
+        try await Overrides.run(command, on: migration, options)
     }
 }
 
@@ -134,6 +141,30 @@ struct Skip: AsyncParsableCommand {
     }
 }
 
+struct CheckCommand: AsyncParsableCommand {
+    enum Result: String, ExpressibleByArgument, CaseIterable { case passed, failed }
+
+    static let configuration = CommandConfiguration(
+        commandName: "check",
+        abstract: "Says what a check of the current step has shown.",
+        discussion: "Example: migrate check recommendations rollback-drill passed --detail \"11 s\""
+    )
+    @Argument(help: "The migration.") var migration: String
+    @Argument(help: "The check, as the plan names it.") var check: String
+    @Argument(help: "passed or failed.") var result: Result
+    @Option(help: "What was seen.") var detail: String = ""
+    @OptionGroup var options: OverrideOptions
+
+    func validate() throws {
+        if detail.utf8.count > 2_000 { throw ValidationError("--detail is at most 2000 bytes") }
+    }
+
+    func run() async throws {
+        let command = Command.reportCheck(check: check, isPassed: result == .passed, detail: detail)
+        try await Overrides.run(command, on: migration, options)
+    }
+}
+
 struct Abandon: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Takes all traffic back to legacy and ends the migration for good.",
@@ -151,7 +182,7 @@ struct Abandon: AsyncParsableCommand {
 
 struct Restart: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Begins a migration again after a rollback, at its first step.",
+        abstract: "Begins a migration again after a rollback, at the first stage that was taken back.",
         discussion: "Example: migrate restart recommendations --reason \"fixed in 2.4.1\""
     )
     @Argument(help: "The migration.") var migration: String

@@ -13,13 +13,16 @@ package struct Narrator: Sendable {
         case .start: "start"
         case .halt(let reason): "halt “\(reason)”"
         case .resume(let reason): "resume “\(reason)”"
-        case .rollBack(let reason): "roll back “\(reason)”"
+        case .rollBack(let reason, let services):
+            "roll back \(services.map { $0.joined(separator: ", ") + " " } ?? "")“\(reason)”"
         case .setWeight(let weight, let service, let environment, let reason):
             "set weight \(weight) for \(service ?? "all")\(environment.map { " in \($0)" } ?? "") “\(reason)”"
         case .setFlag(let service, let enabled, let reason):
             "flag \(enabled ? "on" : "off") for \(service ?? "all") “\(reason)”"
         case .approve(let stage, let step, let reason): "approve \(stage) \(step)\(reason.map { " “\($0)”" } ?? "")"
         case .skip(let stage, let step, let reason): "skip \(stage) \(step) “\(reason)”"
+        case .reportCheck(let check, let isPassed, let detail):
+            "check \(check) \(isPassed ? "passed" : "failed")\(detail.isEmpty ? "" : " “\(detail)”")"
         case .abandon(let reason): "abandon “\(reason)”"
         case .restart(let reason): "restart “\(reason)”"
         case .retireRouter(let router, let reason): "retire \(router) “\(reason)”"
@@ -59,7 +62,11 @@ package struct Narrator: Sendable {
         case .planned: "planned"
         case .started: "started"
         case .stepEntered(let position): "enters \(name(position))"
-        case .weightsSet(let environment, let weights, _):
+        case .recordingStarted: "records the baseline"
+        case .baselineRecorded(let baselines):
+            "baseline: "
+                + baselines.map { "\($0.metric.name) \(Self.value($0.value, $0.metric))" }.joined(separator: ", ")
+        case .weightsSet(let environment, let weights, _, _):
             Set(weights).count == 1
                 ? "\(environment) \(weights[0])"
                 : "\(environment) \(weights.map(\.description).joined(separator: ", "))"
@@ -70,14 +77,17 @@ package struct Narrator: Sendable {
         case .stepAcknowledged: "every router has it, baking"
         case .windowJudged(let judgement): word(judgement)
         case .signalLate(_, _, let requests): "\(requests) requests, too late to be judged"
-        case .noDataDetected(let trigger, _): "no data for “\(plan.triggers[trigger])”"
-        case .triggerFired(let trigger, _, _, _): "“\(plan.triggers[trigger])” fires"
+        case .noDataDetected(let stage, let number, _): "no data for “\(plan.words(plan.guards(at: stage)[number]))”"
+        case .triggerFired(let stage, let number, _, _, _): "“\(plan.words(plan.guards(at: stage)[number]))” fires"
+        case .checksStarted: "baked: its checks are asked for"
+        case .checkReported(let result): "\(plan.checks[result.check].name) \(result.isPassed ? "passed" : "FAILED")"
         case .approvalRecorded(let position, let by): "\(by) approves \(name(position))"
         case .approvalAwaited: "awaits approval"
         case .stepPassed(let position, let skipped): "\(name(position)) \(skipped ? "skipped" : "passed")"
         case .halted(_, let reason): "halted: \(reason)"
         case .resumed: "resumed"
-        case .rollbackStarted(let rollback, _): "rolls back from \(rollback.from) to 0 %"
+        case .rollbackStarted(let rollback, _):
+            "rolls back \(rollback.isWhole ? "" : part(rollback) + " ")from \(rollback.from) to 0 %"
         case .rollbackAlreadyUnderWay: "a rollback is under way already"
         case .rollbackAcknowledged: "every router acknowledges 0 %"
         case .rollbackConfirmed(let k, _): "window \(k) shows no candidate traffic: rolled back"
@@ -91,18 +101,39 @@ package struct Narrator: Sendable {
     }
 
     private func word(_ judgement: Judgement) -> String {
-        guard !judgement.triggers.isEmpty || !judgement.criteria.isEmpty else { return "judged: observed only" }
-        let breaches = zip(plan.triggers, judgement.triggers).filter { $1.verdict == .breach }.map { trigger, judged in
-            "\(trigger.condition.metric.rawValue) \(Self.value(judged.candidate, trigger.condition.metric))"
-                + " (limit \(Condition.text(trigger.condition.threshold, trigger.condition.metric.unit)))"
-                + " \(judged.streak.breaches) of \(trigger.need(window: plan.window))"
+        guard let stage = judgement.stage else { return "judged: observed only" }
+        let breaches = zip(plan.guards(at: stage), judgement.triggers).filter { $1.verdict == .breach }.map {
+            guarded,
+            judged in
+            "\(plan.words(guarded)): \(Self.seen(judged, guarded.trigger.condition)), \(judged.streak.breaches) of \(guarded.trigger.need(window: plan.window))"
         }
-        let failing = zip(plan.criteria, judgement.criteria).filter { $1.verdict != .pass }.map { criterion, judged in
-            "\(criterion.condition.metric.rawValue) \(judged.verdict == .missing ? "missing" : Self.value(judged.candidate, criterion.condition.metric))"
-                + " (needs \(criterion.condition.side.rawValue) \(Condition.text(criterion.condition.threshold, criterion.condition.metric.unit)))"
+        let failing = zip(plan.criteria(at: stage), judgement.criteria).filter { $1.verdict != .pass }.map {
+            criterion,
+            judged in
+            "\(criterion.condition.metric.name) \(judged.verdict == .missing ? "missing" : Self.seen(judged, criterion.condition)) (needs \(criterion))"
         }
         let notes = breaches.isEmpty ? failing : breaches
         return notes.isEmpty ? "judged: all pass" : "judged: " + notes.joined(separator: ", ")
+    }
+
+    /// What goes back: `staging: a, b`.
+    func part(_ rollback: Rollback) -> String {
+        let services = Set(rollback.parts.flatMap(\.services)).sorted().map { plan.services[$0].name }
+        let isEverywhere = rollback.parts.map(\.environment) == plan.environments
+        let place = isEverywhere ? "" : " in \(rollback.parts.map(\.environment).joined(separator: ", "))"
+        return services.joined(separator: ", ") + place
+    }
+
+    /// What was measured, with the number by which a cumulative condition is judged.
+    static func seen(_ judged: Judged?, _ condition: Condition) -> String {
+        let value = value(judged?.candidate, condition.metric)
+        switch judged?.figure {
+        case .evidence(let logE): return "\(value) (ln E \(Decimals.text(logE / 1_000_000, scale: 1_000)))"
+        case .ranks(let p, _): return "\(value) (p \(Decimals.text(p / 100_000, scale: 10_000)))"
+        case .burn(let long, let short):
+            return "\(value) (burns \(Decimals.text(long, scale: 1_000)) and \(Decimals.text(short, scale: 1_000)))"
+        case nil: return value
+        }
     }
 
     /// A step as people call it: `production 25 %`.
@@ -117,7 +148,10 @@ package struct Narrator: Sendable {
         case .time: return LocalTime.span(TimeSpan(rawValue: Int64(measurement.value)))
         case .ratio:
             guard measurement.of > 0 else { return "–" }
-            return Decimals.text((measurement.value * 10_000 + measurement.of / 2) / measurement.of, scale: 100) + " %"
+            let hundredths = (Int128(measurement.value) * 10_000 + Int128(measurement.of) / 2) / Int128(measurement.of)
+            return Decimals.text(Int(clamping: hundredths), scale: 100) + " %"
+        case .rate: return Decimals.text(Int((measurement.number(.rate) * 100).rounded()), scale: 100) + "/s"
+        case .number: return Decimals.text(measurement.value, scale: 1_000_000)
         }
     }
 }

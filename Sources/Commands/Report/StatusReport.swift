@@ -29,8 +29,14 @@ struct StatusReport: Encodable {
         var verdict: String?
         var candidate: Measurement?
         var legacy: Measurement?
+        var figure: Judged.Figure?
         var breaches: Int?
         var needed: Int?
+    }
+    struct Check: Encodable {
+        var name: String
+        var state: String
+        var detail: String?
     }
     struct Rollback: Encodable {
         var number: Int
@@ -56,6 +62,7 @@ struct StatusReport: Encodable {
     var traffic: [Traffic]
     var criteria: [Condition]
     var triggers: [Condition]
+    var checks: [Check]
     var rollbacks: [Rollback]
 
     init(_ migration: Migration, _ stream: MigrationLog.Stream) {
@@ -76,7 +83,7 @@ struct StatusReport: Encodable {
                 state: StatusText.word(position, migration),
                 enteredAt: record.map { LocalTime.utc($0.enteredAt) },
                 endedAt: record?.endedAt.map(LocalTime.utc),
-                approvalsNeeded: plan.approvalsNeeded(before: position),
+                approvalsNeeded: plan.approval(before: position)?.by ?? 0,
                 approvedBy: migration.approvals(of: position)
             )
         }
@@ -97,25 +104,40 @@ struct StatusReport: Encodable {
                 )
             }
         }
-        criteria = plan.criteria.enumerated().map { index, criterion in
-            let judged = migration.judgement.flatMap { $0.criteria.indices.contains(index) ? $0.criteria[index] : nil }
+        let stage = migration.stage
+        let judgement = migration.judgement.flatMap { $0.stage == stage ? $0 : nil }
+        criteria = plan.criteria(at: stage).enumerated().map { index, criterion in
+            let judged = judgement?.criteria[index]
             return Condition(
-                condition: criterion.condition.description,
+                condition: criterion.description,
                 verdict: judged?.verdict.rawValue,
                 candidate: judged?.candidate,
-                legacy: judged?.legacy
+                legacy: judged?.legacy,
+                figure: judged?.figure
             )
         }
-        triggers = plan.triggers.enumerated().map { index, trigger in
-            let judged = migration.judgement.flatMap { $0.triggers.indices.contains(index) ? $0.triggers[index] : nil }
+        triggers = plan.guards(at: stage).enumerated().map { index, guarded in
+            let judged = judgement?.triggers[index]
             return Condition(
-                condition: trigger.description,
+                condition: plan.words(guarded),
                 verdict: judged?.verdict.rawValue,
                 candidate: judged?.candidate,
-                breaches: migration.streaks[index].breaches,
-                needed: trigger.need(window: plan.window)
+                figure: judged?.figure,
+                breaches: migration.guards[index].streak.breaches,
+                needed: guarded.trigger.need(window: plan.window)
             )
         }
+        let names = Dictionary(migration.checks.map { ($0.check, $0) }) { $1 }
+        checks =
+            migration.phase.step.map { step in
+                plan.stage(at: step.position).checks.map { check in
+                    Check(
+                        name: plan.checks[check].name,
+                        state: names[check].map { $0.isPassed ? "passed" : "failed" } ?? "open",
+                        detail: names[check]?.detail
+                    )
+                }
+            } ?? []
         rollbacks = migration.rollbacks.map { rollback in
             Rollback(
                 number: rollback.number,

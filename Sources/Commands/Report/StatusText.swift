@@ -28,7 +28,10 @@ enum StatusText {
         case .halted, .planned: true
         case .rollingBack(let rollback): rollback.isOverdue
         case .running(let step):
-            if case .awaitingApproval = step.progress { true } else { false }
+            switch step.progress {
+            case .awaitingApproval, .checking: true
+            case .recording, .shifting, .baking: false
+            }
         case .watching, .rolledBack, .completed, .abandoned: false
         }
     }
@@ -54,30 +57,40 @@ enum StatusText {
         switch migration.phase {
         case .planned: return "planned"
         case .running(let step):
-            return "running · \(narrator.name(step.position)) · \(progress(step, migration))\(byHand(step, migration))"
+            return
+                "running · \(narrator.name(step.position)) · \(progress(step, migration))\(held(step, migration, now))"
         case .halted(let halt):
             return "HALTED · \(halt.held.step.map { narrator.name($0.position) } ?? "watching") · \(halt.reason)"
         case .watching(let watch): return "watching at 100 % · \(LocalTime.span(max(.zero, watch.until - now))) left"
         case .rollingBack(let rollback):
             return
                 "ROLLING BACK · \(rollback.acknowledgedAt == nil ? "not every router has acknowledged 0 %" : "acknowledged, not yet seen in a window")"
-        case .rolledBack(let rollback): return "ROLLED BACK · \(migration.words(rollback.cause))"
+        case .rolledBack(let rollback):
+            let part = rollback.isWhole ? "" : " · only \(narrator.part(rollback)), the rest is guarded"
+            return "ROLLED BACK · \(migration.words(rollback.cause))\(part)"
         case .completed: return "completed"
         case .abandoned: return "abandoned"
         }
     }
 
-    /// Why a step does not advance although it bakes: a weight or a flag is not as the plan has it.
-    private static func byHand(_ step: Step, _ migration: Migration) -> String {
+    /// Why a step does not advance although it bakes: a weight or a flag is not as the plan has it, or the plan freezes this time.
+    private static func held(_ step: Step, _ migration: Migration, _ now: Timestamp) -> String {
+        if migration.plan.isFrozen(at: now) { return " · frozen: nothing advances at this time" }
+        let stage = migration.plan.stage(at: step.position)
+        let traffic = migration.traffic(in: stage.environment)
+        let isAsPlanned = stage.services.allSatisfy { traffic?.effective[$0] == traffic?.planned[$0] }
+        guard !isAsPlanned else { return "" }
         let weight = migration.plan.weight(at: step.position)
-        let traffic = migration.traffic(in: migration.plan.stage(at: step.position).environment)
-        let isAsPlanned = traffic?.effective.allSatisfy { $0 == weight } ?? false
-        return isAsPlanned ? "" : " · a weight or flag was set by hand: it advances only at \(weight), or by a skip"
+        return " · a weight or flag was set by hand: it advances only at \(weight), or by a skip"
     }
 
     private static func progress(_ step: Step, _ migration: Migration) -> String {
         let plan = migration.plan
         switch step.progress {
+        case .recording(_, let windows):
+            let baseline = plan.baseline ?? .zero
+            return
+                "recording legacy’s baseline \(LocalTime.span(min(plan.window * Int64(windows), baseline))) of \(LocalTime.span(baseline))"
         case .shifting:
             let environment = plan.stage(at: step.position).environment
             let routers = migration.routers(in: environment)
@@ -85,6 +98,11 @@ enum StatusText {
             let waiting = migration.unacknowledged.filter { $0.environment == environment }.map(\.name)
             return "shifting: waiting for \(waiting.joined(separator: ", "))"
         case .baking(_, let run): return "baking \(baked(run, step, plan))"
+        case .checking:
+            let open = plan.stage(at: step.position).checks.filter { check in
+                !migration.checks.contains { $0.check == check && $0.isPassed }
+            }
+            return "waiting for \(open.map { plan.checks[$0].name }.joined(separator: ", "))"
         case .awaitingApproval(_, let run, _): return "awaiting approval, passing \(baked(run, step, plan))"
         }
     }
@@ -100,8 +118,10 @@ enum StatusText {
         if let end = record?.end { return end == .rolledBack ? "rolled back" : end.rawValue }
         guard let step = migration.phase.step, step.position == position else { return record == nil ? "" : "ended" }
         switch step.progress {
+        case .recording: return "recording"
         case .shifting: return "shifting"
         case .baking: return "baking"
+        case .checking: return "checking"
         case .awaitingApproval: return "awaiting approval"
         }
     }
@@ -110,7 +130,7 @@ enum StatusText {
         var table = TextTable([.left, .left, .right, .left, .left])
         for position in positions(migration.plan) {
             let record = migration.steps.last { $0.position == position }
-            let needed = migration.plan.approvalsNeeded(before: position)
+            let needed = migration.plan.approval(before: position)?.by ?? 0
             let given = migration.approvals(of: position)
             let approval =
                 needed == 0
@@ -156,30 +176,40 @@ enum StatusText {
     }
 
     private static func criteria(_ migration: Migration) -> TextTable {
-        var table = TextTable([.left, .right, .right, .right, .left])
-        table.add("criterion", "candidate", "legacy", "needed", "")
-        for (index, criterion) in migration.plan.criteria.enumerated() {
-            let judged = migration.judgement.flatMap { $0.criteria.indices.contains(index) ? $0.criteria[index] : nil }
+        var table = TextTable([.left, .right, .right, .left])
+        table.add("criterion", "candidate", "legacy", "")
+        let judgement = migration.judgement.flatMap { $0.stage == migration.stage ? $0 : nil }
+        for (index, criterion) in migration.plan.criteria(at: migration.stage).enumerated() {
+            let judged = judgement?.criteria[index]
             let condition = criterion.condition
             table.add(
-                condition.metric.rawValue,
-                Narrator.value(judged?.candidate, condition.metric),
+                criterion.description,
+                Narrator.seen(judged, condition),
                 Narrator.value(judged?.legacy, condition.metric),
-                "\(condition.side.rawValue) \(Condition.text(condition.threshold, condition.metric.unit))",
-                judged.map { $0.verdict == .breach ? "not yet" : $0.verdict.rawValue } ?? "not judged"
+                judged.map { word($0.verdict) } ?? "not judged"
             )
         }
         return table
     }
 
+    private static func word(_ verdict: Verdict) -> String {
+        switch verdict {
+        case .breach: "not yet"
+        case .gray: "not enough evidence yet"
+        case .error: "its source failed"
+        case .pass, .missing: verdict.rawValue
+        }
+    }
+
     private static func triggers(_ migration: Migration) -> TextTable {
         var table = TextTable([.left, .right, .left])
         table.add("rollback when", "breaching windows", "")
-        for (index, trigger) in migration.plan.triggers.enumerated() {
-            let streak = migration.streaks[index]
+        let plan = migration.plan
+        for (guarded, running) in zip(plan.guards(at: migration.stage), migration.guards) {
+            let streak = running.streak
             table.add(
-                trigger.description,
-                "\(streak.breaches) of \(trigger.need(window: migration.plan.window))",
+                plan.words(guarded),
+                "\(streak.breaches) of \(guarded.trigger.need(window: plan.window))",
                 streak.missing > 0 ? "\(streak.missing) missing" : ""
             )
         }
@@ -207,8 +237,9 @@ enum StatusText {
             rollback.confirmedAt.map { "no candidate traffic seen from +\(LocalTime.span($0 - rollback.decidedAt))" }
                 ?? "candidate traffic not yet seen to be gone"
         )
+        let part = rollback.isWhole ? "" : " (only \(Narrator(plan: migration.plan).part(rollback)))"
         return [
-            "\(word) \(migration.plan.name), \(place), \(rollback.from) → 0 %, because \(migration.words(rollback.cause))",
+            "\(word) \(migration.plan.name)\(part), \(place), \(rollback.from) → 0 %, because \(migration.words(rollback.cause))",
             ledger.joined(separator: " · ") + (rollback.isOverdue ? " · OVERDUE" : ""),
         ]
     }
@@ -220,10 +251,17 @@ enum StatusText {
         switch migration.phase {
         case .planned: return ["next: start it", "  migrate start \(name)"]
         case .running(let step):
+            if case .checking = step.progress {
+                let check = migration.plan.stage(at: step.position).checks.first { check in
+                    !migration.checks.contains { $0.check == check && $0.isPassed }
+                }
+                let word = check.map { migration.plan.checks[$0].name } ?? "NAME"
+                return ["next: its checks", "  migrate check \(name) \(word) passed", "  \(rollback)"]
+            }
             guard let next = migration.plan.next(after: step.position) else {
                 return ["next: the watch, after this bake", "  \(rollback)"]
             }
-            let missing = migration.plan.approvalsNeeded(before: next) - migration.approvals(of: next).count
+            let missing = (migration.plan.approval(before: next)?.by ?? 0) - migration.approvals(of: next).count
             guard missing > 0 else {
                 return ["next: \(Narrator(plan: migration.plan).name(next)), after this bake", "  \(rollback)"]
             }

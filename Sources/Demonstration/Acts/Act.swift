@@ -73,8 +73,11 @@ struct Act: Sendable {
         let acknowledged = routers.count { ($0.revision ?? 0) >= (traffic?.revision ?? 0) }
         let shares = migration.judgement?.observed.first { $0.environment == environment }?.shares ?? []
         let observed = Measurement(value: shares.map(\.value).reduce(0, +), of: shares.map(\.of).reduce(0, +))
-        let verdicts = zip(plan.criteria, migration.judgement?.criteria ?? []).map { criterion, judged in
-            "\(criterion.condition.metric.rawValue) \(Narrator.value(judged.candidate, criterion.condition.metric)) \(Self.mark(judged.verdict))"
+        let verdicts = zip(plan.criteria(at: position.stage), migration.judgement?.criteria ?? []).map {
+            criterion,
+            judged in
+            let metric = criterion.condition.metric
+            return "\(metric.name) \(Narrator.value(judged.candidate, metric)) \(Self.mark(judged.verdict))"
         }
         let phase = pad(migration.phase.name, 11)
         let asked = pad("asked \(traffic?.effective.first ?? .zero)", 12)

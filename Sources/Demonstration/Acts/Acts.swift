@@ -81,7 +81,7 @@ struct Acts: AsyncParsableCommand {
             let late = kills - kills / 2 - kills / 4
             async let earlyKills: Void = Chaos(stage: stage, doors: doors, each: early).run()
             async let lateKills: Void = Chaos(stage: stage, doors: doors, each: late).run(after: cue.stream)
-            let migration = try await act.follow(seconds: 150 + kills * 60) { position in
+            let migration = try await act.follow(seconds: 400 + kills * 60) { position in
                 if try await onStep(position) { cue.continuation.yield() }
             }
             cue.continuation.finish()
@@ -104,7 +104,10 @@ struct Acts: AsyncParsableCommand {
         let migration = ending.migration
         for rollback in migration.rollbacks { summary.ledger(rollback, migration) }
         if case .rolledBack(let rollback) = migration.phase {
-            summary.claim("the trigger on the error rate rolled it back", rollback.cause == .trigger(index: 0))
+            summary.claim(
+                "the trigger on the error rate rolled it back",
+                rollback.cause == .trigger(stage: 2, index: 0, service: nil)
+            )
         } else {
             summary.claim("the migration is rolled back", false)
         }

@@ -83,7 +83,12 @@ struct SwitchLatency: AsyncParsableCommand {
                 return state?.phase.step?.bake != nil
             }
             try await Task.sleep(for: .milliseconds(Int.random(in: 50...150)))
-            guard let performed = try await stage.log.perform(.rollBack(reason: "measured"), on: name, by: "bench")
+            guard
+                let performed = try await stage.log.perform(
+                    .rollBack(reason: "measured"),
+                    on: name,
+                    by: "bench"
+                )
             else {
                 continue
             }

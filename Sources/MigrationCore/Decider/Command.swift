@@ -8,7 +8,8 @@ package enum Command: Hashable, Codable, Sendable {
     /// Stops advance; guards go on.
     case halt(reason: String)
     case resume(reason: String)
-    case rollBack(reason: String)
+    /// Everything, or the named services in every environment.
+    case rollBack(reason: String, services: [String]? = nil)
     /// A weight for one service, or for all, in one environment, or in the current one.
     case setWeight(weight: Weight, service: String?, environment: String?, reason: String)
     /// Takes a service (or all) to legacy everywhere, or lets it have the weight of its step again.
@@ -17,6 +18,8 @@ package enum Command: Hashable, Codable, Sendable {
     case approve(stage: String, step: Weight, reason: String?)
     /// Ends the named step without its bake and criteria.
     case skip(stage: String, step: Weight, reason: String)
+    /// What a check of the current step showed; a person's, or a worker's that ran it.
+    case reportCheck(check: String, isPassed: Bool, detail: String)
     /// Takes everything to legacy and ends the migration.
     case abandon(reason: String)
     /// Begins again after a rollback.
@@ -37,10 +40,19 @@ package enum Command: Hashable, Codable, Sendable {
     /// Whether a person decided it: then a refusal is recorded too.
     package var isOverride: Bool {
         switch self {
-        case .plan, .start, .halt, .resume, .rollBack, .setWeight, .setFlag, .approve, .skip, .abandon, .restart,
-            .retireRouter:
+        case .plan, .start, .halt, .resume, .rollBack, .setWeight, .setFlag, .approve, .skip, .reportCheck,
+            .abandon, .restart, .retireRouter:
             true
         case .registerRouter, .acknowledge, .sealWindow, .recordLate, .tick: false
         }
+    }
+
+    /// What the names of workers begin with.
+    package static let workerPrefix = "worker:"
+
+    /// Whether no worker may give it.
+    var isForPeople: Bool {
+        if case .reportCheck = self { return false }
+        return isOverride
     }
 }

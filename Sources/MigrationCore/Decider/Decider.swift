@@ -16,6 +16,9 @@ extension MigrationState {
         }
         guard let migration else { return try plan(command) }
         let decision = Decision(migration: migration, version: version + 1, actor: actor, at: at)
+        if command.isForPeople, actor.hasPrefix(Command.workerPrefix) {
+            throw Refusal(.notAllowed, "\(actor) is a worker, and this is for people to decide")
+        }
         switch command {
         case .plan:
             throw Refusal(
@@ -26,12 +29,14 @@ extension MigrationState {
         case .start: return try decision.start()
         case .halt(let reason): return try decision.halt(reason)
         case .resume: return try decision.resume()
-        case .rollBack(let reason): return try decision.rollBack(reason)
+        case .rollBack(let reason, let services): return try decision.rollBack(reason, services)
         case .setWeight(let weight, let service, let environment, _):
             return try decision.setWeight(weight, service, environment)
         case .setFlag(let service, let enabled, _): return try decision.setFlag(service, enabled)
         case .approve(let stage, let step, _): return try decision.approve(stage, step)
         case .skip(let stage, let step, _): return try decision.skip(stage, step)
+        case .reportCheck(let check, let isPassed, let detail):
+            return try decision.report(check, isPassed: isPassed, detail)
         case .abandon(let reason): return try decision.abandon(reason)
         case .restart: return try decision.restart()
         case .retireRouter(let router, _): return try decision.retire(router)

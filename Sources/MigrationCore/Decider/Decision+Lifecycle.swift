@@ -4,22 +4,47 @@ extension Decision {
         guard case .planned = migration.phase else {
             throw Refusal(.wrongState, "\(plan.name) was already started")
         }
-        try requireNotExpired()
         let first = Position(stage: 0, step: 0)
-        try requireApprovals(of: first)
-        return [.started(firstWindow: plan.clock.firstIndex(from: at))] + enter(first)
+        try requireMayBegin(first)
+        let window = plan.clock.firstIndex(from: at)
+        let started = Event.started(firstWindow: window)
+        return [started] + (plan.baseline == nil ? enter(first) : [.recordingStarted(firstWindow: window)])
     }
 
+    /// Begins again at the first stage that moves something which was taken back.
     func restart() throws(Refusal) -> [Event] {
-        guard case .rolledBack = migration.phase else {
+        guard case .rolledBack(let rollback) = migration.phase else {
             throw Refusal(
                 .wrongState,
                 "\(plan.name) is \(migration.phase.name); only a migration that is rolled back is restarted"
             )
         }
+        let stage = restartStage(rollback)
+        let position = Position(stage: stage, step: 0)
+        try requireMayBegin(position)
+        // Windows have gone on being judged while something was left at the candidate.
+        let fresh = plan.clock.firstIndex(from: at)
+        return [.restarted(firstWindow: rollback.isWhole ? fresh : migration.nextWindow ?? fresh)] + enter(position)
+    }
+
+    func restartStage(_ rollback: Rollback) -> Int {
+        plan.stages.firstIndex { stage in
+            rollback.parts.contains { part in
+                part.environment == stage.environment && !Set(part.services).isDisjoint(with: stage.services)
+            }
+        } ?? 0
+    }
+
+    private func requireMayBegin(_ position: Position) throws(Refusal) {
         try requireNotExpired()
-        try requireApprovals(of: Position(stage: 0, step: 0))
-        return [.restarted(firstWindow: plan.clock.firstIndex(from: at))] + enter(Position(stage: 0, step: 0))
+        try requireApprovals(of: position)
+        try requireNotFrozen()
+    }
+
+    func requireNotFrozen() throws(Refusal) {
+        guard !plan.isFrozen(at: at) else {
+            throw Refusal(.blocked, "the plan freezes this time: nothing advances", mend: "try again once it is over")
+        }
     }
 
     private func requireNotExpired() throws(Refusal) {
@@ -28,13 +53,21 @@ extension Decision {
         }
     }
 
-    /// The events that begin a step: the place, and the weight of all services in its environment.
+    /// The events that begin a step: the place, and the weight of the stage's services in its environment. A service that is further
+    /// on already, because only others were taken back, stays where it is.
     func enter(_ position: Position) -> [Event] {
-        let weights = plan.services.map { _ in plan.weight(at: position) }
-        let environment = plan.stage(at: position).environment
+        let stage = plan.stage(at: position)
+        let weight = plan.weight(at: position)
+        guard let traffic = migration.traffic(in: stage.environment) else { return [] }
+        var weights = traffic.weights
+        var planned = traffic.planned
+        for service in stage.services {
+            planned[service] = max(planned[service], weight)
+            weights[service] = planned[service]
+        }
         return [
             .stepEntered(position: position),
-            .weightsSet(environment: environment, weights: weights, revision: version),
+            .weightsSet(environment: stage.environment, weights: weights, planned: planned, revision: version),
         ]
     }
 
@@ -46,7 +79,7 @@ extension Decision {
     }
 
     func requireApprovals(of position: Position) throws(Refusal) {
-        let needed = plan.approvalsNeeded(before: position)
+        let needed = plan.approval(before: position)?.by ?? 0
         let given = migration.approvals(of: position).count
         guard given >= needed else {
             throw Refusal(

@@ -5,7 +5,8 @@ extension Decision {
         case .running, .watching: return [.halted(cause: .person, reason: reason)]
         case .halted: throw Refusal(.wrongState, "\(plan.name) is halted already")
         case .rollingBack: throw Refusal(.blocked, "\(plan.name) is rolling back, which a halt does not stop")
-        case .planned, .rolledBack, .completed, .abandoned:
+        case .rolledBack: throw Refusal(.wrongState, "\(plan.name) is rolled back, and advances only after a restart")
+        case .planned, .completed, .abandoned:
             throw Refusal(.wrongState, "\(plan.name) has not been started", mend: "there is nothing to halt yet")
         }
     }
@@ -25,29 +26,55 @@ extension Decision {
         return [.resumed]
     }
 
-    /// Accepted in every state that is not final; a second one is the same rollback.
-    func rollBack(_ reason: String) throws(Refusal) -> [Event] {
+    /// Accepted in every state that is not final; a second one is the same rollback, unless it takes more back.
+    func rollBack(_ reason: String, _ names: [String]?) throws(Refusal) -> [Event] {
         switch migration.phase {
-        case .rollingBack, .rolledBack: return [.rollbackAlreadyUnderWay]
         case .completed, .abandoned: try requireNotOver()
-        case .planned, .running, .halted, .watching: break
+        case .planned, .running, .halted, .watching, .rollingBack, .rolledBack: break
         }
-        return rollBack(.person(name: actor, reason: reason), .rolledBack)
+        var parts = wholeParts
+        // Before the start nothing is at the candidate, and a part of nothing would leave something to guard.
+        if let names, migration.phase != .planned {
+            var services: [Int] = []
+            for name in names { services += try self.services(name) }
+            parts = plan.environments.map { Rollback.Part(environment: $0, services: services) }
+        }
+        parts = merged(parts)
+        if let under = migration.phase.rollback {
+            let all = merged(parts + under.parts)
+            guard all != under.parts else { return [.rollbackAlreadyUnderWay] }
+            parts = all
+        }
+        return rollBack(.person(name: actor, reason: reason), .rolledBack, parts)
     }
 
     /// Ends the migration; like a rollback, it is only claimed once no candidate traffic was seen.
     func abandon(_ reason: String) throws(Refusal) -> [Event] {
         try requireNotOver()
-        if case .rollingBack = migration.phase {
+        if case .rollingBack(let rollback) = migration.phase, rollback.isWhole {
             throw Refusal(.blocked, "\(plan.name) is rolling back", mend: "wait until the rollback is confirmed")
         }
-        return rollBack(.person(name: actor, reason: reason), .abandoned)
+        return rollBack(.person(name: actor, reason: reason), .abandoned, wholeParts)
     }
 
-    /// The events of a return to legacy: weight 0 for every service everywhere, at one revision.
+    /// Every service in every environment.
+    var wholeParts: [Rollback.Part] {
+        plan.environments.map { Rollback.Part(environment: $0, services: Array(plan.services.indices)) }
+    }
+
+    /// Each environment once, in the plan's order, with each service once.
+    func merged(_ parts: [Rollback.Part]) -> [Rollback.Part] {
+        plan.environments.compactMap { environment in
+            let services = Set(parts.filter { $0.environment == environment }.flatMap(\.services))
+            return services.isEmpty ? nil : Rollback.Part(environment: environment, services: services.sorted())
+        }
+    }
+
+    /// The events of a return to legacy: weight 0 for what goes back, at one revision.
     func rollBack(
         _ cause: Rollback.Cause,
         _ outcome: Rollback.Outcome,
+        _ parts: [Rollback.Part],
         onset: Timestamp? = nil,
         detectedAt: Timestamp? = nil
     ) -> [Event] {
@@ -57,24 +84,31 @@ extension Decision {
             cause: cause,
             outcome: outcome,
             position: position,
+            parts: parts,
+            isWhole: parts == wholeParts,
             from: position.flatMap { migration.traffic(in: plan.stage(at: $0).environment)?.effective.max() } ?? .zero,
             revision: version,
             onset: onset,
             detectedAt: detectedAt,
             decidedAt: at
         )
-        let weights = migration.traffic.map { traffic in
-            Event.weightsSet(
-                environment: traffic.environment,
-                weights: plan.services.map { _ in .zero },
-                revision: version
-            )
+        let weights = parts.compactMap { part -> Event? in
+            guard let traffic = migration.traffic(in: part.environment) else { return nil }
+            var weights = traffic.weights
+            var planned = traffic.planned
+            for service in part.services {
+                weights[service] = .zero
+                planned[service] = .zero
+            }
+            return .weightsSet(environment: part.environment, weights: weights, planned: planned, revision: version)
         }
         let start = Event.rollbackStarted(
             rollback: rollback,
             firstWindow: migration.nextWindow ?? plan.clock.firstIndex(from: at)
         )
-        return [start] + weights + (migration.routers.isEmpty ? [.rollbackAcknowledged] : [])
+        let environments = Set(parts.map(\.environment))
+        let isRouted = migration.routers.contains { environments.contains($0.environment) }
+        return [start] + weights + (isRouted ? [] : [.rollbackAcknowledged])
     }
 
     func setWeight(_ weight: Weight, _ service: String?, _ environment: String?) throws(Refusal) -> [Event] {
@@ -86,8 +120,13 @@ extension Decision {
             guard let step = halt.held.step else { throw watchingRefusal }
             current = step
         case .watching: throw watchingRefusal
-        case .rollingBack: throw Refusal(.blocked, "\(plan.name) is rolling back: no weight above 0 before a restart")
-        case .planned, .rolledBack, .completed, .abandoned:
+        case .rollingBack, .rolledBack:
+            throw Refusal(
+                .blocked,
+                "\(plan.name) is \(migration.phase.name): no weight changes before a restart",
+                mend: "restart it, or take more back: migrate rollback"
+            )
+        case .planned, .completed, .abandoned:
             throw Refusal(.wrongState, "\(plan.name) has not been started", mend: "start it first")
         }
         let environment = environment ?? plan.stage(at: current.position).environment
@@ -96,7 +135,7 @@ extension Decision {
         }
         var weights = traffic.weights
         for index in try services(service) { weights[index] = weight }
-        return [.weightsSet(environment: environment, weights: weights, revision: version)]
+        return [.weightsSet(environment: environment, weights: weights, planned: traffic.planned, revision: version)]
     }
 
     private var watchingRefusal: Refusal {
@@ -105,7 +144,7 @@ extension Decision {
 
     func setFlag(_ service: String?, _ enabled: Bool) throws(Refusal) -> [Event] {
         try requireNotOver()
-        if case .rollingBack = migration.phase {
+        if case .rollingBack(let rollback) = migration.phase, rollback.isWhole {
             throw Refusal(.blocked, "\(plan.name) is rolling back: every service is at legacy already")
         }
         let changed = try services(service).filter { migration.flags[$0] != enabled }
@@ -118,9 +157,15 @@ extension Decision {
     func approve(_ stage: String, _ step: Weight) throws(Refusal) -> [Event] {
         if case .rolledBack = migration.phase {} else { try requireNotOver() }
         let position = try position(stage, step)
-        let needed = plan.approvalsNeeded(before: position)
-        guard needed > 0 else {
+        guard let approval = plan.approval(before: position) else {
             throw Refusal(.unknownName, "\(name(position)) needs no approval")
+        }
+        guard approval.of?.contains(actor) ?? true else {
+            throw Refusal(
+                .notAllowed,
+                "\(actor) may not approve \(name(position))",
+                mend: "these may: \((approval.of ?? []).joined(separator: ", "))"
+            )
         }
         guard position == nextPosition else {
             let place = migration.phase.step.map { "at \(name($0.position))" } ?? migration.phase.name
@@ -135,18 +180,18 @@ extension Decision {
         }
         let recorded = Event.approvalRecorded(position: position, by: actor)
         let given = migration.approvals(of: position).count + 1
-        guard given >= needed, case .running(let running) = migration.phase, hasBaked(running) else {
-            return [recorded]
-        }
-        return [recorded] + pass(running.position, skipped: false)
+        guard given >= approval.by, case .running(let running) = migration.phase else { return [recorded] }
+        return [recorded] + proceed(from: running, criteria: migration.judgement?.criteria ?? [], approvals: given)
     }
 
     /// The step that would begin next: the first one before the start.
     private var nextPosition: Position? {
         switch migration.phase {
-        case .planned, .rolledBack: return Position(stage: 0, step: 0)
+        case .planned: return Position(stage: 0, step: 0)
+        case .rolledBack(let rollback): return Position(stage: restartStage(rollback), step: 0)
         case .running, .halted, .watching, .rollingBack, .completed, .abandoned: break
         }
+        if case .recording = migration.phase.step?.progress { return Position(stage: 0, step: 0) }
         return migration.phase.step.flatMap { plan.next(after: $0.position) }
     }
 
@@ -159,6 +204,10 @@ extension Decision {
         guard current.position == position else {
             throw Refusal(.stale, "\(plan.name) is at \(name(current.position)), not at \(name(position))")
         }
+        if case .recording = current.progress {
+            throw Refusal(.wrongState, "the baseline is being recorded, and \(name(position)) has not begun")
+        }
+        try requireNotFrozen()
         if let next = plan.next(after: position) {
             try requireApprovals(of: next)
         } else if !isAsPlanned(position) {

@@ -37,7 +37,10 @@ extension Decision {
     /// What is complete once these routers stand where they stand: the current step's shift, or the rollback's.
     private func completeAcknowledgement(_ routers: [Router]) -> [Event] {
         if case .rollingBack(let rollback) = migration.phase, rollback.acknowledgedAt == nil {
-            return routers.allSatisfy { ($0.revision ?? 0) >= rollback.revision } ? [.rollbackAcknowledged] : []
+            let concerned = routers.filter { router in
+                rollback.parts.contains { $0.environment == router.environment }
+            }
+            return concerned.allSatisfy { ($0.revision ?? 0) >= rollback.revision } ? [.rollbackAcknowledged] : []
         }
         guard let step = migration.phase.step, step.progress == .shifting else { return [] }
         let environment = plan.stage(at: step.position).environment

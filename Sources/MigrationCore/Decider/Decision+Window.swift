@@ -4,15 +4,17 @@ extension Decision {
         try requireFits(window)
         let judgement = judge(window)
         let judged = Event.windowJudged(judgement: judgement)
-        if case .rollingBack(let rollback) = migration.phase {
-            return [judged] + confirm(rollback, judgement)
-        }
         let outcomes = outcomes(judgement)
+        let stage = judgement.stage ?? 0
         let silent = outcomes.indices.filter { outcomes[$0].noData }.map {
-            Event.noDataDetected(trigger: $0, k: window.k)
+            Event.noDataDetected(stage: stage, number: $0, k: window.k)
         }
-        if let firing = outcomes.indices.first(where: { outcomes[$0].fires }) {
-            return [judged] + silent + fire(firing, window.k, outcomes[firing].streak)
+        let firing = outcomes.indices.filter { outcomes[$0].fires && isNews(of: plan.guards(at: stage)[$0], stage) }
+        if !firing.isEmpty {
+            return [judged] + silent + fire(firing.map { ($0, outcomes[$0].streak) }, stage, window.k)
+        }
+        if case .rollingBack(let rollback) = migration.phase {
+            return [judged] + silent + confirm(rollback, judgement)
         }
         return [judged] + silent + advance(after: judgement)
     }
@@ -36,136 +38,69 @@ extension Decision {
         }
     }
 
-    private func judge(_ window: Window) -> Judgement {
-        let observed = plan.environments.compactMap { observe($0, window) }
-        guard let name = migration.guardedEnvironment else {
-            return Judgement(k: window.k, criteria: [], triggers: [], run: 0, observed: observed)
-        }
-        let environment = window.environments.first { $0.environment == name }
-        let candidate = environment?.total(.candidate) ?? Counts()
-        let legacy = environment?.total(.legacy) ?? Counts()
-        let isWhole =
-            observed.first { $0.environment == name }.map { $0.reported >= $0.expected && $0.expected > 0 } ?? false
-        let criteria = plan.criteria.map { criterion in
-            let measured = criterion.condition.metric.measure(candidate)
-            let verdict = criterion.judge(measured)
-            return Judged(
-                verdict: isWhole ? verdict : .missing,
-                candidate: measured,
-                legacy: criterion.condition.metric.measure(legacy)
-            )
-        }
-        let triggers = zip(plan.triggers, migration.streaks).map { trigger, streak in
-            let measured = trigger.condition.metric.measure(candidate)
-            var verdict = trigger.judge(measured)
-            // What some of the routers saw can convict, and cannot acquit.
-            if !isWhole, verdict == .pass { verdict = .missing }
-            let next = streak.after(verdict, k: window.k, trigger: trigger, window: plan.window)
-            return JudgedTrigger(verdict: verdict, candidate: measured, streak: next.streak)
-        }
-        return Judgement(
-            k: window.k,
-            criteria: criteria,
-            triggers: triggers,
-            run: run(after: criteria, isWhole: isWhole, k: window.k),
-            observed: observed
-        )
-    }
-
-    private func observe(_ environment: String, _ window: Window) -> Observed? {
-        let expected = migration.routers(in: environment)
-        guard !expected.isEmpty else { return nil }
-        let seen = window.environments.first { $0.environment == environment }
-        let reported = expected.filter { seen?.routers.contains($0.name) ?? false }
-        let shares = (seen?.services ?? plan.services.map { _ in ServiceWindow() }).map {
-            Measurement(value: $0.candidate.requests, of: $0.candidate.requests + $0.legacy.requests)
-        }
-        return Observed(environment: environment, reported: reported.count, expected: expected.count, shares: shares)
-    }
-
-    /// Windows passed in a row; one that fails, or is not whole, begins the bake again.
-    private func run(after criteria: [Judged], isWhole: Bool, k: Int64) -> Int {
-        guard let bake = migration.phase.step?.bake, k >= bake.firstWindow else { return 0 }
-        return isWhole && criteria.allSatisfy { $0.verdict == .pass } ? bake.run + 1 : 0
-    }
-
-    /// What each trigger's window did, worked out again from the judgement's own verdicts.
+    /// What each guard's window did, worked out again from the judgement's own verdicts.
     private func outcomes(_ judgement: Judgement) -> [Streak.Outcome] {
-        judgement.triggers.indices.map { index in
-            migration.streaks[index].after(
-                judgement.triggers[index].verdict,
-                k: judgement.k,
-                trigger: plan.triggers[index],
-                window: plan.window
-            )
+        guard let stage = judgement.stage else { return [] }
+        return zip(zip(judgement.triggers, migration.guards), plan.guards(at: stage)).map { pair, guarded in
+            pair.1.streak.after(pair.0.verdict, k: judgement.k, trigger: guarded.trigger, window: plan.window)
         }
     }
 
-    private func fire(_ index: Int, _ k: Int64, _ streak: Streak) -> [Event] {
-        let onset = plan.clock.start(of: streak.onset ?? k)
+    /// Whether a guard that fires would take back anything that is not on its way back already.
+    private func isNews(of guarded: Guard, _ stage: Int) -> Bool {
+        guard let under = migration.phase.rollback else { return true }
+        let wanted = parts(of: guarded, stage)
+        return !wanted.allSatisfy { part in
+            under.parts.contains {
+                $0.environment == part.environment && Set(part.services).isSubset(of: $0.services)
+            }
+        }
+    }
+
+    private func parts(of guarded: Guard, _ stage: Int) -> [Rollback.Part] {
+        switch guarded.trigger.scope {
+        case .all: wholeParts
+        case .stage: [Rollback.Part(environment: plan.stages[stage].environment, services: plan.stages[stage].services)]
+        case .service:
+            guarded.service.map { service in
+                plan.environments.map { Rollback.Part(environment: $0, services: [service]) }
+            } ?? wholeParts
+        }
+    }
+
+    /// All that fire in one window go back together, as far as the widest of them says.
+    private func fire(_ firing: [(Int, Streak)], _ stage: Int, _ k: Int64) -> [Event] {
         let due = plan.clock.end(of: k) + plan.grace
-        let fired = Event.triggerFired(trigger: index, k: k, onset: onset, due: due)
-        return [fired] + rollBack(.trigger(index: index), .rolledBack, onset: onset, detectedAt: due)
+        let guards = plan.guards(at: stage)
+        let fired = firing.map { number, streak in
+            Event.triggerFired(
+                stage: stage,
+                number: number,
+                k: k,
+                onset: plan.clock.start(of: streak.onset ?? k),
+                due: due
+            )
+        }
+        let onset = firing.map { plan.clock.start(of: $0.1.onset ?? k) }.min()
+        let parts = merged(
+            firing.flatMap { self.parts(of: guards[$0.0], stage) } + (migration.phase.rollback?.parts ?? [])
+        )
+        let first = guards[firing[0].0]
+        let cause = Rollback.Cause.trigger(stage: stage, index: first.index, service: first.service)
+        return fired + rollBack(cause, .rolledBack, parts, onset: onset, detectedAt: due)
     }
 
     private func confirm(_ rollback: Rollback, _ judgement: Judgement) -> [Event] {
-        guard let acknowledgedAt = rollback.acknowledgedAt, plan.clock.start(of: judgement.k) >= acknowledgedAt,
-            judgement.observed.allSatisfy({ $0.reported == $0.expected && $0.shares.allSatisfy { $0.value == 0 } })
+        guard let acknowledgedAt = rollback.acknowledgedAt, plan.clock.start(of: judgement.k) >= acknowledgedAt
         else { return [] }
-        return [.rollbackConfirmed(k: judgement.k, at: plan.clock.end(of: judgement.k))]
-    }
-
-    private func advance(after judgement: Judgement) -> [Event] {
-        switch migration.phase {
-        case .running(var step):
-            switch step.progress {
-            case .shifting: return []
-            case .baking(let first, _): step.progress = .baking(firstWindow: first, run: judgement.run)
-            case .awaitingApproval(let first, _, let since):
-                step.progress = .awaitingApproval(firstWindow: first, run: judgement.run, since: since)
+        let isSeen = rollback.parts.allSatisfy { part in
+            guard let seen = judgement.observed.first(where: { $0.environment == part.environment }) else {
+                // No router was ever there, so no request was.
+                return migration.routers(in: part.environment).isEmpty
             }
-            return hasBaked(step) ? passOrAwait(step) : []
-        case .watching(let watch):
-            return endWatch(watch, judgement)
-        case .planned, .halted, .rollingBack, .rolledBack, .completed, .abandoned:
-            return []
+            return seen.isWhole && part.services.allSatisfy { seen.shares[$0].value == 0 }
         }
-    }
-
-    /// Whether a step has passed for as long as its stage asks, at the weight that the plan asks, with every flag on.
-    func hasBaked(_ step: Step) -> Bool {
-        guard let bake = step.bake, isAsPlanned(step.position) else { return false }
-        return bake.run >= max(1, plan.stage(at: step.position).bake.windows(of: plan.window))
-    }
-
-    /// Whether every service has the weight of the step, none set otherwise by hand and no flag off.
-    func isAsPlanned(_ position: Position) -> Bool {
-        let weight = plan.weight(at: position)
-        let traffic = migration.traffic(in: plan.stage(at: position).environment)
-        return traffic?.effective.allSatisfy { $0 == weight } ?? false
-    }
-
-    private func passOrAwait(_ step: Step) -> [Event] {
-        guard let next = plan.next(after: step.position) else { return pass(step.position, skipped: false) }
-        guard migration.approvals(of: next).count < plan.approvalsNeeded(before: next) else {
-            return pass(step.position, skipped: false)
-        }
-        if case .awaitingApproval = step.progress { return [] }
-        return [.approvalAwaited]
-    }
-
-    /// A watch ends on a window that was wholly seen, with nothing missing, no trigger on its way and no flag off.
-    private func endWatch(_ watch: Watch, _ judgement: Judgement) -> [Event] {
-        let isQuiet = judgement.triggers.allSatisfy {
-            $0.streak.breaches == 0 && $0.verdict != .missing && $0.verdict != .error
-        }
-        let isSeen = judgement.observed.contains {
-            $0.environment == migration.guardedEnvironment && $0.reported == $0.expected
-        }
-        guard plan.clock.end(of: judgement.k) >= watch.until, isQuiet, isSeen, migration.flags.allSatisfy({ $0 }) else {
-            return []
-        }
-        return [.completed]
+        return isSeen ? [.rollbackConfirmed(k: judgement.k, at: plan.clock.end(of: judgement.k))] : []
     }
 
     /// Measurements that came after their window's seal are kept, and change no verdict.

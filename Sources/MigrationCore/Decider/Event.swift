@@ -4,8 +4,12 @@ package enum Event: Hashable, Codable, Sendable {
     /// Windows are judged from `firstWindow` on.
     case started(firstWindow: Int64)
     case stepEntered(position: Position)
-    /// The weights of one environment's services, in the plan's order, flags not yet applied. `revision` is the commit's version.
-    case weightsSet(environment: String, weights: [Weight], revision: Int64)
+    /// The baseline is measured from `firstWindow` on, before the first step.
+    case recordingStarted(firstWindow: Int64)
+    case baselineRecorded(baselines: [Baseline])
+    /// The weights of one environment's services, in the plan's order, flags not yet applied, and what the plan asks for beside them.
+    /// `revision` is the commit's version.
+    case weightsSet(environment: String, weights: [Weight], planned: [Weight], revision: Int64)
     case flagSet(service: Int, enabled: Bool, revision: Int64)
     case routerRegistered(router: String, environment: String)
     case routerRetired(router: String)
@@ -14,9 +18,13 @@ package enum Event: Hashable, Codable, Sendable {
     case stepAcknowledged(firstWindow: Int64)
     case windowJudged(judgement: Judgement)
     case signalLate(k: Int64, router: String, requests: Int)
-    case noDataDetected(trigger: Int, k: Int64)
-    /// `due` is when the firing window could first be judged.
-    case triggerFired(trigger: Int, k: Int64, onset: Timestamp, due: Timestamp)
+    /// By its number among the guards of the stage.
+    case noDataDetected(stage: Int, number: Int, k: Int64)
+    /// By its number among the guards of the stage; `due` is when the firing window could first be judged.
+    case triggerFired(stage: Int, number: Int, k: Int64, onset: Timestamp, due: Timestamp)
+    /// The step has baked: its checks are asked for.
+    case checksStarted
+    case checkReported(result: CheckResult)
     case approvalRecorded(position: Position, by: String)
     case approvalAwaited
     case stepPassed(position: Position, skipped: Bool)

@@ -14,6 +14,8 @@ package struct Refusal: Error, Hashable, Codable, Sendable {
         case unknownName
         /// The command is about a step that is no longer, or not yet, the one in question.
         case stale
+        /// Whoever gives the command may not.
+        case notAllowed
         /// The same person has already given what is asked of several.
         case notDistinct
         /// A rule that comes first stands in the way.

@@ -1,30 +1,83 @@
-/// A comparison of a metric with a threshold; it holds when the metric lies strictly beyond the threshold on the named side.
+/// A statement about a metric of the candidate.
 package struct Condition: Hashable, Codable, Sendable {
     package enum Side: String, Hashable, Codable, Sendable {
         case above = ">"
         case below = "<"
     }
 
+    package enum Test: Hashable, Codable, Sendable {
+        /// Strictly beyond a threshold in the metric's unit.
+        case threshold(side: Side, value: Int)
+        /// Better than the recorded baseline by millionths of it.
+        case improved(by: Int)
+        /// Against legacy by evidence: a factor and the false alarms that are borne, both in millionths.
+        case compared(factor: Int, alpha: Int)
+        /// Against legacy by ranks of the windows of the last time; alpha in millionths.
+        case ranked(alpha: Int, over: TimeSpan)
+        /// How fast an objective's error budget is spent, over both times; the objective in millionths, the rate in thousandths.
+        case burning(rate: Int, long: TimeSpan, short: TimeSpan, objective: Int)
+    }
+
     package var metric: Metric
-    package var side: Side
-    /// Parts per million of a ratio (20 000 is 2 %), or microseconds of a latency.
-    package var threshold: Int
+    package var test: Test
+
+    package init(metric: Metric, test: Test) {
+        self.metric = metric
+        self.test = test
+    }
 
     package init(metric: Metric, side: Side, threshold: Int) {
-        self.metric = metric
-        self.side = side
-        self.threshold = threshold
+        self.init(metric: metric, test: .threshold(side: side, value: threshold))
+    }
+
+    /// Whether it is judged by evidence against legacy.
+    package var isCompared: Bool {
+        if case .compared = test { return true }
+        return false
+    }
+
+    /// Whether it is judged by many windows together.
+    package var isCumulative: Bool {
+        switch test {
+        case .threshold, .improved: false
+        case .compared, .ranked, .burning: true
+        }
     }
 }
 
-extension Condition: CustomStringConvertible {
-    package var description: String { "\(metric.rawValue) \(side.rawValue) \(Self.text(threshold, metric.unit))" }
-
-    /// A threshold as people write it: `2%`, `45s`.
+extension Condition {
+    /// A threshold as people write it: `2%`, `45s`, `3.5/s`.
     package static func text(_ threshold: Int, _ unit: Metric.Unit) -> String {
         switch unit {
         case .ratio: Decimals.text(threshold, scale: 10_000) + "%"
         case .time: TimeSpan(rawValue: Int64(threshold)).description
+        case .rate: Decimals.text(threshold, scale: 1_000) + "/s"
+        case .number: Decimals.text(threshold, scale: 1_000_000)
+        }
+    }
+
+    /// As a plan writes it among its criteria, or among its triggers.
+    package func text(asTrigger: Bool) -> String {
+        let worse = asTrigger ? "worse than legacy by" : "no worse than legacy by"
+        switch test {
+        case .threshold(let side, let value):
+            return "\(metric.name) \(side.rawValue) \(Self.text(value, metric.unit))"
+        case .improved(let by): return "\(metric.name) improved by \(Self.text(by, .ratio)) on baseline"
+        case .compared(let factor, _): return "\(metric.name) \(worse) \(Decimals.text(factor, scale: 1_000_000))x"
+        case .ranked: return "\(metric.name) \(worse) mann-whitney"
+        case .burning(let rate, let long, let short, _):
+            return "\(metric.name) burn rate > \(Decimals.text(rate, scale: 1_000)) over \(long)/\(short)"
+        }
+    }
+
+    /// The settings in brackets that belong to the test itself.
+    package var settings: [String] {
+        func confidence(_ alpha: Int) -> String { "confidence \(Self.text(1_000_000 - alpha, .ratio))" }
+        switch test {
+        case .threshold, .improved: return []
+        case .compared(_, let alpha): return [confidence(alpha)]
+        case .ranked(let alpha, let over): return [confidence(alpha), "over \(over)"]
+        case .burning(_, _, _, let objective): return ["objective \(Self.text(objective, .ratio))"]
         }
     }
 }
@@ -41,57 +94,6 @@ package struct Criterion: Hashable, Codable, Sendable {
     }
 }
 
-/// "Condition for duration": what rolls back (2-analysis.md).
-package struct Trigger: Hashable, Codable, Sendable {
-    /// What a missing window does to the streak.
-    package enum Missing: String, Hashable, Codable, Sendable, CaseIterable { case hold, breach, pass }
-
-    package var condition: Condition
-    /// D: the condition must have held for ⌈D / w⌉ windows.
-    package var duration: TimeSpan
-    /// T_out, in the condition's unit: at it or inside it a window passes.
-    package var exit: Int
-    /// How much gray and missing time a streak survives.
-    package var maxGap: TimeSpan
-    /// After how much missing time in a row the absence of data is reported; nil never.
-    package var noData: TimeSpan?
-    package var minimum: Int
-    package var missing: Missing
-
-    package init(
-        condition: Condition,
-        duration: TimeSpan,
-        exit: Int,
-        maxGap: TimeSpan,
-        noData: TimeSpan?,
-        minimum: Int = 1,
-        missing: Missing = .hold
-    ) {
-        self.condition = condition
-        self.duration = duration
-        self.exit = exit
-        self.maxGap = maxGap
-        self.noData = noData
-        self.minimum = minimum
-        self.missing = missing
-    }
-
-    /// How many breaching windows fire the trigger: max(1, ⌈D / w⌉).
-    package func need(window: TimeSpan) -> Int { max(1, duration.windows(of: window)) }
-
-    /// T_out where the plan names none: 80 % of the way from the healthy end to T_in.
-    ///
-    /// The healthy end is 0 for a condition that breaches above, and 100 % for a ratio that breaches below; a latency that
-    /// breaches below has no healthy end, so its exit lies a quarter above.
-    package static func defaultExit(_ condition: Condition) -> Int {
-        switch (condition.side, condition.metric.unit) {
-        case (.above, _): condition.threshold * 4 / 5
-        case (.below, .ratio): 1_000_000 - (1_000_000 - condition.threshold) * 4 / 5
-        case (.below, .time): condition.threshold * 5 / 4
-        }
-    }
-}
-
-extension Trigger: CustomStringConvertible {
-    package var description: String { "\(condition) for \(duration)" }
+extension Criterion: CustomStringConvertible {
+    package var description: String { condition.text(asTrigger: false) }
 }

@@ -9,11 +9,17 @@ package struct Plan: Hashable, Codable, Sendable {
     package var window: TimeSpan
     /// How long after its end a window stays open for late measurements.
     package var grace: TimeSpan
+    /// For how long legacy is measured before the first step; nil for no baseline.
+    package var baseline: TimeSpan?
+    package var sources: [Source]
+    package var checks: [Check]
+    /// In the order in which they are carried out.
     package var stages: [Stage]
     /// What every step must show before it may advance.
     package var criteria: [Criterion]
     /// What takes the traffic back to legacy.
     package var triggers: [Trigger]
+    package var freezes: [Freeze]
     /// How long the triggers go on after 100 %, with legacy kept warm.
     package var watch: TimeSpan
     /// How long the whole migration may take.
@@ -27,9 +33,13 @@ package struct Plan: Hashable, Codable, Sendable {
         stickyBy: [StickyKey],
         window: TimeSpan,
         grace: TimeSpan,
+        baseline: TimeSpan? = nil,
+        sources: [Source] = [],
+        checks: [Check] = [],
         stages: [Stage],
         criteria: [Criterion],
         triggers: [Trigger],
+        freezes: [Freeze] = [],
         watch: TimeSpan,
         expires: TimeSpan,
         rollbackLimit: TimeSpan
@@ -39,9 +49,13 @@ package struct Plan: Hashable, Codable, Sendable {
         self.stickyBy = stickyBy
         self.window = window
         self.grace = grace
+        self.baseline = baseline
+        self.sources = sources
+        self.checks = checks
         self.stages = stages
         self.criteria = criteria
         self.triggers = triggers
+        self.freezes = freezes
         self.watch = watch
         self.expires = expires
         self.rollbackLimit = rollbackLimit
@@ -70,10 +84,49 @@ extension Plan {
         return Position(stage: position.stage + 1, step: 0)
     }
 
-    /// How many different people must approve before the step at this position may begin.
-    package func approvalsNeeded(before position: Position) -> Int {
-        guard let approval = stage(at: position).approval, approval.before == weight(at: position) else { return 0 }
-        return approval.by
+    /// The people's gate before the step at this position.
+    package func approval(before position: Position) -> Approval? {
+        stage(at: position).approvals.first { $0.before == weight(at: position) }
+    }
+
+    /// What a step of the stage must show.
+    package func criteria(at stage: Int) -> [Criterion] { stages[stage].criteria ?? criteria }
+
+    /// What guards the stage.
+    package func triggers(at stage: Int) -> [Trigger] { stages[stage].triggers ?? triggers }
+
+    /// The stage's triggers as they are judged: one that takes back a single service is judged for each one that its environment has.
+    package func guards(at stage: Int) -> [Guard] {
+        let environment = stages[stage].environment
+        let moved = Set(stages.filter { $0.environment == environment }.flatMap(\.services)).sorted()
+        return triggers(at: stage).enumerated().flatMap { index, trigger in
+            trigger.scope == .service
+                ? moved.map { Guard(index: index, trigger: trigger, service: $0) }
+                : [Guard(index: index, trigger: trigger, service: nil)]
+        }
+    }
+
+    /// What a guard watches, in words.
+    package func words(_ guarded: Guard) -> String {
+        guarded.service.map { "\(services[$0].name): \(guarded.trigger)" } ?? guarded.trigger.description
+    }
+
+    /// Whether nothing may advance at the moment.
+    package func isFrozen(at moment: Timestamp) -> Bool { freezes.contains { $0.contains(moment) } }
+}
+
+/// A trigger on watch over one service, or over all of them together.
+package struct Guard: Hashable, Sendable {
+    /// The trigger's place among the stage's triggers.
+    package var index: Int
+    package var trigger: Trigger
+    /// The service's place in the plan.
+    package var service: Int?
+
+    package init(index: Int, trigger: Trigger, service: Int?) {
+        self.index = index
+        self.trigger = trigger
+        self.service = service
     }
 }
 

@@ -1,34 +1,47 @@
-/// An ordered list of weights in one environment.
+/// An ordered list of weights for some services in one environment.
 package struct Stage: Hashable, Codable, Sendable {
     package var name: String
     package var environment: String
+    /// The services that it moves, as their places in the plan, rising; never empty in a checked plan.
+    package var services: [Int]
     /// The weights, in the order in which they are set; never empty in a checked plan.
     package var steps: [Weight]
     /// How long every window of a step must have passed, without a break, before the step is done.
     package var bake: TimeSpan
-    package var approval: Approval?
+    package var approvals: [Approval]
+    /// The checks of each of its steps, as their places in the plan.
+    package var checks: [Int]
+    /// In place of the plan's own, where it is not nil.
+    package var criteria: [Criterion]?
+    package var triggers: [Trigger]?
+    /// How long a step may take from its beginning, or from the last resume; nil for as long as the migration may.
+    package var limit: TimeSpan?
+    /// What happens then.
+    package var then: GateAction
 
-    package init(name: String, environment: String, steps: [Weight], bake: TimeSpan, approval: Approval? = nil) {
+    package init(
+        name: String,
+        environment: String,
+        services: [Int],
+        steps: [Weight],
+        bake: TimeSpan,
+        approvals: [Approval] = [],
+        checks: [Int] = [],
+        criteria: [Criterion]? = nil,
+        triggers: [Trigger]? = nil,
+        limit: TimeSpan? = nil,
+        then: GateAction = .halt
+    ) {
         self.name = name
         self.environment = environment
+        self.services = services
         self.steps = steps
         self.bake = bake
-        self.approval = approval
-    }
-}
-
-/// A gate before one step that only people open.
-package struct Approval: Hashable, Codable, Sendable {
-    /// The weight that may not begin without it.
-    package var before: Weight
-    /// How many different people.
-    package var by: Int
-    /// How long the gate may stand closed; then the migration halts.
-    package var timeout: TimeSpan
-
-    package init(before: Weight, by: Int, timeout: TimeSpan) {
-        self.before = before
-        self.by = by
-        self.timeout = timeout
+        self.approvals = approvals
+        self.checks = checks
+        self.criteria = criteria
+        self.triggers = triggers
+        self.limit = limit
+        self.then = then
     }
 }

@@ -14,15 +14,16 @@ package struct Counts: Hashable, Sendable {
 
     package init() {}
 
+    /// Wraps: a sum beyond all measure is implausible, and no measurement.
     package static func + (left: Counts, right: Counts) -> Counts {
         var sum = left
-        sum.requests += right.requests
-        sum.errors += right.errors
-        sum.timeouts += right.timeouts
-        sum.cacheHits += right.cacheHits
-        sum.cacheMisses += right.cacheMisses
-        sum.probesUp += right.probesUp
-        sum.probesDown += right.probesDown
+        sum.requests &+= right.requests
+        sum.errors &+= right.errors
+        sum.timeouts &+= right.timeouts
+        sum.cacheHits &+= right.cacheHits
+        sum.cacheMisses &+= right.cacheMisses
+        sum.probesUp &+= right.probesUp
+        sum.probesDown &+= right.probesDown
         sum.latency = left.latency + right.latency
         return sum
     }

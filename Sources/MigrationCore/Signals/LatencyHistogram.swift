@@ -45,6 +45,17 @@ package struct LatencyHistogram: Hashable, Sendable {
         return buckets.last?.micros
     }
 
+    /// The mean of the samples in microseconds, each counted at its bucket's highest value; nil without samples.
+    package var mean: Int? {
+        let total = count
+        guard total > 0 else { return nil }
+        let sum = buckets.reduce(Int128(0)) { $0 + Int128($1.micros) * Int128($1.count) }
+        return Int(clamping: sum / Int128(total))
+    }
+
+    /// How many samples are longer than a limit, in microseconds.
+    package func count(above limit: Int) -> Int { buckets.reduce(0) { $1.micros > limit ? $0 + $1.count : $0 } }
+
     package static func + (left: LatencyHistogram, right: LatencyHistogram) -> LatencyHistogram {
         if left.buckets.isEmpty { return right }
         if right.buckets.isEmpty { return left }

@@ -3,115 +3,85 @@ package enum Verdict: String, Hashable, Codable, Sendable {
     case breach, gray, pass, missing, error
 }
 
-/// A measured value with what it was measured on: `value` of `of` for a ratio; microseconds and the number of samples for a latency.
-package struct Measurement: Hashable, Codable, Sendable {
-    package var value: Int
-    package var of: Int
-
-    package init(value: Int, of: Int) {
-        self.value = value
-        self.of = of
-    }
-}
-
-extension Metric {
-    /// The metric of one implementation's counts; nil when there is nothing to measure or the counts cannot be true.
-    package func measure(_ counts: Counts) -> Measurement? {
-        guard counts.isPlausible else { return nil }
-        if let permille {
-            return counts.latency.quantile(permille: permille).map { Measurement(value: $0, of: counts.latency.count) }
-        }
-        let (part, whole) = ratio(counts)
-        return whole > 0 && part <= whole ? Measurement(value: part, of: whole) : nil
-    }
-
-    private func ratio(_ counts: Counts) -> (Int, Int) {
-        switch self {
-        case .errorRate: (counts.errors, counts.requests)
-        case .timeoutRate: (counts.timeouts, counts.requests)
-        case .cacheHitRate: (counts.cacheHits, counts.cacheHits + counts.cacheMisses)
-        case .availability: (counts.probesUp, counts.probesUp + counts.probesDown)
-        case .latencyP50, .latencyP90, .latencyP95, .latencyP99: (0, 0)
-        }
-    }
-
-    /// Compares a measurement with a threshold exactly, in whole numbers: negative below, 0 equal, positive above.
-    func compare(_ measurement: Measurement, _ threshold: Int) -> Int {
-        switch unit {
-        case .time: order(measurement.value, threshold)
-        case .ratio: order(measurement.value * 1_000_000, threshold * measurement.of)
-        }
-    }
-
-    private func order(_ left: Int, _ right: Int) -> Int { left == right ? 0 : left < right ? -1 : 1 }
-}
-
-extension Metric {
-    /// Whether a high value is the bad one.
-    package var isBadWhenHigh: Bool {
-        switch self {
-        case .errorRate, .timeoutRate, .latencyP50, .latencyP90, .latencyP95, .latencyP99: true
-        case .cacheHitRate, .availability: false
-        }
-    }
-
-    /// One window's numbers for a comparison of bad shares; nil for a latency, and for counts that cannot be true.
-    package func evidence(_ window: ServiceWindow) -> EProcess.Evidence? {
-        guard unit == .ratio, window.candidate.isPlausible, window.legacy.isPlausible else { return nil }
-        let candidate = ratio(window.candidate), legacy = ratio(window.legacy)
-        return EProcess.Evidence(
-            candidate: candidate.1,
-            legacy: legacy.1,
-            candidateBad: isBadWhenHigh ? candidate.0 : candidate.1 - candidate.0,
-            legacyBad: isBadWhenHigh ? legacy.0 : legacy.1 - legacy.0
-        )
-    }
-}
-
-extension Measurement {
-    /// As a fraction of 1, or in seconds.
-    package func number(_ unit: Metric.Unit) -> Double {
-        switch unit {
-        case .ratio: Double(value) / Double(max(1, of))
-        case .time: Double(value) / 1_000_000
-        }
-    }
-}
-
-extension Metric {
-    /// Whether a threshold is one that can be compared without overflow: 0…100 % of a ratio, 0…10 years of a latency.
-    package func accepts(threshold: Int) -> Bool {
-        switch unit {
-        case .ratio: (0...1_000_000).contains(threshold)
-        case .time: (0...Int(TimeSpan.days(3_660).rawValue)).contains(threshold)
-        }
-    }
+/// What a condition is judged by.
+struct Sight {
+    var candidate: Sample
+    var legacy: Sample
+    /// Legacy's value of the metric before the migration.
+    var baseline: Measurement?
+    var k: Int64
+    var window: TimeSpan
+    /// How many comparisons stand beside each other: they share the false alarms that are borne.
+    var comparisons = 1
 }
 
 extension Condition {
-    /// Whether the measurement lies strictly beyond the given threshold on the condition's side.
-    func isBeyond(_ measurement: Measurement, _ threshold: Int) -> Bool {
-        let order = metric.compare(measurement, threshold)
-        switch side {
-        case .above: return order > 0
-        case .below: return order < 0
+    /// One window's verdict with its evidence; the streak is not touched.
+    ///
+    /// - Parameters:
+    ///   - sight: what was seen.
+    ///   - minimum: fewer samples than this are missing data.
+    ///   - exit: T_out of a trigger's threshold; nil for a criterion, which has no gray.
+    ///   - direction: which way a comparison looks.
+    ///   - running: what the windows before have left.
+    func judge(_ sight: Sight, minimum: Int, exit: Int?, direction: EProcess.Direction, running: Running) -> Judged {
+        let candidate = metric.measure(sight.candidate)
+        var judged = Judged(verdict: .missing, candidate: candidate, legacy: metric.measure(sight.legacy))
+        judged.streak = running.streak
+        if case .compared(let factor, _) = test {
+            let process = running.process ?? EProcess(direction)
+            let evidence = metric.evidence(candidate: candidate, legacy: judged.legacy)
+            judged.process = evidence.map { process.after($0, factor: factor, direction: direction) } ?? process
         }
+        let next = running.adding(judged, of: self, k: sight.k, window: sight.window)
+        judged.figure = next.figure(of: self, k: sight.k, window: sight.window)
+        guard let candidate, metric.samples(candidate).map({ $0 >= minimum }) ?? true else {
+            if metric.hasFailed(sight.candidate) { judged.verdict = .error }
+            return judged
+        }
+        switch test {
+        case .threshold(let side, let value):
+            judged.verdict = verdict(candidate, side, value, exit, isGuard: direction == .worse)
+        case .improved(let by):
+            judged.verdict =
+                sight.baseline.map { metric.isImproved(candidate, on: $0, by: by) ? .pass : .breach } ?? .missing
+        case .compared(_, let alpha):
+            let exceeds = judged.process?.exceeds(alpha: max(1, alpha / max(1, sight.comparisons))) ?? false
+            judged.verdict = direction == .worse ? (exceeds ? .breach : .pass) : (exceeds ? .pass : .gray)
+        case .ranked(let alpha, _):
+            guard case .ranks(let p, _) = judged.figure else { return judged }
+            judged.verdict = p < alpha * 1_000 ? .breach : .pass
+        case .burning(let rate, _, _, _):
+            guard case .burn(let long, let short) = judged.figure else { return judged }
+            judged.verdict = long > rate && short > rate ? .breach : .pass
+        }
+        return judged
+    }
+
+    private func verdict(_ measured: Measurement, _ side: Side, _ value: Int, _ exit: Int?, isGuard: Bool) -> Verdict {
+        let isBeyond = isBeyond(measured, side, value)
+        guard isGuard else { return isBeyond ? .pass : .breach }
+        if isBeyond { return .breach }
+        return exit.map { self.isBeyond(measured, side, $0) } ?? false ? .gray : .pass
+    }
+
+    /// Whether the measurement lies strictly beyond the threshold on the side.
+    private func isBeyond(_ measurement: Measurement, _ side: Side, _ threshold: Int) -> Bool {
+        let order = metric.compare(measurement, threshold)
+        return side == .above ? order > 0 : order < 0
     }
 }
 
 extension Trigger {
-    /// One window's verdict on the trigger's condition.
-    package func judge(_ measurement: Measurement?) -> Verdict {
-        guard let measurement, measurement.of >= minimum else { return .missing }
-        if condition.isBeyond(measurement, condition.threshold) { return .breach }
-        return condition.isBeyond(measurement, exit) ? .gray : .pass
-    }
-}
-
-extension Criterion {
-    /// One window's verdict on the criterion: pass only when the condition strictly holds on enough samples.
-    package func judge(_ measurement: Measurement?) -> Verdict {
-        guard let measurement, measurement.of >= minimum else { return .missing }
-        return condition.isBeyond(measurement, condition.threshold) ? .pass : .breach
+    /// One window's verdict on the trigger's condition alone.
+    package func judge(_ sample: Sample) -> Verdict {
+        let sight = Sight(
+            candidate: sample,
+            legacy: Sample(Counts(), .legacy, span: sample.span),
+            baseline: nil,
+            k: 0,
+            window: sample.span
+        )
+        return condition.judge(sight, minimum: minimum, exit: exit, direction: .worse, running: Running()).verdict
     }
 }

@@ -17,16 +17,26 @@ package struct EnvironmentWindow: Hashable, Codable, Sendable {
     package var routers: [String]
     /// In the order of the plan's services.
     package var services: [ServiceWindow]
+    /// What the plan's sources said, by their names; nil for none.
+    package var readings: [String: Reading]?
 
-    package init(environment: String, routers: [String], services: [ServiceWindow]) {
+    package init(
+        environment: String,
+        routers: [String],
+        services: [ServiceWindow],
+        readings: [String: Reading]? = nil
+    ) {
         self.environment = environment
         self.routers = routers
         self.services = services
+        self.readings = readings
     }
 
-    /// What an implementation did over all services.
-    package func total(_ implementation: Implementation) -> Counts {
-        services.reduce(Counts()) { $0 + $1[implementation] }
+    /// What an implementation did over some services.
+    package func total(_ implementation: Implementation, _ services: [Int]) -> Counts {
+        services.reduce(Counts()) {
+            self.services.indices.contains($1) ? $0 + self.services[$1][implementation] : $0
+        }
     }
 }
 
@@ -49,5 +59,46 @@ package struct ServiceWindow: Hashable, Codable, Sendable {
 
     package static func + (left: ServiceWindow, right: ServiceWindow) -> ServiceWindow {
         ServiceWindow(legacy: left.legacy + right.legacy, candidate: left.candidate + right.candidate)
+    }
+}
+
+/// What one source said of one window.
+package struct Reading: Hashable, Codable, Sendable {
+    package var candidate: Measurement?
+    package var legacy: Measurement?
+    /// It could not be asked, or did not answer in time, or answered nonsense.
+    package var isFailed: Bool
+
+    package init(candidate: Measurement?, legacy: Measurement?, isFailed: Bool = false) {
+        self.candidate = candidate
+        self.legacy = legacy
+        self.isFailed = isFailed
+    }
+
+    package subscript(implementation: Implementation) -> Measurement? {
+        switch implementation {
+        case .legacy: legacy
+        case .candidate: candidate
+        }
+    }
+}
+
+/// Everything that one implementation showed in one window, over the services that are judged together.
+package struct Sample: Hashable, Sendable {
+    package var counts: Counts
+    package var readings: [String: Reading]
+    package var implementation: Implementation
+    package var span: TimeSpan
+
+    package init(
+        _ counts: Counts,
+        _ implementation: Implementation = .candidate,
+        span: TimeSpan,
+        readings: [String: Reading] = [:]
+    ) {
+        self.counts = counts
+        self.readings = readings
+        self.implementation = implementation
+        self.span = span
     }
 }

@@ -19,8 +19,13 @@ extension Migration {
         switch event {
         case .planned, .rollbackAlreadyUnderWay, .signalLate, .noDataDetected, .triggerFired, .overrideRefused: break
         case .started(let firstWindow), .restarted(let firstWindow): begin(firstWindow)
+        case .recordingStarted(let firstWindow): beginRecording(firstWindow, commit.decidedAt)
+        case .baselineRecorded(let baselines):
+            self.baselines = baselines
+            recording = []
         case .stepEntered(let position): enter(position, commit.decidedAt)
-        case .weightsSet(let environment, let weights, let revision): set(weights, environment, revision)
+        case .weightsSet(let environment, let weights, let planned, let revision):
+            set(weights, planned, environment, revision)
         case .flagSet(let service, let enabled, let revision): setFlag(service, enabled, revision)
         case .routerRegistered(let name, let environment): register(Router(name: name, environment: environment))
         case .routerRetired(let name): routers.removeAll { $0.name == name }
@@ -29,6 +34,10 @@ extension Migration {
         case .windowJudged(let judgement): judge(judgement)
         case .approvalRecorded(let position, let by):
             approvals.append(GivenApproval(position: position, by: by, at: commit.decidedAt))
+        case .checksStarted: beginChecks(commit.decidedAt)
+        case .checkReported(let result):
+            checks.removeAll { $0.check == result.check }
+            checks.append(result)
         case .approvalAwaited: awaitApproval(commit.decidedAt)
         case .stepPassed(let position, let skipped): end(position, skipped ? .skipped : .passed, commit.decidedAt)
         case .halted(let cause, let reason): halt(cause, reason, commit.decidedAt)
@@ -45,20 +54,43 @@ extension Migration {
 
     private mutating func begin(_ firstWindow: Int64) {
         nextWindow = firstWindow
-        streaks = streaks.map { _ in Streak() }
+        watch(over: 0)
         approvals = []
         steps = []
         judgement = nil
     }
 
+    /// Criteria and guards of a stage, which remember nothing yet.
+    private mutating func watch(over stage: Int) {
+        self.stage = stage
+        gates = plan.criteria(at: stage).map { _ in Running() }
+        guards = plan.guards(at: stage).map { _ in Running() }
+    }
+
+    private mutating func beginRecording(_ firstWindow: Int64, _ at: Timestamp) {
+        recording = plan.stages.map { _ in Counts() }
+        let first = Position(stage: 0, step: 0)
+        phase = .running(
+            step: Step(position: first, enteredAt: at, progress: .recording(firstWindow: firstWindow, windows: 0))
+        )
+    }
+
     private mutating func enter(_ position: Position, _ at: Timestamp) {
         phase = .running(step: Step(position: position, enteredAt: at, progress: .shifting))
         steps.append(StepRecord(position: position, enteredAt: at))
+        checks = []
+        guard position.stage != stage else { return }
+        // The same guards go on from stage to stage; what a stage's criteria have seen is that stage's.
+        let isSame = plan.guards(at: stage) == plan.guards(at: position.stage)
+        let kept = guards
+        watch(over: position.stage)
+        if isSame { guards = kept }
     }
 
-    private mutating func set(_ weights: [Weight], _ environment: String, _ revision: Int64) {
+    private mutating func set(_ weights: [Weight], _ planned: [Weight], _ environment: String, _ revision: Int64) {
         guard let index = traffic.firstIndex(where: { $0.environment == environment }) else { return }
         traffic[index].weights = weights
+        traffic[index].planned = planned
         apply(revision, at: index)
     }
 
@@ -71,10 +103,12 @@ extension Migration {
     private mutating func apply(_ revision: Int64, at index: Int) {
         traffic[index].revision = revision
         traffic[index].effective = zip(traffic[index].weights, flags).map { $1 ? $0 : .zero }
-        if var step = phase.step, plan.stages[step.position.stage].environment == traffic[index].environment {
-            step.progress = .shifting
-            phase.step = step
+        guard var step = phase.step, plan.stages[step.position.stage].environment == traffic[index].environment else {
+            return
         }
+        if case .recording = step.progress { return }
+        step.progress = .shifting
+        phase.step = step
     }
 
     private mutating func register(_ router: Router) {
@@ -98,14 +132,51 @@ extension Migration {
     private mutating func judge(_ judgement: Judgement) {
         self.judgement = judgement
         nextWindow = judgement.k &+ 1
-        if !judgement.triggers.isEmpty { streaks = judgement.triggers.map(\.streak) }
+        if let stage = judgement.stage, stage == self.stage {
+            gates = Self.running(
+                gates,
+                judgement.criteria,
+                plan.criteria(at: stage).map(\.condition),
+                judgement.k,
+                plan
+            )
+            let conditions = plan.guards(at: stage).map(\.trigger.condition)
+            guards = Self.running(guards, judgement.triggers, conditions, judgement.k, plan)
+        }
+        if let recorded = judgement.recorded, recorded.count == recording.count {
+            recording = zip(recording, recorded).map { $0 + $1 }
+        }
         guard var step = phase.step else { return }
         switch step.progress {
         case .shifting: return
+        case .recording(let firstWindow, let windows):
+            step.progress = .recording(firstWindow: firstWindow, windows: windows + (judgement.recorded == nil ? 0 : 1))
         case .baking(let firstWindow, _): step.progress = .baking(firstWindow: firstWindow, run: judgement.run)
+        case .checking(let firstWindow, _, let since):
+            step.progress = .checking(firstWindow: firstWindow, run: judgement.run, since: since)
         case .awaitingApproval(let firstWindow, _, let since):
             step.progress = .awaitingApproval(firstWindow: firstWindow, run: judgement.run, since: since)
         }
+        phase.step = step
+    }
+
+    private static func running(
+        _ running: [Running],
+        _ judged: [Judged],
+        _ conditions: [Condition],
+        _ k: Int64,
+        _ plan: Plan
+    ) -> [Running] {
+        guard running.count == judged.count, running.count == conditions.count else { return running }
+        return running.indices.map {
+            running[$0].adding(judged[$0], of: conditions[$0], k: k, window: plan.window)
+        }
+    }
+
+    private mutating func beginChecks(_ at: Timestamp) {
+        guard var step = phase.step, let bake = step.bake else { return }
+        checks = []
+        step.progress = .checking(firstWindow: bake.firstWindow, run: bake.run, since: at)
         phase.step = step
     }
 
@@ -131,14 +202,18 @@ extension Migration {
         }
     }
 
-    /// A gate that stood closed when the halt came is given its whole time again.
+    /// A gate that stood closed when the halt came is given its whole time again, and checks are asked for anew.
     private mutating func resume(_ at: Timestamp) {
         guard case .halted(let halt) = phase else { return }
         switch halt.held {
         case .stepping(var step):
-            if case .awaitingApproval(let firstWindow, let run, _) = step.progress {
+            switch step.progress {
+            case .awaitingApproval(let firstWindow, let run, _):
                 step.progress = .awaitingApproval(firstWindow: firstWindow, run: run, since: at)
+            case .checking(let firstWindow, let run, _): step.progress = .baking(firstWindow: firstWindow, run: run)
+            case .recording, .shifting, .baking: break
             }
+            step.enteredAt = at
             phase = .running(step: step)
         case .watching(let watch): phase = .watching(watch: watch)
         }

@@ -26,8 +26,17 @@ package struct Migration: Hashable, Codable, Sendable {
     /// The next window to be judged; nil before the start.
     package var nextWindow: Int64?
     package var judgement: Judgement?
-    /// In the order of the plan's triggers.
-    package var streaks: [Streak]
+    /// The stage to which `gates` and `guards` belong.
+    package var stage: Int
+    /// What the criteria of the stage remember, in their order.
+    package var gates: [Running]
+    /// What the guards of the stage remember, in their order.
+    package var guards: [Running]
+    /// What legacy did while the baseline was recorded, by the plan's order of stages.
+    package var recording: [Counts]
+    package var baselines: [Baseline]
+    /// What the checks of the current step said.
+    package var checks: [CheckResult]
     package var approvals: [GivenApproval]
     package var steps: [StepRecord]
     package var rollbacks: [Rollback]
@@ -44,13 +53,19 @@ package struct Migration: Hashable, Codable, Sendable {
             Traffic(
                 environment: name,
                 revision: 1,
+                planned: plan.services.map { _ in .zero },
                 weights: plan.services.map { _ in .zero },
                 effective: plan.services.map { _ in .zero }
             )
         }
         flags = plan.services.map { _ in true }
         routers = []
-        streaks = plan.triggers.map { _ in Streak() }
+        stage = 0
+        gates = plan.criteria(at: 0).map { _ in Running() }
+        guards = plan.guards(at: 0).map { _ in Running() }
+        recording = []
+        baselines = []
+        checks = []
         approvals = []
         steps = []
         rollbacks = []
@@ -63,7 +78,9 @@ package struct Traffic: Hashable, Codable, Sendable {
     package var environment: String
     /// The version of the commit that last changed it.
     package var revision: Int64
-    /// What the step or a person asked for, in the order of the plan's services.
+    /// What the plan asks for at this point, in the order of its services.
+    package var planned: [Weight]
+    /// The same where a person asked for something else.
     package var weights: [Weight]
     /// The same with the flags applied: what routers are told.
     package var effective: [Weight]
@@ -76,6 +93,29 @@ package struct Router: Hashable, Codable, Sendable {
     /// The last revision that it said is in force; nil before the first.
     package var revision: Int64?
     package var acknowledgedAt: Timestamp?
+}
+
+/// Legacy's value of a metric before the migration, for one stage.
+package struct Baseline: Hashable, Codable, Sendable {
+    package var stage: Int
+    package var metric: Metric
+    package var value: Measurement
+
+    package init(stage: Int, metric: Metric, value: Measurement) {
+        self.stage = stage
+        self.metric = metric
+        self.value = value
+    }
+}
+
+/// What a check of the current step said.
+package struct CheckResult: Hashable, Codable, Sendable {
+    /// Its place in the plan.
+    package var check: Int
+    package var isPassed: Bool
+    package var detail: String
+    package var by: String
+    package var at: Timestamp
 }
 
 /// One person's approval of one step.
@@ -110,13 +150,22 @@ extension Migration {
         }
     }
 
-    /// The environment whose windows are judged: that of the current step, or of the last stage.
-    package var guardedEnvironment: String? {
+    /// The stage whose guards are on watch: that of the current step, the last one after 100 %, or that of a rollback which has left
+    /// something at the candidate.
+    package var guardedStage: Int? {
         switch phase {
-        case .running, .halted, .watching:
-            plan.stages[phase.step?.position.stage ?? plan.stages.count - 1].environment
-        case .planned, .rollingBack, .rolledBack, .completed, .abandoned: nil
+        case .running, .halted, .watching: phase.step?.position.stage ?? plan.stages.count - 1
+        case .rollingBack(let rollback), .rolledBack(let rollback): rollback.isWhole ? nil : rollback.position?.stage
+        case .planned, .completed, .abandoned: nil
         }
+    }
+
+    /// The environment of the guarded stage.
+    package var guardedEnvironment: String? { guardedStage.map { plan.stages[$0].environment } }
+
+    /// Legacy's recorded value of a metric for a stage.
+    package func baseline(_ metric: Metric, at stage: Int) -> Measurement? {
+        baselines.first { $0.stage == stage && $0.metric == metric }?.value
     }
 
     /// How many different people have approved a step.

@@ -16,43 +16,78 @@ extension MigrationState {
         case .planned: return false
         case .stepEntered(let position), .approvalRecorded(let position, _), .stepPassed(let position, _):
             return plan.contains(position)
-        case .weightsSet(let environment, let weights, _):
+        case .weightsSet(let environment, let weights, let planned, _):
             return plan.environments.contains(environment) && weights.count == plan.services.count
+                && planned.count == plan.services.count
         case .flagSet(let service, _, _): return plan.services.indices.contains(service)
-        case .noDataDetected(let trigger, _), .triggerFired(let trigger, _, _, _):
-            return plan.triggers.indices.contains(trigger)
-        case .windowJudged(let judgement):
-            return [0, plan.triggers.count].contains(judgement.triggers.count)
-                && [0, plan.criteria.count].contains(judgement.criteria.count)
-        case .rollbackStarted(let rollback, _):
-            let isKnown: Bool
-            switch rollback.cause {
-            case .trigger(let index): isKnown = plan.triggers.indices.contains(index)
-            case .person: isKnown = true
-            }
-            return isKnown && rollback.position.map(plan.contains) ?? true
+        case .noDataDetected(let stage, let number, _), .triggerFired(let stage, let number, _, _, _):
+            return plan.stages.indices.contains(stage) && plan.guards(at: stage).indices.contains(number)
+        case .windowJudged(let judgement): return plan.fits(judgement)
+        case .baselineRecorded(let baselines): return baselines.allSatisfy { plan.stages.indices.contains($0.stage) }
+        case .checkReported(let result): return plan.checks.indices.contains(result.check)
+        case .rollbackStarted(let rollback, _): return plan.fits(rollback)
         case .started, .restarted, .routerRegistered, .routerRetired, .routerAcknowledged, .stepAcknowledged,
-            .signalLate,
-            .approvalAwaited, .halted, .resumed, .rollbackAlreadyUnderWay, .rollbackAcknowledged, .rollbackConfirmed,
-            .rollbackOverdue, .watchStarted, .completed, .expired, .overrideRefused:
+            .recordingStarted, .signalLate, .checksStarted, .approvalAwaited, .halted, .resumed,
+            .rollbackAlreadyUnderWay, .rollbackAcknowledged, .rollbackConfirmed, .rollbackOverdue, .watchStarted,
+            .completed, .expired, .overrideRefused:
             return true
         }
     }
 }
 
 extension Plan {
-    /// Whether the plan has what every rule relies on: a service, a stage with a step, a window, comparable thresholds.
+    /// Whether the plan has what every rule relies on: a service, a stage with a step, a window, names and thresholds that exist.
     package var isSound: Bool {
-        !services.isEmpty && !stages.isEmpty && stages.allSatisfy { !$0.steps.isEmpty } && window > .zero
-            && criteria.allSatisfy { $0.condition.metric.accepts(threshold: $0.condition.threshold) }
-            && triggers.allSatisfy {
-                $0.condition.metric.accepts(threshold: $0.condition.threshold)
-                    && $0.condition.metric.accepts(threshold: $0.exit)
+        let criteria = self.criteria + stages.flatMap { $0.criteria ?? [] }
+        let triggers = self.triggers + stages.flatMap { $0.triggers ?? [] }
+        return !services.isEmpty && !stages.isEmpty && window > .zero
+            && stages.allSatisfy { stage in
+                !stage.steps.isEmpty && !stage.services.isEmpty
+                    && stage.services.allSatisfy(services.indices.contains)
+                    && stage.checks.allSatisfy(checks.indices.contains)
             }
+            && criteria.allSatisfy { $0.condition.isSound } && triggers.allSatisfy { $0.condition.isSound }
     }
 
     func contains(_ position: Position) -> Bool {
         stages.indices.contains(position.stage) && stages[position.stage].steps.indices.contains(position.step)
+    }
+
+    fileprivate func fits(_ judgement: Judgement) -> Bool {
+        let isCounted = judgement.recorded.map { $0.count == stages.count } ?? true
+        guard let stage = judgement.stage else {
+            return judgement.triggers.isEmpty && judgement.criteria.isEmpty && isCounted
+        }
+        return stages.indices.contains(stage) && judgement.triggers.count == guards(at: stage).count
+            && judgement.criteria.count == criteria(at: stage).count && isCounted
+    }
+
+    fileprivate func fits(_ rollback: Rollback) -> Bool {
+        let isKnown: Bool
+        switch rollback.cause {
+        case .trigger(let stage, let index, let service):
+            isKnown =
+                stages.indices.contains(stage) && triggers(at: stage).indices.contains(index)
+                && service.map(services.indices.contains) ?? true
+        case .person, .gate: isKnown = true
+        }
+        return isKnown && rollback.position.map(contains) ?? true
+            && rollback.parts.allSatisfy { $0.services.allSatisfy(services.indices.contains) }
+    }
+}
+
+extension Condition {
+    /// Whether its numbers are ones that can be compared.
+    fileprivate var isSound: Bool {
+        switch test {
+        case .threshold(_, let value): metric.accepts(threshold: value)
+        case .improved(let by): (0...1_000_000).contains(by)
+        case .compared(let factor, let alpha):
+            (1...1_000_000_000).contains(factor) && (1...1_000_000).contains(alpha) && metric.unit == .ratio
+        case .ranked(let alpha, let over): (1...1_000_000).contains(alpha) && over > .zero
+        case .burning(let rate, let long, let short, let objective):
+            rate > 0 && long > .zero && short > .zero && (0..<1_000_000).contains(objective) && metric.unit == .ratio
+        }
     }
 }
 
@@ -65,10 +100,13 @@ extension MigrationState {
             migration.steps.map(\.position) + migration.approvals.map(\.position)
             + [migration.phase.step?.position, migration.phase.rollback?.position].compactMap(\.self)
         return plan.isSound && migration.flags.count == plan.services.count
-            && migration.streaks.count == plan.triggers.count
+            && plan.stages.indices.contains(migration.stage)
+            && migration.guards.count == plan.guards(at: migration.stage).count
+            && migration.gates.count == plan.criteria(at: migration.stage).count
+            && [0, plan.stages.count].contains(migration.recording.count)
             && migration.traffic.map(\.environment) == plan.environments
             && migration.traffic.allSatisfy {
-                $0.weights.count == plan.services.count && $0.effective.count == plan.services.count
+                [$0.planned, $0.weights, $0.effective].allSatisfy { $0.count == plan.services.count }
             }
             && positions.allSatisfy(plan.contains)
     }

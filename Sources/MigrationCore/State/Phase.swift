@@ -16,7 +16,7 @@ package enum Phase: Hashable, Codable, Sendable {
     case watching(watch: Watch)
     /// The weight is 0, and has not been seen to be. Exits: its confirmation.
     case rollingBack(rollback: Rollback)
-    /// Exits: restart.
+    /// Exits: restart; a part that is still at the candidate stays guarded, and may be rolled back too.
     case rolledBack(rollback: Rollback)
     case completed
     case abandoned(rollback: Rollback)
@@ -31,7 +31,7 @@ extension Phase {
         case .halted: "halted"
         case .watching: "watching"
         case .rollingBack: "rollingBack"
-        case .rolledBack: "rolledBack"
+        case .rolledBack(let rollback): rollback.isWhole ? "rolledBack" : "partlyRolledBack"
         case .completed: "completed"
         case .abandoned: "abandoned"
         }
@@ -41,14 +41,16 @@ extension Phase {
     package var takesWindows: Bool {
         switch self {
         case .running, .halted, .watching, .rollingBack: true
-        case .planned, .rolledBack, .completed, .abandoned: false
+        case .rolledBack(let rollback): !rollback.isWhole
+        case .planned, .completed, .abandoned: false
         }
     }
 
     /// Whether nothing but a restart can happen any more.
     package var isOver: Bool {
         switch self {
-        case .rolledBack, .completed, .abandoned: true
+        case .rolledBack(let rollback): rollback.isWhole
+        case .completed, .abandoned: true
         case .planned, .running, .halted, .watching, .rollingBack: false
         }
     }
@@ -85,10 +87,14 @@ extension Phase {
 /// One weight of one stage, on its way.
 package struct Step: Hashable, Codable, Sendable {
     package enum Progress: Hashable, Codable, Sendable {
+        /// Before the first step: legacy is measured; `windows` have counted.
+        case recording(firstWindow: Int64, windows: Int)
         /// Set, and not yet acknowledged by every router.
         case shifting
         /// Acknowledged; `run` windows in a row have passed, of those from `firstWindow` on.
         case baking(firstWindow: Int64, run: Int)
+        /// As baking, and the stage's checks are under way; since when.
+        case checking(firstWindow: Int64, run: Int, since: Timestamp)
         /// As baking, and people must approve the step after it; since when.
         case awaitingApproval(firstWindow: Int64, run: Int, since: Timestamp)
     }
@@ -103,11 +109,13 @@ package struct Step: Hashable, Codable, Sendable {
         self.progress = progress
     }
 
-    /// The first window that counts and how many have passed in a row; nil while shifting.
+    /// The first window that counts and how many have passed in a row; nil before the acknowledgement.
     package var bake: (firstWindow: Int64, run: Int)? {
         switch progress {
-        case .shifting: nil
-        case .baking(let firstWindow, let run), .awaitingApproval(let firstWindow, let run, _): (firstWindow, run)
+        case .recording, .shifting: nil
+        case .baking(let firstWindow, let run), .checking(let firstWindow, let run, _),
+            .awaitingApproval(let firstWindow, let run, _):
+            (firstWindow, run)
         }
     }
 }
@@ -126,7 +134,7 @@ package struct Watch: Hashable, Codable, Sendable {
 /// A stop of advance, and what it stopped.
 package struct Halt: Hashable, Codable, Sendable {
     package enum Cause: String, Hashable, Codable, Sendable {
-        case person, expired, approvalTimedOut
+        case person, expired, approvalTimedOut, checkFailed, checkTimedOut, stepTimedOut
     }
     package enum Held: Hashable, Codable, Sendable {
         case stepping(step: Step)
@@ -156,8 +164,22 @@ package struct Halt: Hashable, Codable, Sendable {
 /// A return of all traffic to legacy, with its ledger of times.
 package struct Rollback: Hashable, Codable, Sendable {
     package enum Cause: Hashable, Codable, Sendable {
-        case trigger(index: Int)
+        /// By its place among the triggers of the stage, with the service that is at fault where each is judged by itself.
+        case trigger(stage: Int, index: Int, service: Int?)
         case person(name: String, reason: String)
+        /// A gate whose plan says so, with what happened to it.
+        case gate(reason: String)
+    }
+    /// What goes back in one environment.
+    package struct Part: Hashable, Codable, Sendable {
+        package var environment: String
+        /// By their places in the plan, rising.
+        package var services: [Int]
+
+        package init(environment: String, services: [Int]) {
+            self.environment = environment
+            self.services = services
+        }
     }
     /// What the migration becomes once the return is confirmed.
     package enum Outcome: String, Hashable, Codable, Sendable { case rolledBack, abandoned }
@@ -168,6 +190,10 @@ package struct Rollback: Hashable, Codable, Sendable {
     package var outcome: Outcome
     /// Where it happened; nil when nothing had been started.
     package var position: Position?
+    /// What goes back, by the plan's order of environments.
+    package var parts: [Part]
+    /// Whether that is every service in every environment.
+    package var isWhole: Bool
     /// The weight at that place before.
     package var from: Weight
     /// The version of the commit that set the weights to 0.
@@ -188,6 +214,8 @@ package struct Rollback: Hashable, Codable, Sendable {
         cause: Cause,
         outcome: Outcome,
         position: Position?,
+        parts: [Part],
+        isWhole: Bool,
         from: Weight,
         revision: Int64,
         onset: Timestamp?,
@@ -198,6 +226,8 @@ package struct Rollback: Hashable, Codable, Sendable {
         self.cause = cause
         self.outcome = outcome
         self.position = position
+        self.parts = parts
+        self.isWhole = isWhole
         self.from = from
         self.revision = revision
         self.onset = onset

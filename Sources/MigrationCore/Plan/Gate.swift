@@ -1,0 +1,68 @@
+/// What happens when a gate is not opened in time, or closed for good.
+package enum GateAction: String, Hashable, Codable, Sendable, CaseIterable {
+    case halt
+    case rollBack = "rollback"
+}
+
+/// A gate before one step that only people open.
+package struct Approval: Hashable, Codable, Sendable {
+    /// The weight that may not begin without it.
+    package var before: Weight
+    /// How many different people.
+    package var by: Int
+    /// Who may; anybody where it is nil.
+    package var of: [String]?
+    /// How long the gate may stand closed.
+    package var timeout: TimeSpan
+    package var then: GateAction
+
+    package init(before: Weight, by: Int, of: [String]? = nil, timeout: TimeSpan, then: GateAction = .halt) {
+        self.before = before
+        self.by = by
+        self.of = of
+        self.timeout = timeout
+        self.then = then
+    }
+}
+
+/// A named gate outside the metrics: a test run, a drill, a sign-off. It is asked for once a step has baked.
+package struct Check: Hashable, Codable, Sendable {
+    package enum How: Hashable, Codable, Sendable {
+        /// Somebody says so: `migrate check`.
+        case reported
+        /// A program that the worker starts; it passes when it exits with 0.
+        case process(arguments: [String])
+        /// An address that the worker posts to; it passes when it answers 2xx.
+        case webhook(url: String)
+    }
+
+    package var name: String
+    package var how: How
+    package var timeout: TimeSpan
+    /// What a failure or a timeout does.
+    package var then: GateAction
+
+    package init(name: String, how: How, timeout: TimeSpan, then: GateAction = .halt) {
+        self.name = name
+        self.how = how
+        self.timeout = timeout
+        self.then = then
+    }
+}
+
+/// Something outside that measures: asked once a window for both implementations.
+package struct Source: Hashable, Codable, Sendable {
+    /// The name of the metric.
+    package var name: String
+    /// Asked by GET; `{environment}`, `{from}` and `{to}` (seconds since 1970) are filled in.
+    package var url: String
+    package var unit: Metric.Unit
+    package var timeout: TimeSpan
+
+    package init(name: String, url: String, unit: Metric.Unit, timeout: TimeSpan) {
+        self.name = name
+        self.url = url
+        self.unit = unit
+        self.timeout = timeout
+    }
+}

@@ -1,0 +1,108 @@
+import MigrationCore
+import Yams
+
+extension PlanReader {
+    /// One approval, or a list of them.
+    mutating func approvals(_ node: Node, _ steps: [Weight]) -> [Approval] {
+        guard case .sequence = node else { return approval(node, steps).map { [$0] } ?? [] }
+        let approvals = sequence(node, "approval", largest: 100).compactMap { approval($0, steps) }
+        if Set(approvals.map(\.before)).count != approvals.count {
+            report(node, "two approvals are before the same step")
+        }
+        return approvals
+    }
+
+    private mutating func approval(_ node: Node, _ steps: [Weight]) -> Approval? {
+        let keys = ["before", "by", "of", "timeout", "then"]
+        let pairs = mapping(node, "an approval", keys: keys, required: ["before", "by"])
+        let nodes = Dictionary(pairs.map { ($0.0, $0.2) }) { first, _ in first }
+        let before = nodes["before"].flatMap { weight($0, "before") }
+        let by = nodes["by"].flatMap { count($0, "by", 1...100) }
+        let people = nodes["of"].map { node in
+            sequence(node, "of", largest: 1_000).compactMap { text($0, "a person") }
+        }
+        let timeout = nodes["timeout"].map { duration($0, "timeout") } ?? .days(7)
+        let then = nodes["then"].flatMap { action($0) } ?? .halt
+        if let before, let node = nodes["before"], !steps.contains(before) {
+            report(node, "\(before) is not a step of this stage")
+        }
+        if let by, let people, Set(people).count < by, let node = nodes["of"] {
+            report(
+                node,
+                "\(by) people must approve, and \(Set(people).count) may",
+                "name more people, or ask for fewer"
+            )
+        }
+        guard let before, let by, let timeout else { return nil }
+        return Approval(before: before, by: by, of: people, timeout: timeout, then: then)
+    }
+
+    mutating func action(_ node: Node) -> GateAction? {
+        guard let text = text(node, "then") else { return nil }
+        let known = GateAction.allCases.map(\.rawValue)
+        guard let action = GateAction(rawValue: text) else {
+            report(node, "“\(text.prefix(40))” is nothing that a gate does", Suggestion.mend(text, among: known))
+            return nil
+        }
+        return action
+    }
+
+    mutating func checks(_ node: Node) -> [Check] {
+        mapping(node, "checks", keys: nil).compactMap { check($0.1, $0.2) }
+    }
+
+    private mutating func check(_ key: Node, _ node: Node) -> Check? {
+        let name = name(key, "a check")
+        let pairs = mapping(node, "a check", keys: ["run", "webhook", "timeout", "then"], required: ["timeout"])
+        let nodes = Dictionary(pairs.map { ($0.0, $0.2) }) { first, _ in first }
+        let arguments = nodes["run"].map { node in
+            sequence(node, "run", largest: 100).compactMap { text($0, "an argument") }
+        }
+        let url = nodes["webhook"].flatMap { text($0, "webhook") }
+        if let url, let node = nodes["webhook"], !(url.hasPrefix("http://") || url.hasPrefix("https://")) {
+            report(node, "“\(url.prefix(80))” is not an address", "write http://host:port/path")
+        }
+        if arguments != nil, url != nil { report(node, "a check has run or webhook, not both") }
+        let timeout = nodes["timeout"].flatMap { duration($0, "timeout") }
+        let then = nodes["then"].flatMap { action($0) } ?? .halt
+        guard let name, let timeout else { return nil }
+        let how: Check.How =
+            arguments.map { .process(arguments: $0) } ?? url.map { .webhook(url: $0) } ?? .reported
+        return Check(name: name, how: how, timeout: timeout, then: then)
+    }
+
+    /// `record 10m`.
+    mutating func baseline(_ node: Node) -> TimeSpan? {
+        guard let text = text(node, "baseline") else { return nil }
+        let words = text.split(separator: " ").map(String.init)
+        guard words.count == 2, words[0] == "record" else {
+            report(node, "“\(text.prefix(40))” is not a baseline", "write: record 10m")
+            return nil
+        }
+        do {
+            let span = try Quantity.duration(words[1])
+            guard span > .zero, span <= .days(30) else {
+                report(node, "a baseline is recorded for up to 30d")
+                return nil
+            }
+            return span
+        } catch {
+            report(node, "baseline: \(error.message)", error.mend)
+            return nil
+        }
+    }
+
+    mutating func freezes(_ node: Node) -> [Freeze] {
+        sequence(node, "freeze", largest: 64).compactMap { freeze($0) }
+    }
+
+    private mutating func freeze(_ node: Node) -> Freeze? {
+        guard let text = text(node, "a freeze") else { return nil }
+        do {
+            return try FreezeText.parse(text)
+        } catch {
+            report(node, error.message, error.mend)
+            return nil
+        }
+    }
+}
