@@ -18,6 +18,7 @@ let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-h
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let nioFoundation: Target.Dependency = .product(name: "NIOFoundationCompat", package: "swift-nio")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
@@ -81,7 +82,13 @@ let package = Package(
             "Recommendations",
             ["Postgres", argumentParser, httpTypes, hummingbird, lifecycle, logging, nioCore, signals]
         ),
-        room("Worker", ["MigrationCore", "MigrationLog", "Routing", "Signals", lifecycle, logging]),
+        room(
+            "Worker",
+            [
+                "MigrationCore", "MigrationLog", "Postgres", "Routing", "Signals", asyncHTTPClient, lifecycle, logging,
+                nioCore, nioFoundation, nioHTTP1,
+            ]
+        ),
         // What speaks to people.
         room(
             "Commands",

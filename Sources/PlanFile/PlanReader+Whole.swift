@@ -19,11 +19,7 @@ extension PlanReader {
             report(node, "the plan expires before its watch can end")
         }
         if plan.baseline != nil, let node = nodes["baseline"] {
-            let criteria = plan.stages.indices.flatMap { plan.criteria(at: $0) }
-            let isUsed = criteria.contains { criterion in
-                if case .improved = criterion.condition.test { return true }
-                return false
-            }
+            let isUsed = plan.stages.indices.contains { plan.usesBaseline(at: $0) }
             if !isUsed {
                 report(node, "no criterion compares with the baseline", "add: timeout_rate improved by 87% on baseline")
             }

@@ -17,8 +17,17 @@ struct MigrationRunner: Sendable {
     /// The name of a migration's lease.
     static func lease(_ migration: String) -> String { "migration/\(migration)" }
 
-    /// Runs until the migration is over, `isMine` says no, or the task is cancelled.
+    /// Runs until the migration is over, `isMine` says no, or the task is cancelled; checks that are under way then are given up.
     func run(isMine: () -> Bool) async {
+        await withDiscardingTaskGroup { group in
+            await run(isMine, &group)
+            group.cancelAll()
+        }
+        // It has become another worker's, who should not have to wait for the lease's end.
+        if !Task.isCancelled { try? await log.resign([Self.lease(name)], of: worker) }
+    }
+
+    private func run(_ isMine: () -> Bool, _ checks: inout DiscardingTaskGroup) async {
         var lease = LeaseMachine(life: leaseLife)
         var machine = WorkerMachine(pollEvery: pollEvery)
         var stream: MigrationLog.Stream?
@@ -36,6 +45,7 @@ struct MigrationRunner: Sendable {
                     switch effect {
                     case .append(let command): stream = try await append(command, to: loaded, lease)
                     case .reassert(let router): await reassert(router, loaded)
+                    case .run(let check): begin(check, loaded, &checks)
                     case .wait(let until): await wait(until - sight.now, lease)
                     case .rest: return
                     }
@@ -48,8 +58,35 @@ struct MigrationRunner: Sendable {
                 await bell.wait(for: .milliseconds(200))
             }
         }
-        // It has become another worker's, who should not have to wait for the lease's end.
-        if !Task.isCancelled { try? await log.resign([Self.lease(name)], of: worker) }
+    }
+
+    private func begin(_ run: CheckRun, _ stream: MigrationLog.Stream, _ checks: inout DiscardingTaskGroup) {
+        guard let plan = stream.state.migration?.plan else { return }
+        let runner = CheckRunner(plan: plan, run: run, logger: logger)
+        checks.addTask {
+            guard let result = await runner.result(), !Task.isCancelled else { return }
+            let command = Command.reportCheck(
+                check: plan.checks[run.check].name,
+                isPassed: result.isPassed,
+                detail: result.detail
+            )
+            await report(command)
+        }
+    }
+
+    /// What a check has shown is not lost to a database that is away for a while.
+    private func report(_ command: Command) async {
+        for _ in 0..<600 where !Task.isCancelled {
+            do {
+                _ = try await log.perform(command, on: name, by: "worker:\(worker)")
+                return bell.ring()
+            } catch let refusal as Refusal {
+                return logger.warning("a check came too late", metadata: ["reason": "\(refusal.message)"])
+            } catch {
+                logger.warning("a check is reported again", metadata: ["reason": "\(error)"])
+                try? await Task.sleep(for: .seconds(1))
+            }
+        }
     }
 
     private func renew(_ lease: inout LeaseMachine) async {

@@ -11,8 +11,9 @@ struct Scenario {
     /// A planned migration with a router in each environment.
     init(_ plan: Plan = SamplePlan.plan()) throws {
         try perform(.plan(plan: plan, hash: "hash"), by: "ana")
-        try perform(.registerRouter(router: "r1", environment: "staging"))
-        try perform(.registerRouter(router: "r2", environment: "production"))
+        for (index, environment) in plan.environments.enumerated() {
+            try perform(.registerRouter(router: "r\(index + 1)", environment: environment))
+        }
     }
 
     var migration: Migration {
@@ -52,13 +53,42 @@ struct Scenario {
         try perform(.sealWindow(window: try Self.window(k, migration, errors: errors)))
     }
 
+    /// Seals the next window with what every router saw.
+    ///
+    /// - Parameter counts: what an implementation of a service did in an environment.
+    mutating func window(_ counts: (String, Int, Implementation) -> Counts) throws {
+        let migration = try migration
+        let k = try #require(migration.nextWindow)
+        now = max(now, migration.plan.clock.end(of: k) + migration.plan.grace)
+        let environments = migration.plan.environments.map { name in
+            EnvironmentWindow(
+                environment: name,
+                routers: migration.routers(in: name).map(\.name),
+                services: migration.plan.services.indices.map {
+                    ServiceWindow(legacy: counts(name, $0, .legacy), candidate: counts(name, $0, .candidate))
+                }
+            )
+        }
+        try perform(.sealWindow(window: Window(k: k, environments: environments)))
+    }
+
+    /// So many requests, with so many errors among them.
+    static func counts(_ requests: Int, errors: Int = 0) -> Counts {
+        var counts = Counts()
+        counts.requests = requests
+        counts.errors = errors
+        return counts
+    }
+
     /// Passing windows until the bake is over: another step has begun, or people are waited for.
     mutating func bake() throws {
         let position = try migration.phase.step?.position
         for _ in 0..<10 {
             guard let step = try migration.phase.step, step.position == position else { return }
-            if case .awaitingApproval = step.progress { return }
-            try window(errors: 0)
+            switch step.progress {
+            case .awaitingApproval, .checking: return
+            case .recording, .shifting, .baking: try window(errors: 0)
+            }
         }
         Issue.record("the bake does not end")
     }

@@ -34,7 +34,9 @@ struct PlanFileTests {
         #expect(plan.name == "recommendations")
         #expect(plan.stickyBy == [.header(name: "x-user-id"), .cookie(name: "session"), .clientIP])
         #expect(plan.stages[1].steps.map(\.rawValue) == [1_000, 5_000, 10_000])
-        #expect(plan.stages[1].approvals == [Approval(before: Weight(rawValue: 5_000) ?? .zero, by: 2, timeout: .days(7))])
+        #expect(
+            plan.stages[1].approvals == [Approval(before: Weight(rawValue: 5_000) ?? .zero, by: 2, timeout: .days(7))]
+        )
         #expect(plan.criteria[1].minimum == 20)
         #expect(plan.triggers[0].exit == 16_000)
         #expect(plan.triggers[0].maxGap == .seconds(20))

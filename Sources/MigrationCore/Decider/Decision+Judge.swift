@@ -100,9 +100,12 @@ extension Decision {
         guard case .recording(let first, _) = migration.phase.step?.progress, window.k >= first,
             !observed.isEmpty, observed.allSatisfy(\.isWhole)
         else { return nil }
-        return plan.stages.map { stage in
+        let counts = plan.stages.map { stage in
             window.environments.first { $0.environment == stage.environment }?.total(.legacy, stage.services)
                 ?? Counts()
         }
+        // A window without traffic says nothing of the time before.
+        let isSeen = plan.stages.indices.allSatisfy { counts[$0].requests > 0 || !plan.usesBaseline(at: $0) }
+        return isSeen ? counts : nil
     }
 }

@@ -92,6 +92,14 @@ extension Plan {
     /// What a step of the stage must show.
     package func criteria(at stage: Int) -> [Criterion] { stages[stage].criteria ?? criteria }
 
+    /// Whether any of them compares with the baseline.
+    package func usesBaseline(at stage: Int) -> Bool {
+        criteria(at: stage).contains { criterion in
+            if case .improved = criterion.condition.test { return true }
+            return false
+        }
+    }
+
     /// What guards the stage.
     package func triggers(at stage: Int) -> [Trigger] { stages[stage].triggers ?? triggers }
 

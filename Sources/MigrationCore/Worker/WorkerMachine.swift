@@ -33,6 +33,8 @@ package struct WorkerMachine: Sendable {
         case append(command: Command)
         /// Tell the router once more what is desired.
         case reassert(router: String)
+        /// Run a check of the plan, and append what it shows. It may have been run before, by a worker that did not live to tell.
+        case run(check: CheckRun)
         /// Nothing is due before this moment, unless somebody calls.
         case wait(until: Timestamp)
         /// The migration is over: nothing will ever be due.
@@ -44,6 +46,7 @@ package struct WorkerMachine: Sendable {
     /// How long a worker waits at most before it looks again: the net under lost notifications.
     package let pollEvery: TimeSpan
     private var reasserted: [String: Timestamp] = [:]
+    private var begun: Set<CheckRun> = []
 
     package init(reassertEvery: TimeSpan = .seconds(1), pollEvery: TimeSpan = .seconds(1)) {
         self.reassertEvery = reassertEvery
@@ -60,6 +63,7 @@ package struct WorkerMachine: Sendable {
             reasserted[router.name] = sight.now
             effects.append(.reassert(router: router.name))
         }
+        for run in migration.openRuns where begun.insert(run).inserted { effects.append(.run(check: run)) }
         return effects + [.wait(until: nextLook(migration, sight.now))]
     }
 
@@ -112,6 +116,30 @@ package struct WorkerMachine: Sendable {
         }
         if let deadline = migration.nextDeadline { moments.append(deadline) }
         return moments.min() ?? now + pollEvery
+    }
+}
+
+/// One asking for a check that a worker can run by itself.
+package struct CheckRun: Hashable, Sendable {
+    /// Its place in the plan.
+    package var check: Int
+    package var position: Position
+    package var since: Timestamp
+
+    package init(check: Int, position: Position, since: Timestamp) {
+        self.check = check
+        self.position = position
+        self.since = since
+    }
+}
+
+extension Migration {
+    /// The checks of the current step that a worker runs and that have said nothing yet.
+    package var openRuns: [CheckRun] {
+        guard case .running(let step) = phase, case .checking(_, _, let since) = step.progress else { return [] }
+        return plan.stage(at: step.position).checks.filter { check in
+            plan.checks[check].how != .reported && !checks.contains { $0.check == check }
+        }.map { CheckRun(check: $0, position: step.position, since: since) }
     }
 }
 

@@ -1,0 +1,97 @@
+import AsyncHTTPClient
+import Foundation
+import Logging
+import MigrationCore
+import NIOCore
+import NIOFoundationCompat
+import NIOHTTP1
+import Postgres
+
+/// Runs one check: starts its program, or posts to its address, and waits for what it shows.
+struct CheckRunner: Sendable {
+    struct Result: Sendable {
+        var isPassed: Bool
+        var detail: String
+    }
+
+    let plan: Plan
+    let run: CheckRun
+    let logger: Logger
+
+    /// What is told of an output or an answer, in bytes.
+    private static let shown = 500
+    private var check: Check { plan.checks[run.check] }
+
+    /// - Returns: nil when nothing was shown in the check's time; what happens then is the plan's to say.
+    func result() async -> Result? {
+        let end = ContinuousClock.now + .microseconds(check.timeout.rawValue)
+        logger.info("check begins", metadata: ["check": "\(check.name)"])
+        switch check.how {
+        case .reported: return nil
+        case .process(let arguments): return await start(arguments, until: end)
+        case .webhook(let url): return await post(url, until: end)
+        }
+    }
+
+    /// What the check is about, for the program and for the address.
+    private var facts: [String: String] {
+        let stage = plan.stage(at: run.position)
+        return [
+            "migration": plan.name, "check": check.name, "stage": stage.name, "environment": stage.environment,
+            "weight": Decimals.text(plan.weight(at: run.position).rawValue, scale: 100),
+        ]
+    }
+
+    private func start(_ arguments: [String], until end: ContinuousClock.Instant) async -> Result? {
+        guard let program = arguments.first else { return Result(isPassed: false, detail: "it names no program") }
+        let output = FileManager.default.temporaryDirectory.appendingPathComponent("check-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: output) }
+        var environment = ProcessInfo.processInfo.environment
+        for (key, value) in facts { environment["MIGRATE_\(key.uppercased())"] = value }
+        let child: ChildProcess
+        do {
+            child = try ChildProcess(program, Array(arguments.dropFirst()), environment: environment, output: output)
+        } catch {
+            return Result(isPassed: false, detail: error.message)
+        }
+        while ContinuousClock.now < end, !Task.isCancelled {
+            if let code = child.poll() {
+                let text = FileManager.default.contents(atPath: output).map {
+                    String(decoding: $0.suffix(Self.shown), as: UTF8.self)
+                }
+                let said = (text ?? "").trimmingCharacters(in: .whitespacesAndNewlines)
+                return Result(isPassed: code == 0, detail: code == 0 ? said : "exit code \(code): \(said)")
+            }
+            try? await Task.sleep(for: .milliseconds(50))
+        }
+        child.signal(SIGKILL)
+        child.wait()
+        return nil
+    }
+
+    private func post(_ url: String, until end: ContinuousClock.Instant) async -> Result? {
+        var request = HTTPClientRequest(url: url)
+        request.method = .POST
+        request.headers.add(name: "content-type", value: "application/json")
+        guard let body = try? JSONEncoder().encode(facts) else { return nil }
+        request.body = .bytes(ByteBuffer(data: body))
+        while ContinuousClock.now < end, !Task.isCancelled {
+            do {
+                let left = end - ContinuousClock.now
+                let response = try await HTTPClient.shared.execute(
+                    request,
+                    timeout: .milliseconds(max(1, Int64(left / .milliseconds(1))))
+                )
+                let text = try await response.body.collect(upTo: 1 << 20)
+                let said = String(String(buffer: text).prefix(Self.shown))
+                let isPassed = (200..<300).contains(response.status.code)
+                return Result(isPassed: isPassed, detail: isPassed ? said : "\(response.status.code): \(said)")
+            } catch {
+                // An address that cannot be reached has shown nothing yet.
+                logger.warning("check is asked again", metadata: ["check": "\(check.name)", "reason": "\(error)"])
+                try? await Task.sleep(for: .seconds(1))
+            }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,176 @@
+import MigrationCore
+import TestSupport
+import Testing
+
+@Suite("Conditions that need more than one window")
+struct EvidenceTests {
+    private func plan(criteria: [Condition] = [], triggers: [Condition] = []) -> Plan {
+        var plan = SamplePlan.plan()
+        plan.stages = [
+            Stage(
+                name: "p",
+                environment: "production",
+                services: [0, 1],
+                steps: [SamplePlan.weight(5_000)],
+                bake: .seconds(30)
+            )
+        ]
+        plan.criteria = criteria.map { Criterion(condition: $0) }
+        plan.triggers = triggers.map {
+            Trigger(condition: $0, duration: .zero, exit: nil, maxGap: .seconds(20), noData: nil)
+        }
+        return plan
+    }
+
+    private func started(_ plan: Plan) throws -> Scenario {
+        var scenario = try Scenario(plan)
+        try scenario.perform(.start(reason: nil), by: "ana")
+        try scenario.acknowledge()
+        return scenario
+    }
+
+    private func window(_ scenario: inout Scenario, _ candidate: Counts, _ legacy: Counts) throws {
+        try scenario.window { _, service, side in
+            service == 0 ? (side == .candidate ? candidate : legacy) : Counts()
+        }
+    }
+
+    private let claim = Condition(metric: .errorRate, test: .compared(factor: 1_500_000, alpha: 50_000))
+
+    @Test("a step goes on only with evidence that the candidate is no worse: silence is none, and neither is a bad one")
+    func noWorse() throws {
+        for (candidate, legacy, advances) in [(20, 20, true), (60, 20, false), (0, 0, false)] {
+            var scenario = try started(plan(criteria: [claim]))
+            for _ in 0..<40 where try scenario.migration.phase.name == "running" {
+                try window(&scenario, Scenario.counts(1_000, errors: candidate), Scenario.counts(1_000, errors: legacy))
+            }
+            #expect(try scenario.migration.phase.name == (advances ? "watching" : "running"), "\(candidate)")
+        }
+        var silent = try started(plan(criteria: [claim]))
+        for _ in 0..<40 { try window(&silent, Counts(), Counts()) }
+        #expect(try silent.migration.phase.name == "running")
+        #expect(try silent.migration.judgement?.criteria[0].verdict == .missing)
+    }
+
+    @Test("evidence that the candidate is worse rolls back, and an equal one stays")
+    func worse() throws {
+        let worse = Condition(metric: .errorRate, test: .compared(factor: 1_000_000, alpha: 50_000))
+        for (errors, phase) in [(10, "watching"), (60, "rollingBack")] {
+            var scenario = try started(plan(triggers: [worse]))
+            for _ in 0..<20 where try scenario.migration.phase.name != "rollingBack" {
+                try window(&scenario, Scenario.counts(500, errors: errors), Scenario.counts(500, errors: 10))
+                if try scenario.migration.phase.name == "completed" { break }
+            }
+            let name = try scenario.migration.phase.name
+            #expect(name == phase || (phase == "watching" && name == "completed"))
+        }
+    }
+
+    @Test("comparisons that stand beside each other share the false alarms that are borne")
+    func shared() throws {
+        let worse = Condition(metric: .errorRate, test: .compared(factor: 1_000_000, alpha: 50_000))
+        let other = Condition(metric: .timeoutRate, test: .compared(factor: 1_000_000, alpha: 50_000))
+        // One window whose ln E lies between ln 20 and ln 40.
+        let candidate = Scenario.counts(500, errors: 15), legacy = Scenario.counts(500, errors: 3)
+        var alone = try started(plan(triggers: [worse]))
+        try window(&alone, candidate, legacy)
+        let figure = try #require(try alone.migration.judgement?.triggers[0].figure)
+        guard case .evidence(let logE) = figure else {
+            Issue.record("no evidence")
+            return
+        }
+        #expect((2_995_732_273..<3_688_879_454).contains(logE))
+        #expect(try alone.migration.phase.name == "rollingBack")
+        var two = try started(plan(triggers: [worse, other]))
+        try window(&two, candidate, legacy)
+        #expect(try two.migration.phase.name == "running")
+    }
+
+    @Test("ranks of many windows roll back what is slower, and need at least four")
+    func ranks() throws {
+        let slower = Condition(metric: .latency(permille: 950), test: .ranked(alpha: 50_000, over: .minutes(2)))
+        for (factor, isWorse) in [(1, false), (2, true)] {
+            var scenario = try started(plan(triggers: [slower]))
+            for turn in 0..<8 where try scenario.migration.phase.rollback == nil {
+                func counts(_ millis: Int) -> Counts {
+                    var counts = Scenario.counts(10)
+                    counts.latency = LatencyHistogram([.init(micros: millis * 1_000, count: 10)])
+                    return counts
+                }
+                try window(&scenario, counts((100 + turn % 3) * factor), counts(100 + (turn + 1) % 3))
+                if turn < 3 { #expect(try scenario.migration.phase.rollback == nil) }
+            }
+            #expect(try (scenario.migration.phase.name == "rollingBack") == isWorse)
+        }
+    }
+
+    @Test("an error budget that burns over both times rolls back; one that burned only before does not")
+    func burn() throws {
+        let burning = Condition(
+            metric: .errorRate,
+            test: .burning(rate: 10_000, long: .minutes(10), short: .seconds(30), objective: 990_000)
+        )
+        var scenario = try started(plan(triggers: [burning]))
+        // 5 % of errors burn a budget of 1 % five times as fast as is allowed: below the rate of ten.
+        for _ in 0..<6 { try window(&scenario, Scenario.counts(100, errors: 5), Scenario.counts(100)) }
+        guard case .burn(let long, let short)? = try scenario.migration.judgement?.triggers[0].figure else {
+            Issue.record("no burn rate")
+            return
+        }
+        #expect(long == 5_000 && short == 5_000)
+        #expect(try scenario.migration.phase.rollback == nil)
+        try window(&scenario, Scenario.counts(100, errors: 100), Scenario.counts(100))
+        #expect(try scenario.migration.phase.name == "rollingBack")
+    }
+
+    @Test("a short time that is over its rate does not roll back while the long one is not")
+    func shortBurn() throws {
+        let burning = Condition(
+            metric: .errorRate,
+            test: .burning(rate: 10_000, long: .minutes(10), short: .seconds(10), objective: 990_000)
+        )
+        var scenario = try started(plan(triggers: [burning]))
+        for _ in 0..<40 where try scenario.migration.phase.name == "running" {
+            try window(&scenario, Scenario.counts(1_000), Scenario.counts(100))
+        }
+        try window(&scenario, Scenario.counts(100, errors: 50), Scenario.counts(100))
+        #expect(try scenario.migration.phase.rollback == nil)
+    }
+
+    @Test("the baseline is recorded before the first step, frozen, and compared with")
+    func baseline() throws {
+        var plan = plan(criteria: [Condition(metric: .timeoutRate, test: .improved(by: 800_000))])
+        plan.baseline = .seconds(30)
+        for (timeouts, advances) in [(3, true), (4, false)] {
+            var scenario = try Scenario(plan)
+            try scenario.perform(.start(reason: nil), by: "ana")
+            #expect(try scenario.migration.traffic[0].effective == [.zero, .zero])
+            var legacy = Scenario.counts(100)
+            legacy.timeouts = 15
+            for _ in 0..<3 { try window(&scenario, Counts(), legacy) }
+            let recorded = try #require(try scenario.migration.baselines.first)
+            #expect(recorded.value == Measurement(value: 45, of: 300))
+            #expect(
+                try scenario.migration.traffic[0].effective == [SamplePlan.weight(5_000), SamplePlan.weight(5_000)]
+            )
+            try scenario.acknowledge()
+            // What legacy does now is not asked any more.
+            var candidate = Scenario.counts(100)
+            candidate.timeouts = timeouts
+            for _ in 0..<4 { try window(&scenario, candidate, Scenario.counts(100)) }
+            #expect(try scenario.migration.phase.name == (advances ? "watching" : "running"))
+        }
+    }
+
+    @Test("a baseline waits for legacy's traffic, and for every router")
+    func noBaseline() throws {
+        var plan = plan(criteria: [Condition(metric: .timeoutRate, test: .improved(by: 800_000))])
+        plan.baseline = .seconds(30)
+        var scenario = try Scenario(plan)
+        try scenario.perform(.start(reason: nil), by: "ana")
+        for _ in 0..<10 { try window(&scenario, Counts(), Counts()) }
+        for _ in 0..<10 { try scenario.window(errors: nil) }
+        #expect(try scenario.migration.baselines.isEmpty)
+        #expect(try scenario.migration.steps.isEmpty)
+    }
+}
