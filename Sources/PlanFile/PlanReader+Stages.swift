@@ -116,7 +116,9 @@ extension PlanReader {
     }
 
     private mutating func names(_ node: Node, _ what: String) -> [String] {
-        guard case .sequence = node else { return text(node, what).map { [$0] } ?? [] }
+        guard case .sequence(let items) = node else { return text(node, what).map { [$0] } ?? [] }
+        // After nothing: it may come first.
+        if items.isEmpty { return [] }
         return sequence(node, what, largest: 64).compactMap { text($0, what) }
     }
 
