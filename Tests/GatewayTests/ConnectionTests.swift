@@ -18,7 +18,7 @@ struct GatewayConnectionTests {
     ) async throws {
         let upstream = try await TestUpstream(behaviour)
         try await TestGateway().serve(
-            TestGateway.plan(legacy: upstream.port, candidate: upstream.port, timeout: .seconds(5)),
+            TestGateway.plan(legacy: upstream.port, candidate: upstream.port, timeout: .seconds(20)),
             state: state,
             first: TestGateway.table(1, .zero),
             drain: .milliseconds(drain),
@@ -82,7 +82,7 @@ struct GatewayConnectionTests {
             try await eventually("new clients to be refused") { await !RawClient.canConnect(url) }
             upstream.release()
         }
-        try await serve(.answersWhenReleased, drain: 5_000, whileDraining: refused) { url, upstream in
+        try await serve(.answersWhenReleased, drain: 20_000, whileDraining: refused) { url, upstream in
             asked = Task { try await RawClient.talk(url, "GET /a HTTP/1.1\r\nhost: g\r\n\r\n") }
             try await eventually("the request to be under way") { upstream.requests == 1 }
         }

@@ -6,7 +6,7 @@ enum RawClient {
     /// Sends a text and reads until the other side closes.
     ///
     /// - Throws: ``TimedOut`` when the other side has not closed after the bound.
-    static func talk(_ url: String, _ text: String, within bound: TimeAmount = .seconds(5)) async throws -> String {
+    static func talk(_ url: String, _ text: String, within bound: TimeAmount = .seconds(20)) async throws -> String {
         let answer = MultiThreadedEventLoopGroup.singleton.any().makePromise(of: String.self)
         let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelInitializer { channel in

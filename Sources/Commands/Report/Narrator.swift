@@ -28,6 +28,8 @@ package struct Narrator: Sendable {
         case .retireRouter(let router, let reason): "retire \(router) “\(reason)”"
         case .registerRouter(let router, let environment): "router \(router) in \(environment)"
         case .acknowledge(let router, let revision): "\(router) has revision \(revision)"
+        case .quarantine(let router, let revision): "\(router) has revision \(revision), which the log has lost"
+        case .declareRewound(let reason): "the log begins anew “\(reason)”"
         case .sealWindow(let window): "window \(window.k)"
         case .recordLate(let k, let router, _): "late for window \(k) from \(router)"
         case .tick: "time"
@@ -96,6 +98,8 @@ package struct Narrator: Sendable {
         case .completed: "completed"
         case .restarted: "restarted"
         case .expired: "expired"
+        case .quarantined: "QUARANTINED: the log went back in time, weights hold"
+        case .logRewound: "a new incarnation of the log"
         case .overrideRefused(let refusal): "refused: \(refusal.message)"
         }
     }

@@ -24,7 +24,8 @@ enum StatusText {
 
     /// Whether a person is waited for; such migrations stand first in a list.
     static func needsPerson(_ migration: Migration) -> Bool {
-        switch migration.phase {
+        if migration.quarantine != nil { return true }
+        return switch migration.phase {
         case .halted, .planned: true
         case .rollingBack(let rollback): rollback.isOverdue
         case .running(let step):
@@ -54,6 +55,9 @@ enum StatusText {
     }
 
     private static func happening(_ migration: Migration, _ now: Timestamp, _ narrator: Narrator) -> String {
+        if let quarantine = migration.quarantine, !migration.phase.isOver {
+            return "QUARANTINED · \(quarantine.router) has revision \(quarantine.revision), which the log has lost"
+        }
         switch migration.phase {
         case .planned: return "planned"
         case .running(let step):

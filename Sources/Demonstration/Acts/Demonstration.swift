@@ -16,6 +16,6 @@ package struct Demonstration: AsyncParsableCommand {
 
 struct StageOptions: ParsableArguments {
     @Option(help: "An empty folder for everything that is started.") var folder: String
-    @Option(help: "Requests a second.") var rate = 350
+    @Option(help: "Requests a second.") var rate = 250
     @Option(help: "Users.") var users = 2_000
 }

@@ -24,6 +24,8 @@ package enum Command: Hashable, Codable, Sendable {
     case abandon(reason: String)
     /// Begins again after a rollback.
     case restart(reason: String)
+    /// Ends a quarantine: the log, as it stands, is a new incarnation, and routers take its routes anew.
+    case declareRewound(reason: String)
     /// Stops waiting for a router that will not come back.
     case retireRouter(router: String, reason: String)
 
@@ -31,6 +33,8 @@ package enum Command: Hashable, Codable, Sendable {
 
     case registerRouter(router: String, environment: String)
     case acknowledge(router: String, revision: Int64)
+    /// A router has a revision of this log that the log does not have.
+    case quarantine(router: String, revision: Int64)
     case sealWindow(window: Window)
     /// Measurements of a window that was sealed without them.
     case recordLate(k: Int64, router: String, requests: Int)
@@ -41,9 +45,9 @@ package enum Command: Hashable, Codable, Sendable {
     package var isOverride: Bool {
         switch self {
         case .plan, .start, .halt, .resume, .rollBack, .setWeight, .setFlag, .approve, .skip, .reportCheck,
-            .abandon, .restart, .retireRouter:
+            .abandon, .restart, .declareRewound, .retireRouter:
             true
-        case .registerRouter, .acknowledge, .sealWindow, .recordLate, .tick: false
+        case .registerRouter, .acknowledge, .quarantine, .sealWindow, .recordLate, .tick: false
         }
     }
 

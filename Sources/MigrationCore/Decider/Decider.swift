@@ -19,6 +19,7 @@ extension MigrationState {
         if command.isForPeople, actor.hasPrefix(Command.workerPrefix) {
             throw Refusal(.notAllowed, "\(actor) is a worker, and this is for people to decide")
         }
+        try decision.requireNoQuarantine(against: command)
         switch command {
         case .plan:
             throw Refusal(
@@ -42,6 +43,8 @@ extension MigrationState {
         case .retireRouter(let router, _): return try decision.retire(router)
         case .registerRouter(let router, let environment): return try decision.register(router, environment)
         case .acknowledge(let router, let revision): return try decision.acknowledge(router, revision)
+        case .quarantine(let router, let revision): return try decision.quarantine(router, revision)
+        case .declareRewound: return try decision.declareRewound()
         case .sealWindow(let window): return try decision.seal(window)
         case .recordLate(let k, let router, let requests): return try decision.recordLate(k, router, requests)
         case .tick: return decision.tick()

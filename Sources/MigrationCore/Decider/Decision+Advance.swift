@@ -1,6 +1,7 @@
 extension Decision {
     /// What a window that no guard minds brings about: the end of a recording, of a step, or of the watch.
     func advance(after judgement: Judgement) -> [Event] {
+        guard migration.quarantine == nil else { return [] }
         switch migration.phase {
         case .running(var step):
             switch step.progress {
@@ -31,7 +32,7 @@ extension Decision {
         results: [CheckResult]? = nil,
         approvals: Int? = nil
     ) -> [Event] {
-        guard hasBaked(step, criteria) else { return [] }
+        guard migration.quarantine == nil, hasBaked(step, criteria) else { return [] }
         let results = results ?? migration.checks
         let checks = plan.stage(at: step.position).checks
         let isChecked = checks.allSatisfy { check in results.contains { $0.check == check && $0.isPassed } }

@@ -40,5 +40,8 @@ package enum Event: Hashable, Codable, Sendable {
     case completed
     case restarted(firstWindow: Int64)
     case expired
+    case quarantined(router: String, revision: Int64)
+    /// Routers have to acknowledge everything anew, at this revision.
+    case logRewound(revision: Int64)
     case overrideRefused(refusal: Refusal)
 }

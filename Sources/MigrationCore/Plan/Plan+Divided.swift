@@ -2,11 +2,14 @@ extension Plan {
     /// The shortest window that a gateway and a worker on a busy small machine still seal in time.
     package static let shortestWindow = TimeSpan.seconds(1)
 
+    /// No minimum of samples is divided further.
+    package static let fewestSamples = 3
+
     /// The same plan at another speed, for demonstrations and rehearsals: a plan of its own, with its own hash.
     ///
     /// Every time is divided, then raised to a floor that keeps the order of things: a window is at least
     /// ``shortestWindow``, with a grace of two; a trigger keeps up to four of its windows; a bake is at least the longest trigger and one window;
-    /// the watch is at least a bake; limits of gates, of steps and of the whole are at least ten minutes.
+    /// the watch is at least a bake; a minimum of samples shrinks with the window, to ``fewestSamples``; limits of gates, of steps and of the whole are at least ten minutes.
     ///
     /// - Parameter speed: how many times faster, 1 or more; 1 is the plan itself.
     package func divided(by speed: Int64) -> Plan {
@@ -19,8 +22,14 @@ extension Plan {
         func kept(_ span: TimeSpan, upTo limit: Int) -> TimeSpan {
             divide(span, speed, atLeast: length * Int64(min(span.windows(of: window), limit)))
         }
+        // A shorter window has fewer samples.
+        func divided(_ minimum: Int) -> Int {
+            let part = Int128(minimum) * Int128(length.rawValue) / Int128(max(1, window.rawValue))
+            return max(Int(clamping: part), min(minimum, Plan.fewestSamples))
+        }
         func divided(_ trigger: Trigger) -> Trigger {
             var trigger = trigger
+            trigger.minimum = divided(trigger.minimum)
             trigger.duration = kept(trigger.duration, upTo: 4)
             trigger.maxGap = kept(trigger.maxGap, upTo: 4)
             trigger.noData = trigger.noData.map { kept($0, upTo: 8) }
@@ -29,6 +38,7 @@ extension Plan {
         }
         func divided(_ criterion: Criterion) -> Criterion {
             var criterion = criterion
+            criterion.minimum = divided(criterion.minimum)
             criterion.condition = divided(criterion.condition)
             return criterion
         }

@@ -49,6 +49,9 @@ extension Migration {
         case .watchStarted(let until): phase = .watching(watch: Watch(since: commit.decidedAt, until: until))
         case .completed: phase = .completed
         case .expired: hasExpired = true
+        case .quarantined(let router, let revision):
+            quarantine = Quarantine(router: router, revision: revision, since: commit.decidedAt)
+        case .logRewound(let revision): beginAnew(revision)
         }
     }
 
@@ -109,6 +112,16 @@ extension Migration {
         if case .recording = step.progress { return }
         step.progress = .shifting
         phase.step = step
+    }
+
+    private mutating func beginAnew(_ revision: Int64) {
+        quarantine = nil
+        for index in routers.indices { routers[index].revision = nil }
+        for index in traffic.indices { apply(revision, at: index) }
+        changeRollback { rollback in
+            rollback.revision = revision
+            rollback.acknowledgedAt = nil
+        }
     }
 
     private mutating func register(_ router: Router) {

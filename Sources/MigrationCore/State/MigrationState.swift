@@ -41,6 +41,8 @@ package struct Migration: Hashable, Codable, Sendable {
     package var steps: [StepRecord]
     package var rollbacks: [Rollback]
     package var hasExpired: Bool
+    /// A router knows what the log does not; nil as long as none does.
+    package var quarantine: Quarantine?
 
     /// A migration as its plan leaves it: nothing started, everything at legacy.
     package init(plan: Plan, hash: String, at: Timestamp, by actor: String) {
@@ -93,6 +95,22 @@ package struct Router: Hashable, Codable, Sendable {
     /// The last revision that it said is in force; nil before the first.
     package var revision: Int64?
     package var acknowledgedAt: Timestamp?
+}
+
+/// The log went back in time: an old backup was restored, or a failover lost the tail. Weights hold and nothing advances until a person
+/// says that the log begins anew from here; roll back, halt and flag off are heard all the while.
+package struct Quarantine: Hashable, Codable, Sendable {
+    /// Who knew more.
+    package var router: String
+    /// The revision that it has; the log did not reach so far.
+    package var revision: Int64
+    package var since: Timestamp
+
+    package init(router: String, revision: Int64, since: Timestamp) {
+        self.router = router
+        self.revision = revision
+        self.since = since
+    }
 }
 
 /// Legacy's value of a metric before the migration, for one stage.

@@ -29,7 +29,7 @@ extension MigrationState {
         case .started, .restarted, .routerRegistered, .routerRetired, .routerAcknowledged, .stepAcknowledged,
             .recordingStarted, .signalLate, .checksStarted, .approvalAwaited, .halted, .resumed,
             .rollbackAlreadyUnderWay, .rollbackAcknowledged, .rollbackConfirmed, .rollbackOverdue, .watchStarted,
-            .completed, .expired, .overrideRefused:
+            .completed, .expired, .quarantined, .logRewound, .overrideRefused:
             return true
         }
     }

@@ -134,7 +134,7 @@ package struct Watch: Hashable, Codable, Sendable {
 /// A stop of advance, and what it stopped.
 package struct Halt: Hashable, Codable, Sendable {
     package enum Cause: String, Hashable, Codable, Sendable {
-        case person, expired, approvalTimedOut, checkFailed, checkTimedOut, stepTimedOut
+        case person, expired, approvalTimedOut, checkFailed, checkTimedOut, stepTimedOut, rewound
     }
     package enum Held: Hashable, Codable, Sendable {
         case stepping(step: Step)

@@ -78,6 +78,9 @@ package struct WorkerMachine: Sendable {
         for router in migration.routers {
             guard let report = sight.reports.first(where: { $0.router == router.name }), let revision = report.revision
             else { continue }
+            if revision > sight.state.version, migration.quarantine == nil, !migration.phase.isOver {
+                return .quarantine(router: router.name, revision: revision)
+            }
             if revision > router.revision ?? 0, revision <= sight.state.version {
                 return .acknowledge(router: router.name, revision: revision)
             }

@@ -1,0 +1,42 @@
+extension Decision {
+    /// A router has a revision of this log that the log does not have: the log went back in time.
+    func quarantine(_ router: String, _ revision: Int64) throws(Refusal) -> [Event] {
+        guard migration.routers.contains(where: { $0.name == router }) else {
+            throw unknown("router", router, migration.routers.map(\.name))
+        }
+        guard revision >= version else {
+            throw Refusal(.unknownRevision, "revision \(revision) of \(router) is one that the log has")
+        }
+        guard !migration.phase.isOver, migration.quarantine == nil else { return [] }
+        return [.quarantined(router: router, revision: revision)]
+    }
+
+    /// A person says that the log, as it stands, is what counts: routers take its weights, and whoever advanced is halted.
+    func declareRewound() throws(Refusal) -> [Event] {
+        guard migration.quarantine != nil else {
+            throw Refusal(.wrongState, "\(plan.name) is not quarantined: no router knows more than the log")
+        }
+        let anew = Event.logRewound(revision: version)
+        switch migration.phase {
+        case .running, .watching:
+            return [anew, .halted(cause: .rewound, reason: "the log began anew: what was decided meanwhile is lost")]
+        case .planned, .halted, .rollingBack, .rolledBack, .completed, .abandoned: return [anew]
+        }
+    }
+
+    /// Refuses what moves traffic forward while the log may have forgotten why it went back.
+    func requireNoQuarantine(against command: Command) throws(Refusal) {
+        guard let quarantine = migration.quarantine else { return }
+        switch command {
+        case .start, .resume, .setWeight, .approve, .skip, .restart, .setFlag(_, enabled: true, _):
+            throw Refusal(
+                .blocked,
+                "\(plan.name) is quarantined: \(quarantine.router) has revision \(quarantine.revision), which the log has lost",
+                mend: "roll it back, or find out what was lost and declare the log rewound"
+            )
+        case .plan, .halt, .rollBack, .setFlag, .reportCheck, .abandon, .declareRewound, .retireRouter,
+            .registerRouter, .acknowledge, .quarantine, .sealWindow, .recordLate, .tick:
+            break
+        }
+    }
+}

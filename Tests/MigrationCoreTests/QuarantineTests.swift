@@ -1,0 +1,75 @@
+import MigrationCore
+import TestSupport
+import Testing
+
+@Suite("Quarantine: the log went back in time")
+struct QuarantineTests {
+    private func quarantined(_ reach: (Int, Int) = (1, 0)) throws -> Scenario {
+        var scenario = try Scenario()
+        try scenario.reach(reach.0, reach.1)
+        try scenario.perform(.quarantine(router: "r2", revision: scenario.state.version + 5))
+        #expect(try scenario.migration.quarantine?.router == "r2")
+        return scenario
+    }
+
+    @Test("weights hold and nothing advances, whoever asks")
+    func holds() throws {
+        var scenario = try quarantined()
+        let before = try scenario.migration.traffic
+        for _ in 0..<10 { try scenario.window(errors: 0) }
+        let approve = Command.approve(stage: "production", step: SamplePlan.weight(5_000), reason: nil)
+        let weight = Command.setWeight(weight: .all, service: nil, environment: nil, reason: "now")
+        let skip = Command.skip(stage: "production", step: SamplePlan.weight(1_000), reason: "now")
+        for command in [approve, weight, skip, .resume(reason: "now"), .start(reason: nil), .restart(reason: "now")] {
+            try scenario.perform(command, by: "ana")
+            #expect(scenario.refusal?.code == .blocked, "\(command)")
+        }
+        #expect(try scenario.migration.traffic == before)
+    }
+
+    @Test("guards and people still take traffic back")
+    func back() throws {
+        var guarded = try quarantined()
+        for _ in 0..<3 { try guarded.window(errors: 10) }
+        #expect(try guarded.migration.phase.name == "rollingBack")
+        var person = try quarantined()
+        try person.perform(.rollBack(reason: "calls"), by: "ana")
+        #expect(try person.migration.phase.name == "rollingBack")
+    }
+
+    @Test("declared rewound, routers take everything anew, and a person resumes")
+    func rewound() throws {
+        var scenario = try quarantined()
+        try scenario.perform(.declareRewound(reason: "backup of Monday"), by: "ana")
+        #expect(try scenario.migration.phase.name == "halted")
+        #expect(try scenario.migration.unacknowledged.count == 2)
+        try scenario.acknowledge()
+        try scenario.perform(.resume(reason: "go on"), by: "ana")
+        try scenario.bake()
+        #expect(try scenario.migration.phase.step?.position == Position(stage: 1, step: 1))
+        try scenario.perform(.declareRewound(reason: "again"), by: "ana")
+        #expect(scenario.refusal?.code == .wrongState)
+    }
+
+    @Test("a rollback under way has to be acknowledged anew")
+    func rollingBack() throws {
+        var scenario = try Scenario()
+        try scenario.reach(1, 0)
+        try scenario.perform(.rollBack(reason: "calls"), by: "ana")
+        try scenario.acknowledge()
+        #expect(try scenario.migration.phase.rollback?.acknowledgedAt != nil)
+        try scenario.perform(.quarantine(router: "r1", revision: 99))
+        try scenario.perform(.declareRewound(reason: "backup"), by: "ana")
+        #expect(try scenario.migration.phase.rollback?.acknowledgedAt == nil)
+        try scenario.confirmRollback()
+        #expect(try scenario.migration.phase.name == "rolledBack")
+    }
+
+    @Test("a revision that the log has quarantines nothing")
+    func known() throws {
+        var scenario = try Scenario()
+        try scenario.reach(0, 0)
+        let version = scenario.state.version
+        #expect(throws: Refusal.self) { try scenario.perform(.quarantine(router: "r1", revision: version)) }
+    }
+}
