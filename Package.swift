@@ -46,6 +46,7 @@ let package = Package(
         .executable(name: "migrate", targets: ["migrate"]),
         .executable(name: "recommendations", targets: ["recommendations"]),
         .executable(name: "demo", targets: ["demo"]),
+        .executable(name: "proof", targets: ["proof"]),
     ],
     dependencies: [
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
@@ -70,6 +71,7 @@ let package = Package(
         room("Routing", ["MigrationCore"]),
         room("Schema", path: "schema", resources: [.embedInCode("0001_log.sql")]),
         room("Signals", ["MigrationCore", histogram]),
+        room("Simulation", ["MigrationCore", "Routing"]),
         // What runs.
         room(
             "Gateway",
@@ -105,9 +107,11 @@ let package = Package(
                 argumentParser, asyncHTTPClient, nioCore, nioHTTP1, signals,
             ]
         ),
+        room("Proof", ["Simulation", argumentParser]),
         program("migrate", ["Commands"]),
         program("recommendations", ["Recommendations"]),
         program("demo", ["Demonstration"]),
+        program("proof", ["Proof"]),
         // The specification.
         .target(
             name: "TestSupport",

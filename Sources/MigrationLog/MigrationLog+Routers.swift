@@ -58,24 +58,28 @@ extension MigrationLog {
     }
 
     /// A router says what is in force and durable there.
+    ///
+    /// - Parameter hash: that of the commit that set it, in hexadecimal digits: tells a log that went back in time.
     package func report(
         _ stream: String,
         router: String,
         environment: String,
         log: String?,
         revision: Int64?,
+        hash: String? = nil,
         notify: Bool
     ) async throws {
         try await guarded {
             try await pool.run { connection in
                 try connection.query(
                     """
-                    insert into migrate.router as r (stream, name, environment, log_id, revision, seen_at)
-                    values ($1::text, $2::text, $3::text, $4::uuid, $5::bigint, clock_timestamp())
+                    insert into migrate.router as r (stream, name, environment, log_id, revision, hash, seen_at)
+                    values ($1::text, $2::text, $3::text, $4::uuid, $5::bigint, decode($6::text, 'hex'), clock_timestamp())
                     on conflict (stream, name) do update set
-                        environment = excluded.environment, log_id = excluded.log_id, revision = excluded.revision, seen_at = excluded.seen_at
+                        environment = excluded.environment, log_id = excluded.log_id, revision = excluded.revision,
+                        hash = excluded.hash, seen_at = excluded.seen_at
                     """,
-                    [.text(stream), .text(router), .text(environment), .text(log), .int(revision)]
+                    [.text(stream), .text(router), .text(environment), .text(log), .int(revision), .text(hash)]
                 )
                 if notify {
                     _ = try connection.query("select pg_notify('\(Self.reportChannel)', $1::text)", [.text(stream)])

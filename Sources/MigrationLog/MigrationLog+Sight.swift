@@ -63,7 +63,12 @@ extension MigrationLog {
         -> [RouterReport]
     {
         try connection.query(
-            "select name, environment, log_id, revision, seen_at from migrate.router where stream = $1::text order by name",
+            """
+            select r.name, r.environment, r.log_id, r.revision, r.seen_at,
+                coalesce(r.hash is not null and c.hash <> r.hash, false) as is_forked
+            from migrate.router r left join migrate.commit c on c.stream = r.stream and c.version = r.revision
+            where r.stream = $1::text order by r.name
+            """,
             [.text(stream)]
         ).rows.map { row in
             // A revision of another incarnation of the log says nothing about this one.
@@ -72,6 +77,7 @@ extension MigrationLog {
                 router: try row.text("name"),
                 environment: try row.text("environment"),
                 revision: isOurs ? try row.optionalInt("revision") : nil,
+                isForked: isOurs ? try row.bool("is_forked") : false,
                 seenAt: Timestamp(rawValue: try row.microseconds("seen_at"))
             )
         }

@@ -133,4 +133,14 @@ struct LifecycleTests {
         }
         #expect(halt.cause == .approvalTimedOut)
     }
+
+    @Test("the window that fires is judged once: the next one is judged after it")
+    func judgedOnce() throws {
+        var scenario = try Scenario()
+        try scenario.reach(1, 1)
+        for _ in 0..<3 { try scenario.window(errors: 10) }
+        let k = try #require(try scenario.migration.judgement?.k)
+        #expect(try scenario.migration.phase.name == "rollingBack")
+        #expect(try scenario.migration.nextWindow == k + 1)
+    }
 }

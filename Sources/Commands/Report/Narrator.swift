@@ -28,7 +28,7 @@ package struct Narrator: Sendable {
         case .retireRouter(let router, let reason): "retire \(router) “\(reason)”"
         case .registerRouter(let router, let environment): "router \(router) in \(environment)"
         case .acknowledge(let router, let revision): "\(router) has revision \(revision)"
-        case .quarantine(let router, let revision): "\(router) has revision \(revision), which the log has lost"
+        case .quarantine(let router, let revision, _): "\(router) has revision \(revision), which the log has lost"
         case .declareRewound(let reason): "the log begins anew “\(reason)”"
         case .sealWindow(let window): "window \(window.k)"
         case .recordLate(let k, let router, _): "late for window \(k) from \(router)"

@@ -101,6 +101,7 @@ struct LogRoutes: ServiceLifecycle.Service, RouteSource, SignalSink {
                 environment: environment,
                 log: table?.logID,
                 revision: table?.revision,
+                hash: table?.hash,
                 notify: !isHeard
             )
             word.state.withLock { if $0.table == table { $0.isHeard = true } }

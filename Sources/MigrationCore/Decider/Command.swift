@@ -33,8 +33,8 @@ package enum Command: Hashable, Codable, Sendable {
 
     case registerRouter(router: String, environment: String)
     case acknowledge(router: String, revision: Int64)
-    /// A router has a revision of this log that the log does not have.
-    case quarantine(router: String, revision: Int64)
+    /// A router has a revision of this log that the log does not have, or (forked) has with other content.
+    case quarantine(router: String, revision: Int64, isForked: Bool = false)
     case sealWindow(window: Window)
     /// Measurements of a window that was sealed without them.
     case recordLate(k: Int64, router: String, requests: Int)

@@ -43,7 +43,8 @@ extension MigrationState {
         case .retireRouter(let router, _): return try decision.retire(router)
         case .registerRouter(let router, let environment): return try decision.register(router, environment)
         case .acknowledge(let router, let revision): return try decision.acknowledge(router, revision)
-        case .quarantine(let router, let revision): return try decision.quarantine(router, revision)
+        case .quarantine(let router, let revision, let isForked):
+            return try decision.quarantine(router, revision, isForked: isForked)
         case .declareRewound: return try decision.declareRewound()
         case .sealWindow(let window): return try decision.seal(window)
         case .recordLate(let k, let router, let requests): return try decision.recordLate(k, router, requests)

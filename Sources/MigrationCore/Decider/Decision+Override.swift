@@ -71,12 +71,15 @@ extension Decision {
     }
 
     /// The events of a return to legacy: weight 0 for what goes back, at one revision.
+    ///
+    /// - Parameter judged: the window whose breach it is, and which is judged with it.
     func rollBack(
         _ cause: Rollback.Cause,
         _ outcome: Rollback.Outcome,
         _ parts: [Rollback.Part],
         onset: Timestamp? = nil,
-        detectedAt: Timestamp? = nil
+        detectedAt: Timestamp? = nil,
+        judged: Int64? = nil
     ) -> [Event] {
         let position = migration.phase.step?.position ?? migration.steps.last?.position
         let rollback = Rollback(
@@ -104,7 +107,7 @@ extension Decision {
         }
         let start = Event.rollbackStarted(
             rollback: rollback,
-            firstWindow: migration.nextWindow ?? plan.clock.firstIndex(from: at)
+            firstWindow: judged.map { $0 + 1 } ?? migration.nextWindow ?? plan.clock.firstIndex(from: at)
         )
         let environments = Set(parts.map(\.environment))
         let isRouted = migration.routers.contains { environments.contains($0.environment) }

@@ -1,10 +1,10 @@
 extension Decision {
-    /// A router has a revision of this log that the log does not have: the log went back in time.
-    func quarantine(_ router: String, _ revision: Int64) throws(Refusal) -> [Event] {
+    /// A router has a revision of this log that the log does not have, or has with other content: the log went back in time.
+    func quarantine(_ router: String, _ revision: Int64, isForked: Bool) throws(Refusal) -> [Event] {
         guard migration.routers.contains(where: { $0.name == router }) else {
             throw unknown("router", router, migration.routers.map(\.name))
         }
-        guard revision >= version else {
+        guard isForked || revision >= version else {
             throw Refusal(.unknownRevision, "revision \(revision) of \(router) is one that the log has")
         }
         guard !migration.phase.isOver, migration.quarantine == nil else { return [] }

@@ -87,7 +87,7 @@ extension Decision {
         )
         let first = guards[firing[0].0]
         let cause = Rollback.Cause.trigger(stage: stage, index: first.index, service: first.service)
-        return fired + rollBack(cause, .rolledBack, parts, onset: onset, detectedAt: due)
+        return fired + rollBack(cause, .rolledBack, parts, onset: onset, detectedAt: due, judged: k)
     }
 
     private func confirm(_ rollback: Rollback, _ judgement: Judgement) -> [Event] {

@@ -78,10 +78,11 @@ package struct WorkerMachine: Sendable {
         for router in migration.routers {
             guard let report = sight.reports.first(where: { $0.router == router.name }), let revision = report.revision
             else { continue }
-            if revision > sight.state.version, migration.quarantine == nil, !migration.phase.isOver {
-                return .quarantine(router: router.name, revision: revision)
+            if report.isForked || revision > sight.state.version {
+                if migration.quarantine != nil || migration.phase.isOver { continue }
+                return .quarantine(router: router.name, revision: revision, isForked: report.isForked)
             }
-            if revision > router.revision ?? 0, revision <= sight.state.version {
+            if revision > router.revision ?? 0 {
                 return .acknowledge(router: router.name, revision: revision)
             }
         }
@@ -151,12 +152,21 @@ package struct RouterReport: Hashable, Sendable {
     package var router: String
     package var environment: String
     package var revision: Int64?
+    /// The log has another commit at that revision: it went back in time and on another way since.
+    package var isForked: Bool
     package var seenAt: Timestamp
 
-    package init(router: String, environment: String, revision: Int64?, seenAt: Timestamp) {
+    package init(
+        router: String,
+        environment: String,
+        revision: Int64?,
+        isForked: Bool = false,
+        seenAt: Timestamp
+    ) {
         self.router = router
         self.environment = environment
         self.revision = revision
+        self.isForked = isForked
         self.seenAt = seenAt
     }
 }

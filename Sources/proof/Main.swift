@@ -1,0 +1,6 @@
+import Proof
+
+@main
+struct Main {
+    static func main() async { await Proof.start() }
+}
