@@ -107,7 +107,7 @@ let package = Package(
                 argumentParser, asyncHTTPClient, nioCore, nioHTTP1, signals,
             ]
         ),
-        room("Proof", ["Simulation", argumentParser]),
+        room("Proof", ["MigrationCore", "Simulation", argumentParser]),
         program("migrate", ["Commands"]),
         program("recommendations", ["Recommendations"]),
         program("demo", ["Demonstration"]),
@@ -136,6 +136,7 @@ let package = Package(
             ["MigrationCore", "MigrationLog", "Postgres", "TestSupport", "Worker", lifecycle, logging]
         ),
         tests("RecommendationsTests", ["Postgres", "Recommendations", "TestSupport"]),
+        tests("SimulationTests", ["MigrationCore", "MigrationLog", "Simulation"]),
         tests("CommandsTests", ["Postgres", "TestSupport", "migrate", "recommendations"]),
     ],
     swiftLanguageModes: [.v6]

@@ -28,7 +28,7 @@ package enum CommitCodec {
         } catch {
             throw LogError(
                 .damaged,
-                "version \(version) cannot be read: \(words(error))",
+                "version \(version) cannot be read: \(unknown(bytes) ?? words(error))",
                 mend: "a newer release may have written it; otherwise it was damaged",
                 version: version
             )
@@ -40,6 +40,26 @@ package enum CommitCodec {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return try encoder.encode(value)
+    }
+
+    /// The first command or event of a body that this release does not know, by its name.
+    private static func unknown(_ bytes: [UInt8]) -> String? {
+        guard let body = try? JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any] else { return nil }
+        func isKnown<T: Decodable>(_ value: Any, _ type: T.Type) -> Bool {
+            guard let data = try? JSONSerialization.data(withJSONObject: value) else { return false }
+            return (try? JSONDecoder().decode(type, from: data)) != nil
+        }
+        func name(_ value: Any) -> String {
+            (value as? [String: Any])?.keys.sorted().joined(separator: ", ") ?? "\(value)"
+        }
+        if let command = body["command"], !isKnown(command, Command.self) {
+            return "the command “\(name(command).prefix(80))” is not one of this release"
+        }
+        guard let events = body["events"] as? [Any] else { return nil }
+        for (index, event) in events.enumerated() where !isKnown(event, Event.self) {
+            return "event \(index + 1), “\(name(event).prefix(80))”, is not one of this release"
+        }
+        return nil
     }
 
     private static func words(_ error: any Error) -> String {

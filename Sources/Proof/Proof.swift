@@ -6,15 +6,14 @@ package struct Proof: AsyncParsableCommand {
     package static let configuration = CommandConfiguration(
         commandName: "proof",
         abstract: "Searches, shakes and measures the core.",
-        subcommands: [Prove.self]
+        subcommands: [Prove.self, Stats.self]
     )
 
     package init() {}
 
     /// Runs the program.
-    package static func start() async {
-        // Whoever follows a long run through a pipe sees each line as it comes.
-        setvbuf(stdout, nil, _IOLBF, 0)
-        await main()
-    }
+    package static func start() async { await main() }
 }
+
+/// Writes a line at once: a long run is followed through pipes too.
+func say(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }

@@ -10,6 +10,8 @@ enum Move: Hashable, Sendable {
     case work(quality: Quality)
     /// The slow worker reads the log and decides.
     case look(quality: Quality)
+    /// A person whose line is slow, in its place, gives a command.
+    case draft(Person)
     /// What becomes of its decision.
     case append(Outcome)
     /// The slow worker does not know what became of its commit, and finds out.
@@ -39,6 +41,12 @@ struct Person: Hashable, Sendable {
 }
 
 extension Person {
+    /// A command that does the same thing twice when it is carried out twice.
+    static let repeatable = Person(
+        command: .setWeight(weight: SmallWorld.half, service: nil, environment: nil, reason: "w"),
+        name: "ben"
+    )
+
     /// Whatever anybody might try, whether it is allowed or not.
     static func all(_ migration: Migration) -> [Person] {
         let plan = migration.plan

@@ -15,6 +15,7 @@ package enum Mutant: String, Sendable, CaseIterable {
     case advanceWhileHalted = "an advance while halted"
     case leap = "a step that is left out"
     case bakeBeforeAcknowledgement = "a bake that begins before the acknowledgement"
+    case stepTwice = "a step that is entered twice"
     case judgedTwice = "a window that is judged again when it is sealed again"
     case acknowledgedUnheard = "a rollback that is taken for acknowledged by one router alone"
     case overrideLost = "an override that is dropped without a word"
@@ -34,14 +35,15 @@ package enum Mutant: String, Sendable, CaseIterable {
         case .versionGap: 2
         case .retryWithoutLookup: 3
         case .weightTwice: 4
-        case .noFence, .routerForgets: 5
+        case .routerForgets: 5
         case .weightOfAnother: 6
-        case .fenceOnEpoch, .acknowledgedUnheard: 7
+        case .fenceOnEpoch, .noFence, .acknowledgedUnheard: 7
         case .advanceWhileHalted: 8
         case .leap: 9
         case .bakeBeforeAcknowledgement: 10
         case .advanceOnMissing: 11
         case .judgedTwice: 12
+        case .stepTwice: 13
         case .leaseInsteadOfCompareAndSet: 14
         case .overrideLost: 15
         case .rollbackRefusedWhileHalted: 16
@@ -50,6 +52,21 @@ package enum Mutant: String, Sendable, CaseIterable {
         case .toldOnce, .lossUnnoticed: 19
         case .workersClock: 20
         case .approvalOfAnybody, .approvalTwice: 21
+        }
+    }
+
+    /// The small world in which it shows soonest.
+    package var world: SmallWorld {
+        switch self {
+        case .advanceWhileHalted, .bakeBeforeAcknowledgement, .leap: .twoServices
+        case .rollbackRefusedWhileHalted: .gates
+        case .lossUnnoticed: .lostTail
+        case .advanceOnMissing, .judgedTwice, .advanceFirst, .workersClock, .stepTwice, .toldOnce: .unattended
+        case .leaseInsteadOfCompareAndSet, .fenceOnEpoch, .routerForgets, .foldForgets, .versionGap,
+            .retryWithoutLookup, .weightTwice, .noFence, .weightOfAnother, .acknowledgedUnheard, .overrideLost,
+            .bucketsDealtAnew, .approvalOfAnybody:
+            .oneService
+        case .approvalTwice: .twoPeople
         }
     }
 }

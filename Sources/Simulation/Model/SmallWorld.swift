@@ -33,7 +33,7 @@ package struct SmallWorld: Sendable {
 
 extension SmallWorld {
     /// The standing search: what every landing is held to.
-    package static let all = [oneService, twoServices, gates, lostTail]
+    package static let all = [oneService, unattended, twoServices, gates, lostTail]
 
     /// Two routers that hear of each weight at their own time, and an approval by two before 100 %.
     package static let oneService = SmallWorld(
@@ -53,8 +53,24 @@ extension SmallWorld {
             scope: .all
         ),
         routers: 2,
-        limits: Limits(people: 2)
+        limits: Limits(people: 1)
     )
+
+    /// The same with two commands by people on one path: only where a mistake needs them.
+    static let twoPeople: SmallWorld = {
+        var small = oneService
+        small.limits.people = 2
+        return small
+    }()
+
+    /// The same with nobody there: what happens by itself is followed further.
+    package static let unattended: SmallWorld = {
+        var small = oneService
+        small.name = "the same, unattended"
+        small.plan.stages[0].approvals = []
+        small.limits.people = 0
+        return small
+    }()
 
     /// A service that moves after another, each guarded by itself.
     package static let twoServices = SmallWorld(
@@ -68,7 +84,7 @@ extension SmallWorld {
             scope: .service
         ),
         routers: 1,
-        limits: Limits(people: 2)
+        limits: Limits(people: 1)
     )
 
     /// A step of 0 %, a check whose failure rolls back, and a limit on the step.
@@ -91,7 +107,7 @@ extension SmallWorld {
             checks: [Check(name: "e2e", how: .reported, timeout: .seconds(20), then: .rollBack)]
         ),
         routers: 1,
-        limits: Limits(people: 3)
+        limits: Limits(people: 2)
     )
 
     /// A failover that loses the last commit, which a router may have heard of.
@@ -103,7 +119,7 @@ extension SmallWorld {
             scope: .all
         ),
         routers: 1,
-        limits: Limits(people: 2, losses: 1)
+        limits: Limits(people: 1, losses: 1)
     )
 
     static let half = Weight(rawValue: 5_000) ?? .zero

@@ -23,6 +23,7 @@ enum Story {
             }
             return
                 "the slow worker reads version \(world.log.version) and decides \(command(prepared.command, quality))"
+        case .draft(let person): return "\(person.name), on a slow line: \(command(person.command, nil))"
         case .append(let outcome):
             guard case .prepared(let prepared) = world.slow.state else { return "the slow worker appends" }
             let what = command(prepared.command, prepared.quality)

@@ -25,7 +25,7 @@ extension World {
                 state.migration?.phase = .running(step: step)
             }
         case .advanceOnMissing: command = state.filled(command)
-        case .bakeBeforeAcknowledgement: state.forgetAcknowledgement()
+        case .bakeBeforeAcknowledgement: if case .sealWindow = command { state.forgetAcknowledgement() }
         case .overrideLost: if case .setFlag = command { return [] }
         case .rollbackRefusedWhileHalted:
             if case .rollBack = command, case .halted? = state.migration?.phase {
@@ -45,6 +45,7 @@ extension World {
                     }
                 }
             }
+        case .stepTwice: events = events.flatMap { if case .stepEntered = $0 { [$0, $0] } else { [$0] } }
         case .leap:
             events = events.map { event in
                 guard case .stepEntered(let position) = event, let plan = state.migration?.plan,

@@ -10,7 +10,9 @@ extension World {
         let qualities = qualities(migration)
         moves += qualities.map { .work(quality: $0) }
         switch slow.state {
-        case .idle: moves += qualities.map { .look(quality: $0) }
+        case .idle:
+            moves += qualities.map { .look(quality: $0) }
+            if left.people > 0, left.crashes > 0 { moves.append(.draft(.repeatable)) }
         case .prepared:
             moves.append(.append(.heard))
             if left.crashes > 0 { moves += [.append(.unheard), .append(.lost)] }
@@ -80,10 +82,11 @@ extension World {
             next.expose()
         case .work(let quality):
             guard let prepared = next.decide(quality, ModelWorker.quick, mutant) else { return nil }
-            try next.commit(prepared, ModelWorker.quick, mutant)
+            try next.commit(prepared, mutant)
         case .look(let quality):
             guard let prepared = next.decide(quality, ModelWorker.slow, mutant) else { return nil }
             next.slow.state = .prepared(prepared)
+        case .draft(let person): guard next.draft(person, mutant) else { return nil }
         case .append(let outcome): try next.finish(outcome, mutant)
         case .resolve: try next.resolve(mutant)
         case .leaseMoves:
@@ -139,6 +142,7 @@ extension World {
             }
             let prepared = ModelWorker.Prepared(
                 id: ghost.nextID,
+                actor: actor,
                 command: command,
                 events: events,
                 expected: log.version,
@@ -171,16 +175,38 @@ extension World {
         }
     }
 
+    private mutating func draft(_ person: Person, _ mutant: Mutant?) -> Bool {
+        guard let events = try? World.decide(person.command, log, by: person.name, at: now, mutant), !events.isEmpty
+        else {
+            return false
+        }
+        if case .overrideRefused? = events.first { return false }
+        left.people -= 1
+        let prepared = ModelWorker.Prepared(
+            id: ghost.nextID,
+            actor: person.name,
+            command: person.command,
+            events: events,
+            expected: log.version,
+            at: now,
+            epoch: ghost.epoch,
+            quality: .good
+        )
+        ghost.nextID += 1
+        slow.state = .prepared(prepared)
+        return true
+    }
+
     private mutating func finish(_ outcome: Move.Outcome, _ mutant: Mutant?) throws(Violation) {
         guard case .prepared(let prepared) = slow.state else { return }
         switch outcome {
         case .heard:
             slow.state = .idle
-            try commit(prepared, ModelWorker.slow, mutant)
+            try commit(prepared, mutant)
         case .unheard:
             left.crashes -= 1
             slow.state = .unknown(prepared)
-            try commit(prepared, ModelWorker.slow, mutant)
+            try commit(prepared, mutant)
         case .lost:
             left.crashes -= 1
             slow.state = .unknown(prepared)
@@ -192,19 +218,19 @@ extension World {
         guard case .unknown(let prepared) = slow.state else { return }
         slow.state = .idle
         if ghost.done.contains(prepared.id), mutant != .retryWithoutLookup { return }
-        guard let events = try? World.decide(prepared.command, log, by: ModelWorker.slow, at: now, mutant),
+        guard let events = try? World.decide(prepared.command, log, by: prepared.actor, at: now, mutant),
             !events.isEmpty
         else { return }
+        if case .overrideRefused? = events.first { return }
         var again = prepared
         again.events = events
         again.expected = log.version
         again.at = now
-        try commit(again, ModelWorker.slow, mutant)
+        try commit(again, mutant)
     }
 
     /// Compare-and-set: what was decided on another version than the head's is refused.
-    private mutating func commit(_ prepared: ModelWorker.Prepared, _ name: String, _ mutant: Mutant?) throws(Violation)
-    {
+    private mutating func commit(_ prepared: ModelWorker.Prepared, _ mutant: Mutant?) throws(Violation) {
         if mutant == .leaseInsteadOfCompareAndSet {
             // Whoever believes to hold the lease may append; a stopped process believes it for ever.
             guard prepared.expected <= log.version else { return }
@@ -214,7 +240,8 @@ extension World {
         if prepared.expected != log.version {
             throw Violation(
                 invariant: 14,
-                message: "\(name) appends what it decided on version \(prepared.expected) after version \(log.version)"
+                message:
+                    "\(prepared.actor) appends what it decided on version \(prepared.expected) after version \(log.version)"
             )
         }
         guard !ghost.done.contains(prepared.id) else {
@@ -222,7 +249,7 @@ extension World {
         }
         ghost.done = Array((ghost.done + [prepared.id]).suffix(4))
         let before = self
-        try append(prepared.command, prepared.events, by: name, at: prepared.at, mutant)
+        try append(prepared.command, prepared.events, by: prepared.actor, at: prepared.at, mutant)
         try checkCommit(after: before, quality: prepared.quality, mutant)
     }
 

@@ -80,6 +80,7 @@ struct ModelWorker: Sendable {
 
     struct Prepared: Sendable {
         var id: Int
+        var actor: String
         var command: Command
         var events: [Event]
         /// The version on which it was decided.

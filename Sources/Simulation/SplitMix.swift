@@ -1,0 +1,24 @@
+/// A small seeded generator, the same on every run and machine (Steele, Lea and Flood, "Fast splittable pseudorandom number generators").
+package struct SplitMix: RandomNumberGenerator, Sendable {
+    private var state: UInt64
+
+    package init(seed: UInt64) { state = seed }
+
+    package mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+
+    /// A number in 0..<1.
+    package mutating func unit() -> Double { Double(next() >> 11) * 0x1p-53 }
+
+    /// How many of n independent trials succeed.
+    package mutating func binomial(_ n: Int, _ p: Double) -> Int {
+        var count = 0
+        for _ in 0..<n where unit() < p { count += 1 }
+        return count
+    }
+}
