@@ -107,7 +107,7 @@ let package = Package(
                 argumentParser, asyncHTTPClient, nioCore, nioHTTP1, signals,
             ]
         ),
-        room("Proof", ["MigrationCore", "Simulation", argumentParser]),
+        room("Proof", ["Commands", "MigrationCore", "PlanFile", "Simulation", argumentParser]),
         program("migrate", ["Commands"]),
         program("recommendations", ["Recommendations"]),
         program("demo", ["Demonstration"]),

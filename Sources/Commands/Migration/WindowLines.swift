@@ -1,8 +1,8 @@
-import Foundation
+package import Foundation
 import MigrationCore
 
 /// Windows as JSON lines, as people record and export them.
-enum WindowLines {
+package enum WindowLines {
     /// No more windows are judged at once.
     private static let most: Int64 = 1_000_000
 
@@ -61,6 +61,23 @@ enum WindowLines {
         let data =
             file == "-" ? FileHandle.standardInput.readDataToEndOfFile() : FileManager.default.contents(atPath: file)
         guard let data else { throw Failure(.failed, "the file \(file) cannot be read") }
+        return try read(data, file, type, shape: shape, window)
+    }
+
+    /// Whether a text is windows, of one side or of both; for whoever tries what the reader bears.
+    package static func isReadable(_ text: Data) -> Bool {
+        let one = try? read(text, "", Line.self, shape: "") { ($0.k, counts($0.whole)) }
+        let both = try? read(text, "", PairLine.self, shape: "") { ($0.k, counts($0.candidate)) }
+        return one != nil || both != nil
+    }
+
+    private static func read<L: Decodable, W>(
+        _ data: Data,
+        _ file: String,
+        _ type: L.Type,
+        shape: String,
+        _ window: (L) -> (Int64, W)
+    ) throws -> [Int64: W] {
         var windows: [Int64: W] = [:]
         var range: ClosedRange<Int64>?
         for (index, raw) in data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).enumerated() {
