@@ -67,7 +67,7 @@ let package = Package(
         room("Postgres", ["CLibPQ", logging]),
         // The log, the plan's text, and who goes where.
         room("MigrationLog", ["MigrationCore", "Postgres", "Schema", crypto, logging]),
-        room("PlanFile", ["MigrationCore", yams]),
+        room("PlanFile", ["MigrationCore", yams], resources: [.embedInCode("plan.schema.json")]),
         room("Routing", ["MigrationCore"]),
         room("Schema", path: "schema", resources: [.embedInCode("0001_log.sql")]),
         room("Signals", ["MigrationCore", histogram]),
@@ -120,7 +120,7 @@ let package = Package(
             swiftSettings: settings
         ),
         tests("MigrationCoreTests", ["MigrationCore", "PlanFile", "TestSupport"]),
-        tests("PlanFileTests", ["MigrationCore", "PlanFile"]),
+        tests("PlanFileTests", ["MigrationCore", "PlanFile", "Postgres"]),
         tests("PostgresTests", ["Postgres", "TestSupport"]),
         tests("MigrationLogTests", ["MigrationCore", "MigrationLog", "Postgres", "TestSupport"]),
         tests("RoutingTests", ["MigrationCore", "Routing", "Signals"]),

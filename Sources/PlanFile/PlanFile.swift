@@ -5,6 +5,10 @@ package enum PlanFile {
     /// No plan is larger, in bytes; whoever reads a file may look at its size first.
     package static var largest: Int { YAMLText.largest }
 
+    /// A JSON Schema of the file, for editors: whatever this reads, the schema accepts; what only shows on the whole (names that do not
+    /// exist, contradictions) only reading tells.
+    package static var schema: String { String(decoding: PackageResources.plan_schema_json, as: UTF8.self) }
+
     /// Reads a plan.
     ///
     /// - Parameters:

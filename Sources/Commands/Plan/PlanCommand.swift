@@ -7,8 +7,8 @@ import PlanFile
 struct PlanCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "plan",
-        abstract: "Checks a plan file, shows what it means.",
-        subcommands: [PlanCheck.self, PlanShow.self]
+        abstract: "Checks a plan file, shows what it means, and what may stand in it.",
+        subcommands: [PlanCheck.self, PlanShow.self, PlanSchema.self]
     )
 }
 
@@ -76,4 +76,18 @@ struct PlanShow: AsyncParsableCommand {
     @OptionGroup var options: PlanOptions
 
     func run() async throws { Output.raw(PlanFile.render(try options.plan())) }
+}
+
+struct PlanSchema: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "schema",
+        abstract: "Prints a JSON Schema of the plan file, by which editors complete and check it.",
+        discussion: """
+            Example: migrate plan schema > plan.schema.json
+
+            With the YAML language server, the plan's first line is then: # yaml-language-server: $schema=plan.schema.json
+            """
+    )
+
+    func run() async throws { Output.raw(PlanFile.schema) }
 }
