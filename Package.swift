@@ -36,8 +36,8 @@ func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .executableTarget(name: name, dependencies: dependencies, swiftSettings: settings)
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies, swiftSettings: settings)
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: settings)
 }
 
 let package = Package(
@@ -122,7 +122,11 @@ let package = Package(
         tests("MigrationCoreTests", ["MigrationCore", "PlanFile", "TestSupport"]),
         tests("PlanFileTests", ["MigrationCore", "PlanFile", "Postgres"]),
         tests("PostgresTests", ["Postgres", "TestSupport"]),
-        tests("MigrationLogTests", ["MigrationCore", "MigrationLog", "Postgres", "TestSupport"]),
+        tests(
+            "MigrationLogTests",
+            ["MigrationCore", "MigrationLog", "Postgres", "TestSupport"],
+            exclude: ["Fixtures"]
+        ),
         tests("RoutingTests", ["MigrationCore", "Routing", "Signals"]),
         tests(
             "GatewayTests",

@@ -1,29 +1,35 @@
 import AsyncHTTPClient
 import Foundation
-import Logging
-import MigrationCore
+package import Logging
+package import MigrationCore
 import NIOCore
 import NIOFoundationCompat
 import NIOHTTP1
 import Postgres
 
 /// Runs one check: starts its program, or posts to its address, and waits for what it shows.
-struct CheckRunner: Sendable {
-    struct Result: Sendable {
-        var isPassed: Bool
-        var detail: String
+package struct CheckRunner: Sendable {
+    package struct Result: Hashable, Sendable {
+        package var isPassed: Bool
+        package var detail: String
     }
 
     let plan: Plan
     let run: CheckRun
     let logger: Logger
 
+    package init(plan: Plan, run: CheckRun, logger: Logger) {
+        self.plan = plan
+        self.run = run
+        self.logger = logger
+    }
+
     /// What is told of an output or an answer, in bytes.
     private static let shown = 500
     private var check: Check { plan.checks[run.check] }
 
     /// - Returns: nil when nothing was shown in the check's time; what happens then is the plan's to say.
-    func result() async -> Result? {
+    package func result() async -> Result? {
         let end = ContinuousClock.now + .microseconds(check.timeout.rawValue)
         logger.info("check begins", metadata: ["check": "\(check.name)"])
         switch check.how {

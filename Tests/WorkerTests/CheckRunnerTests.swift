@@ -1,0 +1,43 @@
+import Logging
+import MigrationCore
+import TestSupport
+import Testing
+import Worker
+
+@Suite("Checks that a worker runs")
+struct CheckRunnerTests {
+    private func result(_ how: Check.How, timeout: TimeSpan = .seconds(20)) async -> CheckRunner.Result? {
+        var plan = SamplePlan.plan("shop")
+        plan.checks = [Check(name: "e2e", how: how, timeout: timeout)]
+        plan.stages[1].checks = [0]
+        let run = CheckRun(check: 0, position: Position(stage: 1, step: 1), since: Timestamp(rawValue: 0))
+        var logger = Logger(label: "checks")
+        logger.logLevel = .critical
+        return await CheckRunner(plan: plan, run: run, logger: logger).result()
+    }
+
+    @Test("a program passes by its exit code, is told what it is about, and what it said is kept")
+    func program() async {
+        let script = "echo $MIGRATE_MIGRATION $MIGRATE_CHECK $MIGRATE_STAGE $MIGRATE_ENVIRONMENT $MIGRATE_WEIGHT"
+        let good = await result(.process(arguments: ["/bin/sh", "-c", script]))
+        #expect(good?.isPassed == true)
+        #expect(good?.detail == "shop e2e production production 50")
+        let bad = await result(.process(arguments: ["/bin/sh", "-c", "echo two tests fail >&2; exit 3"]))
+        #expect(bad?.isPassed == false)
+        #expect(bad?.detail == "exit code 3: two tests fail")
+    }
+
+    @Test("a program that is not there has failed")
+    func absent() async {
+        let result = await result(.process(arguments: ["/nowhere/e2e"]))
+        #expect(result?.isPassed == false)
+        #expect(result?.detail.contains("/nowhere/e2e") == true)
+    }
+
+    @Test("what has shown nothing in its time has neither passed nor failed")
+    func silent() async {
+        #expect(await result(.process(arguments: ["/bin/sleep", "60"]), timeout: .milliseconds(300)) == nil)
+        #expect(await result(.webhook(url: "http://127.0.0.1:1/load"), timeout: .milliseconds(300)) == nil)
+        #expect(await result(.reported) == nil)
+    }
+}
