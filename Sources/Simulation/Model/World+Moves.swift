@@ -89,9 +89,7 @@ extension World {
         case .draft(let person): guard next.draft(person, mutant) else { return nil }
         case .append(let outcome): try next.finish(outcome, mutant)
         case .resolve: try next.resolve(mutant)
-        case .leaseMoves:
-            next.ghost.epoch += 1
-            next.ghost.holder = 1 - ghost.holder
+        case .leaseMoves: next.ghost.epoch += 1
         case .deliver(let table, let router): guard try next.deliver(offered[table], router, mutant) else { return nil }
         case .restart(let router):
             guard mutant == .routerForgets, routers[router].table != nil else { return nil }
@@ -147,7 +145,6 @@ extension World {
                 events: events,
                 expected: log.version,
                 at: now,
-                epoch: ghost.epoch,
                 quality: quality
             )
             ghost.nextID += 1
@@ -189,7 +186,6 @@ extension World {
             events: events,
             expected: log.version,
             at: now,
-            epoch: ghost.epoch,
             quality: .good
         )
         ghost.nextID += 1

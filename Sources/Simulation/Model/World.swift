@@ -86,8 +86,6 @@ struct ModelWorker: Sendable {
         /// The version on which it was decided.
         var expected: Int64
         var at: Timestamp
-        /// The lease's epoch in which it was decided.
-        var epoch: Int
         /// What the window that it seals was really like.
         var quality: Quality
     }
@@ -141,9 +139,8 @@ struct Ghost: Sendable {
     var entered: [Position] = []
     /// A commit has been lost.
     var hasLost = false
-    /// How often the lease has changed hands; the holder's number.
+    /// How often the lease has changed hands.
     var epoch = 0
-    var holder = 0
 
     struct Key: Hashable, Sendable {
         var incarnation: Int
