@@ -30,7 +30,8 @@ package struct Migrate: AsyncParsableCommand {
             CommandGroup(
                 name: "Override",
                 subcommands: [
-                    Start.self, HaltCommand.self, Resume.self, RollbackCommand.self, SetWeight.self, FlagCommand.self,
+                    Start.self, Amend.self, HaltCommand.self, Resume.self, RollbackCommand.self, SetWeight.self,
+                    FlagCommand.self,
                     Approve.self, CheckCommand.self, Skip.self, Abandon.self, Restart.self, RetireRouter.self,
                 ]
             ),

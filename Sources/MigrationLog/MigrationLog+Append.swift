@@ -149,9 +149,11 @@ extension MigrationLog {
         to new: MigrationState
     ) throws -> [PostgresStatement] {
         var projections = Projections(of: old)
-        var statements = projections.advance(to: new).map { row in
+        let changes = projections.advance(to: new)
+        var statements = changes.written.map { row in
             PostgresStatement(row.table.upsert, [.text(stream), .int(new.version)] + row.values)
         }
+        statements += changes.removed.map { PostgresStatement($0.table.delete, [.text(stream)] + $0.key) }
         if new.version % snapshotEvery == 0 {
             let body = Array(try CommitCodec.canonical(new))
             statements.append(

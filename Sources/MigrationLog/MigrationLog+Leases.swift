@@ -56,7 +56,13 @@ extension MigrationLog {
                 try connection.query(
                     """
                     select s.stream from migrate.stream s left join migrate.migration m using (stream)
-                    where m.phase is null or m.phase not in ('rolledBack', 'completed', 'abandoned') order by s.stream
+                    where m.phase is null or m.phase not in ('rolledBack', 'completed', 'abandoned')
+                    or m.phase = 'rolledBack' and exists (
+                        select from migrate.router r left join migrate.commit c on c.stream = r.stream and c.version = r.revision
+                        where r.stream = s.stream and r.log_id = (select log_id from migrate.log order by created_at desc limit 1)
+                        and (r.revision > s.version or r.hash <> c.hash)
+                    )
+                    order by s.stream
                     """
                 ).rows.map { try $0.text("stream") }
             }

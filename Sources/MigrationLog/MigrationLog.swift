@@ -110,6 +110,36 @@ package struct MigrationLog: Sendable {
         }
     }
 
+    /// The plan that was in force at a version.
+    ///
+    /// - Returns: nil before the first.
+    package func plan(of stream: String, at version: Int64) async throws -> Plan? {
+        try await guarded {
+            try await pool.run { connection in
+                // A body's keys are sorted, so it begins with its command.
+                let rows = try connection.query(
+                    """
+                    select \(CommitRow.columns) from migrate.commit where stream = $1::text and version <= $2::bigint
+                    and (version = 1 or convert_from(body, 'UTF8') like '{"command":{"amend":%')
+                    order by version desc
+                    """,
+                    [.text(stream), .int(version)]
+                ).rows
+                for row in rows {
+                    let row = try CommitRow(row)
+                    for event in try CommitCodec.decode(row.body, version: row.version, actor: row.actor).events {
+                        switch event {
+                        case .planned(let plan, _): return plan
+                        case .planAmended(let amendment): return amendment.plan
+                        default: break
+                        }
+                    }
+                }
+                return nil
+            }
+        }
+    }
+
     /// Reads a stream's rows in pages, without folding them; for those who verify everything themselves.
     ///
     /// - Returns: at most 1000 rows after `version`.

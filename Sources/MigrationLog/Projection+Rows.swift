@@ -1,4 +1,4 @@
-package import MigrationCore
+import MigrationCore
 import Postgres
 
 extension Migration {
@@ -23,7 +23,7 @@ extension Migration {
     private var reason: String? {
         switch phase {
         case .halted(let halt): halt.reason
-        case .rollingBack(let rollback), .rolledBack(let rollback), .abandoned(let rollback): words(rollback.cause)
+        case .rollingBack(let rollback), .rolledBack(let rollback), .abandoned(let rollback): words(rollback)
         case .planned, .running, .watching, .completed: nil
         }
     }
@@ -98,24 +98,12 @@ extension Migration {
         return ProjectionRow(
             table: .rollback,
             values: [
-                .int(rollback.number), .text(cause), .text(words(rollback.cause)), .text(rollback.outcome.rawValue),
+                .int(rollback.number), .text(cause), .text(words(rollback)), .text(rollback.outcome.rawValue),
                 .int(rollback.from.rawValue), .int(rollback.revision), .int(rollback.onset?.rawValue),
                 .int(rollback.detectedAt?.rawValue), .int(rollback.decidedAt.rawValue),
                 .int(rollback.acknowledgedAt?.rawValue),
                 .int(rollback.confirmedAt?.rawValue), .bool(rollback.isOverdue),
             ]
         )
-    }
-}
-
-extension Migration {
-    /// Why a rollback was begun, in words.
-    package func words(_ cause: Rollback.Cause) -> String {
-        switch cause {
-        case .trigger(let stage, let index, let service):
-            plan.words(Guard(index: index, trigger: plan.triggers(at: stage)[index], service: service))
-        case .person(let name, let reason): "\(name): \(reason)"
-        case .gate(let reason): reason
-        }
     }
 }

@@ -76,6 +76,14 @@ package enum ProjectionTable: String, Hashable, Sendable, CaseIterable {
             + " on conflict (\(key)) do update set \(sets)"
     }
 
+    /// Removes a row: parameters are the stream, then the row's key.
+    var delete: String {
+        let same = keys.enumerated().map { index, column in
+            "\(column.name) = $\(index + 2)::\(column.kind == .int ? "bigint" : "text")"
+        }
+        return "delete from migrate.\(rawValue) where \((["stream = $1::text"] + same).joined(separator: " and "))"
+    }
+
     /// Reads the rows of a stream, the version first.
     var select: String {
         let all = (keys + columns).map { column in
@@ -116,16 +124,31 @@ package struct Projections: Sendable {
     /// The projections of a state, as if all had changed at its version: only for finding out what changes next.
     init(of state: MigrationState) { _ = advance(to: state) }
 
+    /// What a later state changed.
+    package struct Changes: Sendable {
+        /// The rows as they are now.
+        package var written: [ProjectionRow] = []
+        /// The rows that are no longer there: an amended plan may have fewer conditions.
+        package var removed: [ProjectionRow] = []
+    }
+
     /// Takes over a later state.
-    ///
-    /// - Returns: the rows that it changed.
-    package mutating func advance(to state: MigrationState) -> [ProjectionRow] {
-        guard let migration = state.migration else { return [] }
-        return migration.projected.filter { row in
+    package mutating func advance(to state: MigrationState) -> Changes {
+        guard let migration = state.migration else { return Changes() }
+        var changes = Changes()
+        let projected = migration.projected
+        for row in projected {
             let key = [.text(row.table.rawValue)] + row.key
-            guard rows[key]?.row != row else { return false }
+            guard rows[key]?.row != row else { continue }
             rows[key] = Entry(row: row, version: state.version)
-            return true
+            changes.written.append(row)
         }
+        guard rows.count > projected.count else { return changes }
+        let left = Set(projected.map { [.text($0.table.rawValue)] + $0.key })
+        for (key, entry) in rows where !left.contains(key) {
+            rows[key] = nil
+            changes.removed.append(entry.row)
+        }
+        return changes
     }
 }

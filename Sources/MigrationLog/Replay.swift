@@ -82,8 +82,12 @@ package struct Replay: Sendable {
         guard commit.decidedAt <= at, at - commit.decidedAt <= .seconds(60) else {
             throw Divergence(commit.version, "the decision's time lies more than 60 s before the commit's, or after it")
         }
-        if case .plan(let plan, let hash) = commit.command, try CommitHash.hash(of: plan) != hash {
-            throw Divergence(commit.version, "the plan does not hash to the recorded hash \(hash)")
+        switch commit.command {
+        case .plan(let plan, let hash), .amend(let plan, let hash, _):
+            guard try CommitHash.hash(of: plan) == hash else {
+                throw Divergence(commit.version, "the plan does not hash to the recorded hash \(hash)")
+            }
+        default: break
         }
         let decided: [Event]
         do {

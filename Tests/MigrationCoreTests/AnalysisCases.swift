@@ -208,11 +208,18 @@ struct AnalysisCaseTests {
 
     /// Case 24: another threshold is another trigger, whose streak starts at its beginning.
     private func editedThreshold() throws {
-        // A plan is frozen: a changed threshold is a new plan, and so a new stream with new streaks.
-        var plan = SamplePlan.plan()
+        var scenario = try Scenario()
+        try scenario.reach(0, 0)
+        for _ in 0..<2 { try scenario.window(errors: 10) }
+        #expect(try scenario.migration.guards[0].streak.breaches == 2)
+        var plan = try scenario.migration.plan
         plan.triggers[0].condition.test = .threshold(side: .above, value: 60_000)
-        let scenario = try Scenario(plan)
+        try scenario.perform(.amend(plan: plan, hash: "other", reason: "closer"), by: "ana")
         #expect(try scenario.migration.guards == [Running()])
+        for _ in 0..<2 { try scenario.window(errors: 10) }
+        #expect(try scenario.migration.phase.name == "running")
+        try scenario.window(errors: 10)
+        #expect(try scenario.migration.phase.name == "rollingBack")
     }
 
     /// Case 25: a breach rolls back although a person has halted.

@@ -65,6 +65,62 @@ struct QuarantineTests {
         #expect(try scenario.migration.phase.name == "rolledBack")
     }
 
+    @Test("a rollback that was confirmed is no longer so when the log lost a restart, and has to be seen again")
+    func rolledBack() throws {
+        var scenario = try Scenario()
+        try scenario.reach(1, 0)
+        try scenario.perform(.rollBack(reason: "calls"), by: "ana")
+        try scenario.confirmRollback()
+        #expect(try scenario.migration.phase.name == "rolledBack")
+        // A worker that looks notices a router that was restarted in the part that is lost.
+        var machine = WorkerMachine()
+        let report = RouterReport(router: "r2", environment: "production", revision: 99, seenAt: scenario.now)
+        let sight = WorkerMachine.Sight(
+            now: scenario.now,
+            state: scenario.state,
+            reports: [report],
+            signals: [],
+            late: []
+        )
+        #expect(machine.step(sight) == [.append(command: .quarantine(router: "r2", revision: 99))])
+        try scenario.perform(.quarantine(router: "r2", revision: 99))
+        #expect(try scenario.migration.quarantine != nil)
+        let quarantined = WorkerMachine.Sight(
+            now: scenario.now,
+            state: scenario.state,
+            reports: [report],
+            signals: [],
+            late: []
+        )
+        #expect(machine.step(quarantined).contains { if case .wait = $0 { true } else { false } })
+        scenario.now = scenario.now + .days(2)
+        try scenario.perform(.declareRewound(reason: "backup"), by: "ana")
+        #expect(try scenario.migration.phase.name == "rollingBack")
+        #expect(try scenario.migration.phase.rollback?.confirmedAt == nil)
+        // Nothing was judged in those days, and nothing is judged for them now.
+        #expect(try scenario.migration.nextWindow == scenario.migration.plan.clock.firstIndex(from: scenario.now))
+        try scenario.confirmRollback()
+        #expect(try scenario.migration.phase.name == "rolledBack")
+    }
+
+    @Test("a retired router that is back opens the rollback again until it has acknowledged it")
+    func retiredRouter() throws {
+        var scenario = try Scenario()
+        try scenario.reach(1, 0)
+        try scenario.perform(.retireRouter(router: "r2", reason: "gone"), by: "ana")
+        try scenario.perform(.registerRouter(router: "r3", environment: "production"))
+        try scenario.perform(.rollBack(reason: "calls"), by: "ana")
+        try scenario.acknowledge()
+        #expect(try scenario.migration.phase.rollback?.acknowledgedAt != nil)
+        try scenario.perform(.registerRouter(router: "r2", environment: "production"))
+        #expect(scenario.last.contains(.rollbackReopened))
+        #expect(try scenario.migration.phase.rollback?.acknowledgedAt == nil)
+        for _ in 0..<3 { try scenario.window(errors: 0) }
+        #expect(try scenario.migration.phase.name == "rollingBack")
+        try scenario.confirmRollback()
+        #expect(try scenario.migration.phase.name == "rolledBack")
+    }
+
     @Test("a revision that the log has quarantines nothing")
     func known() throws {
         var scenario = try Scenario()

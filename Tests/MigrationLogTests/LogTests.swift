@@ -248,6 +248,35 @@ struct LogTests {
         #expect(try await test.log.look(at: "m", from: nil).1.late.isEmpty)
     }
 
+    @Test("an amended plan is replayed, its projections lose what it lost, and the plan of any version is known")
+    func amended() async throws {
+        let test = try await TestLog()
+        try await test.sample()
+        let first = SamplePlan.plan()
+        var second = first
+        second.triggers[0].condition.test = .threshold(side: .above, value: 90_000)
+        second.criteria.append(Criterion(condition: Condition(metric: .timeoutRate, side: .below, threshold: 20_000)))
+        for plan in [second, first] {
+            let hash = try CommitHash.hash(of: plan)
+            _ = try await test.log.perform(.amend(plan: plan, hash: hash, reason: "closer"), on: "m", by: "ana")
+            let rows = try await test.pool.run {
+                try $0.query(
+                    "select condition from migrate.criterion where stream = 'm' and stage = 'staging' order by kind, number"
+                )
+                .rows.map { try $0.text("condition") }
+            }
+            #expect(rows.count == plan.criteria.count + plan.triggers.count)
+            #expect(rows.last == plan.triggers[0].description)
+            #expect(try await test.replay().divergence == nil)
+        }
+        #expect(try await test.log.plan(of: "m", at: 6) == first)
+        #expect(try await test.log.plan(of: "m", at: 7) == second)
+        #expect(try await test.log.plan(of: "m", at: 8) == first)
+        // A plan that does not hash to its hash is named.
+        _ = try await test.log.perform(.amend(plan: second, hash: "wrong", reason: "x"), on: "m", by: "ana")
+        #expect(try await test.replay().divergence?.version == 9)
+    }
+
     @Test("a snapshot begins the reading and changes nothing of what is read")
     func snapshot() async throws {
         let test = try await TestLog()

@@ -31,15 +31,16 @@ struct History: AsyncParsableCommand {
     func run() async throws {
         let access = try await LogAccess(database)
         let stream = try await Status.load(migration, access.log)
-        guard let plan = stream.state.migration?.plan else { return }
-        let narrator = Narrator(plan: plan)
         var version = last.map { max(0, stream.state.version - Int64($0)) } ?? 0
+        guard let plan = try await access.log.plan(of: migration, at: max(1, version)) else { return }
+        var narrator = Narrator(plan: plan)
         var lines: [Line] = []
         while true {
             let rows = try await access.log.rows(migration, after: version)
             for row in rows {
                 version = row.version
                 let commit = try CommitCodec.decode(row.body, version: row.version, actor: row.actor)
+                narrator.follow(commit)
                 guard !notable || narrator.isNotable(commit) else { continue }
                 if format.format == .json {
                     lines.append(

@@ -45,6 +45,7 @@ struct ReplayCommand: AsyncParsableCommand {
         do {
             report = try await Replay(migration, of: access.log).run { commit, at in
                 if case .plan(let plan, _) = commit.command { narrator = Narrator(plan: plan) }
+                narrator?.follow(commit)
                 guard isText, let narrator, all || narrator.isNotable(commit) else { return }
                 Output.line(HistoryText.line(commit, at, narrator))
             }

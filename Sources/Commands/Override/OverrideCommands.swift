@@ -14,6 +14,27 @@ struct Start: AsyncParsableCommand {
     func run() async throws { try await Overrides.run(.start(reason: reason), on: migration, options) }
 }
 
+struct Amend: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Puts another plan in a plan's place, for what has not been done yet.",
+        discussion: """
+            Conditions, bakes, gates, checks, freezes, times and later steps may be others. Services, keys, windows and steps that were \
+            entered stay. A condition with another threshold begins anew; with other criteria the step's bake does.
+
+            Example: migrate amend examples/recommendations.yaml --reason "the cache warms up slower than we thought"
+            """
+    )
+    @OptionGroup var plan: PlanOptions
+    @Option(help: "Why.") var reason: String
+    @OptionGroup var options: OverrideOptions
+
+    func run() async throws {
+        let plan = try plan.plan()
+        let command = Command.amend(plan: plan, hash: try CommitHash.hash(of: plan), reason: reason)
+        try await Overrides.run(command, on: plan.name, options)
+    }
+}
+
 struct HaltCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "halt",

@@ -2,14 +2,23 @@ package import MigrationCore
 
 /// Tells commits in words.
 package struct Narrator: Sendable {
-    private let plan: Plan
+    private var plan: Plan
 
+    /// - Parameter plan: the one in force before the first commit that is told.
     package init(plan: Plan) { self.plan = plan }
+
+    /// Takes over the plan that a commit brings, before it is told.
+    package mutating func follow(_ commit: Commit) {
+        for event in commit.events {
+            if case .planAmended(let amendment) = event { plan = amendment.plan }
+        }
+    }
 
     /// What somebody asked, in a few words.
     package func request(_ command: Command) -> String {
         switch command {
         case .plan(_, let hash): "plan \(hash.prefix(7))"
+        case .amend(_, let hash, let reason): "amend to plan \(hash.prefix(7)) “\(reason)”"
         case .start: "start"
         case .halt(let reason): "halt “\(reason)”"
         case .resume(let reason): "resume “\(reason)”"
@@ -62,6 +71,7 @@ package struct Narrator: Sendable {
     private func word(_ event: Event) -> String? {
         switch event {
         case .planned: "planned"
+        case .planAmended(let amendment): "the plan is \(amendment.hash.prefix(7)) from here on"
         case .started: "started"
         case .stepEntered(let position): "enters \(name(position))"
         case .recordingStarted: "records the baseline"
@@ -92,6 +102,7 @@ package struct Narrator: Sendable {
             "rolls back \(rollback.isWhole ? "" : part(rollback) + " ")from \(rollback.from) to 0 %"
         case .rollbackAlreadyUnderWay: "a rollback is under way already"
         case .rollbackAcknowledged: "every router acknowledges 0 %"
+        case .rollbackReopened: "which has not acknowledged the rollback yet"
         case .rollbackConfirmed(let k, _): "window \(k) shows no candidate traffic: rolled back"
         case .rollbackOverdue: "ALARM: the rollback is not confirmed in time"
         case .watchStarted: "100 % reached, watching"

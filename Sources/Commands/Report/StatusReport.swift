@@ -141,7 +141,7 @@ struct StatusReport: Encodable {
         rollbacks = migration.rollbacks.map { rollback in
             Rollback(
                 number: rollback.number,
-                cause: migration.words(rollback.cause),
+                cause: migration.words(rollback),
                 from: rollback.from.rawValue,
                 onset: rollback.onset.map(LocalTime.utc),
                 detectedAt: rollback.detectedAt.map(LocalTime.utc),

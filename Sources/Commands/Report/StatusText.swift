@@ -55,7 +55,7 @@ enum StatusText {
     }
 
     private static func happening(_ migration: Migration, _ now: Timestamp, _ narrator: Narrator) -> String {
-        if let quarantine = migration.quarantine, !migration.phase.isOver {
+        if let quarantine = migration.quarantine {
             return "QUARANTINED · \(quarantine.router) has revision \(quarantine.revision), which the log has lost"
         }
         switch migration.phase {
@@ -71,7 +71,7 @@ enum StatusText {
                 "ROLLING BACK · \(rollback.acknowledgedAt == nil ? "not every router has acknowledged 0 %" : "acknowledged, not yet seen in a window")"
         case .rolledBack(let rollback):
             let part = rollback.isWhole ? "" : " · only \(narrator.part(rollback)), the rest is guarded"
-            return "ROLLED BACK · \(migration.words(rollback.cause))\(part)"
+            return "ROLLED BACK · \(migration.words(rollback))\(part)"
         case .completed: return "completed"
         case .abandoned: return "abandoned"
         }
@@ -243,7 +243,7 @@ enum StatusText {
         )
         let part = rollback.isWhole ? "" : " (only \(Narrator(plan: migration.plan).part(rollback)))"
         return [
-            "\(word) \(migration.plan.name)\(part), \(place), \(rollback.from) → 0 %, because \(migration.words(rollback.cause))",
+            "\(word) \(migration.plan.name)\(part), \(place), \(rollback.from) → 0 %, because \(migration.words(rollback))",
             ledger.joined(separator: " · ") + (rollback.isOverdue ? " · OVERDUE" : ""),
         ]
     }

@@ -77,7 +77,7 @@ struct Summary {
             guard let from, let to else { return "–" }
             return "\((to - from).rawValue / 1_000) ms"
         }
-        lines.append("  rollback \(rollback.number), from \(rollback.from), because \(migration.words(rollback.cause))")
+        lines.append("  rollback \(rollback.number), from \(rollback.from), because \(migration.words(rollback))")
         var table = TextTable([.left, .right])
         table.add("onset (first breaching window)", rollback.onset.map(LocalTime.clock) ?? "–")
         table.add("detected, after the onset", milliseconds(rollback.onset, rollback.detectedAt))

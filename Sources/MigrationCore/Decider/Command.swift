@@ -4,6 +4,8 @@ package enum Command: Hashable, Codable, Sendable {
 
     /// Begins a stream. `hash` is the plan's, over the bytes in which the log keeps it.
     case plan(plan: Plan, hash: String)
+    /// Another plan for what has not been done yet, with its hash.
+    case amend(plan: Plan, hash: String, reason: String)
     case start(reason: String?)
     /// Stops advance; guards go on.
     case halt(reason: String)
@@ -44,7 +46,7 @@ package enum Command: Hashable, Codable, Sendable {
     /// Whether a person decided it: then a refusal is recorded too.
     package var isOverride: Bool {
         switch self {
-        case .plan, .start, .halt, .resume, .rollBack, .setWeight, .setFlag, .approve, .skip, .reportCheck,
+        case .plan, .amend, .start, .halt, .resume, .rollBack, .setWeight, .setFlag, .approve, .skip, .reportCheck,
             .abandon, .restart, .declareRewound, .retireRouter:
             true
         case .registerRouter, .acknowledge, .quarantine, .sealWindow, .recordLate, .tick: false

@@ -27,6 +27,7 @@ extension MigrationState {
                 "\(migration.plan.name) already exists",
                 mend: "choose another name for the new plan"
             )
+        case .amend(let plan, let hash, _): return try decision.amend(plan, hash)
         case .start: return try decision.start()
         case .halt(let reason): return try decision.halt(reason)
         case .resume: return try decision.resume()

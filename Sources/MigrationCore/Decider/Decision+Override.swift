@@ -109,9 +109,12 @@ extension Decision {
             rollback: rollback,
             firstWindow: judged.map { $0 + 1 } ?? migration.nextWindow ?? plan.clock.firstIndex(from: at)
         )
-        let environments = Set(parts.map(\.environment))
-        let isRouted = migration.routers.contains { environments.contains($0.environment) }
-        return [start] + weights + (isRouted ? [] : [.rollbackAcknowledged])
+        return [start] + weights + (isRouted(parts) ? [] : [.rollbackAcknowledged])
+    }
+
+    /// Whether a router has to hear of what goes back.
+    func isRouted(_ parts: [Rollback.Part]) -> Bool {
+        migration.routers.contains { router in parts.contains { $0.environment == router.environment } }
     }
 
     func setWeight(_ weight: Weight, _ service: String?, _ environment: String?) throws(Refusal) -> [Event] {

@@ -7,7 +7,7 @@ extension Decision {
         guard isForked || revision >= version else {
             throw Refusal(.unknownRevision, "revision \(revision) of \(router) is one that the log has")
         }
-        guard !migration.phase.isOver, migration.quarantine == nil else { return [] }
+        guard !migration.phase.isFinal, migration.quarantine == nil else { return [] }
         return [.quarantined(router: router, revision: revision)]
     }
 
@@ -20,15 +20,25 @@ extension Decision {
         switch migration.phase {
         case .running, .watching:
             return [anew, .halted(cause: .rewound, reason: "the log began anew: what was decided meanwhile is lost")]
-        case .planned, .halted, .rollingBack, .rolledBack, .completed, .abandoned: return [anew]
+        case .rollingBack(let rollback): return [anew] + acknowledged(rollback)
+        case .rolledBack(let rollback):
+            // What the lost commits had begun again is at the candidate still; nothing was judged since, unless a part was guarded.
+            let first = rollback.isWhole ? plan.clock.firstIndex(from: at) : nil
+            return [.logRewound(revision: version, firstWindow: first)] + acknowledged(rollback)
+        case .planned, .halted, .completed, .abandoned: return [anew]
         }
+    }
+
+    /// A rollback that no router has to hear of is acknowledged.
+    private func acknowledged(_ rollback: Rollback) -> [Event] {
+        isRouted(rollback.parts) ? [] : [.rollbackAcknowledged]
     }
 
     /// Refuses what moves traffic forward while the log may have forgotten why it went back.
     func requireNoQuarantine(against command: Command) throws(Refusal) {
         guard let quarantine = migration.quarantine else { return }
         switch command {
-        case .start, .resume, .setWeight, .approve, .skip, .restart, .setFlag(_, enabled: true, _):
+        case .amend, .start, .resume, .setWeight, .approve, .skip, .restart, .setFlag(_, enabled: true, _):
             throw Refusal(
                 .blocked,
                 "\(plan.name) is quarantined: \(quarantine.router) has revision \(quarantine.revision), which the log has lost",

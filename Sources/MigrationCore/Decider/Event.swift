@@ -1,6 +1,7 @@
 /// A fact that a decision brought about. Events carry everything that a later decision needs; no rule is applied to read them.
 package enum Event: Hashable, Codable, Sendable {
     case planned(plan: Plan, hash: String)
+    case planAmended(amendment: Amendment)
     /// Windows are judged from `firstWindow` on.
     case started(firstWindow: Int64)
     case stepEntered(position: Position)
@@ -33,6 +34,8 @@ package enum Event: Hashable, Codable, Sendable {
     case rollbackStarted(rollback: Rollback, firstWindow: Int64)
     case rollbackAlreadyUnderWay
     case rollbackAcknowledged
+    /// A router has come that has not acknowledged it: what was acknowledged, and perhaps confirmed, is no longer so.
+    case rollbackReopened
     /// Window `k` showed no candidate traffic anywhere.
     case rollbackConfirmed(k: Int64, at: Timestamp)
     case rollbackOverdue
@@ -41,7 +44,8 @@ package enum Event: Hashable, Codable, Sendable {
     case restarted(firstWindow: Int64)
     case expired
     case quarantined(router: String, revision: Int64)
-    /// Routers have to acknowledge everything anew, at this revision.
-    case logRewound(revision: Int64)
+    /// Routers have to acknowledge everything anew, at this revision. A rollback that was confirmed has to be confirmed again; where nothing
+    /// was judged since, from `firstWindow` on.
+    case logRewound(revision: Int64, firstWindow: Int64? = nil)
     case overrideRefused(refusal: Refusal)
 }

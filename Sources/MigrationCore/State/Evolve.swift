@@ -18,6 +18,7 @@ extension Migration {
     fileprivate mutating func evolve(_ event: Event, _ commit: Commit) {
         switch event {
         case .planned, .rollbackAlreadyUnderWay, .signalLate, .noDataDetected, .triggerFired, .overrideRefused: break
+        case .planAmended(let amendment): amend(amendment)
         case .started(let firstWindow), .restarted(let firstWindow): begin(firstWindow)
         case .recordingStarted(let firstWindow): beginRecording(firstWindow, commit.decidedAt)
         case .baselineRecorded(let baselines):
@@ -44,6 +45,7 @@ extension Migration {
         case .resumed: resume(commit.decidedAt)
         case .rollbackStarted(let rollback, let firstWindow): rollBack(rollback, firstWindow)
         case .rollbackAcknowledged: changeRollback { $0.acknowledgedAt = commit.decidedAt }
+        case .rollbackReopened: reopenRollback()
         case .rollbackConfirmed(_, let at): confirmRollback(at)
         case .rollbackOverdue: changeRollback { $0.isOverdue = true }
         case .watchStarted(let until): phase = .watching(watch: Watch(since: commit.decidedAt, until: until))
@@ -51,8 +53,26 @@ extension Migration {
         case .expired: hasExpired = true
         case .quarantined(let router, let revision):
             quarantine = Quarantine(router: router, revision: revision, since: commit.decidedAt)
-        case .logRewound(let revision): beginAnew(revision)
+        case .logRewound(let revision, let firstWindow): beginAnew(revision, firstWindow)
         }
+    }
+
+    private mutating func amend(_ amendment: Amendment) {
+        for index in rollbacks.indices { rollbacks[index].told = words(rollbacks[index]) }
+        if let last = rollbacks.last { phase.rollback = last }
+        plan = amendment.plan
+        planHash = amendment.hash
+        stage = amendment.stage
+        gates = amendment.gates.map { $0.map { gates[$0] } ?? Running() }
+        guards = amendment.guards.map { $0.map { guards[$0] } ?? Running() }
+        approvals = amendment.approvals
+        hasExpired = amendment.hasExpired
+        // What the last window said, it said of other conditions.
+        judgement = judgement.map { Judgement(k: $0.k, observed: $0.observed) }
+        if amendment.checksAnew { checks = [] }
+        guard amendment.bakesAnew || amendment.checksAnew, var step = phase.step, let bake = step.bake else { return }
+        step.progress = .baking(firstWindow: bake.firstWindow, run: amendment.bakesAnew ? 0 : bake.run)
+        phase.step = step
     }
 
     private mutating func begin(_ firstWindow: Int64) {
@@ -114,13 +134,20 @@ extension Migration {
         phase.step = step
     }
 
-    private mutating func beginAnew(_ revision: Int64) {
+    private mutating func beginAnew(_ revision: Int64, _ firstWindow: Int64?) {
         quarantine = nil
+        if let firstWindow { nextWindow = firstWindow }
         for index in routers.indices { routers[index].revision = nil }
         for index in traffic.indices { apply(revision, at: index) }
+        reopenRollback()
+        changeRollback { $0.revision = revision }
+    }
+
+    private mutating func reopenRollback() {
+        if case .rolledBack(let rollback) = phase { phase = .rollingBack(rollback: rollback) }
         changeRollback { rollback in
-            rollback.revision = revision
             rollback.acknowledgedAt = nil
+            rollback.confirmedAt = nil
         }
     }
 

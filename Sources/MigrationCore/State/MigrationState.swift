@@ -181,6 +181,17 @@ extension Migration {
     /// The environment of the guarded stage.
     package var guardedEnvironment: String? { guardedStage.map { plan.stages[$0].environment } }
 
+    /// Why a rollback was begun, in words.
+    package func words(_ rollback: Rollback) -> String {
+        if let told = rollback.told { return told }
+        switch rollback.cause {
+        case .trigger(let stage, let index, let service):
+            return plan.words(Guard(index: index, trigger: plan.triggers(at: stage)[index], service: service))
+        case .person(let name, let reason): return "\(name): \(reason)"
+        case .gate(let reason): return reason
+        }
+    }
+
     /// Legacy's recorded value of a metric for a stage.
     package func baseline(_ metric: Metric, at stage: Int) -> Measurement? {
         baselines.first { $0.stage == stage && $0.metric == metric }?.value

@@ -14,6 +14,7 @@ extension MigrationState {
         let plan = migration.plan
         switch event {
         case .planned: return false
+        case .planAmended(let amendment): return migration.fits(amendment)
         case .stepEntered(let position), .approvalRecorded(let position, _), .stepPassed(let position, _):
             return plan.contains(position)
         case .weightsSet(let environment, let weights, let planned, _):
@@ -28,10 +29,26 @@ extension MigrationState {
         case .rollbackStarted(let rollback, _): return plan.fits(rollback)
         case .started, .restarted, .routerRegistered, .routerRetired, .routerAcknowledged, .stepAcknowledged,
             .recordingStarted, .signalLate, .checksStarted, .approvalAwaited, .halted, .resumed,
-            .rollbackAlreadyUnderWay, .rollbackAcknowledged, .rollbackConfirmed, .rollbackOverdue, .watchStarted,
+            .rollbackAlreadyUnderWay, .rollbackAcknowledged, .rollbackReopened, .rollbackConfirmed, .rollbackOverdue,
+            .watchStarted,
             .completed, .expired, .quarantined, .logRewound, .overrideRefused:
             return true
         }
+    }
+}
+
+extension Migration {
+    fileprivate func fits(_ amendment: Amendment) -> Bool {
+        let new = amendment.plan
+        let positions = steps.map(\.position) + amendment.approvals.map(\.position)
+        let left = [phase.step?.position, phase.rollback?.position].compactMap(\.self)
+        return new.isSound && new.services.count == plan.services.count && new.environments == plan.environments
+            && new.stages.indices.contains(amendment.stage)
+            && amendment.gates.count == new.criteria(at: amendment.stage).count
+            && amendment.guards.count == new.guards(at: amendment.stage).count
+            && amendment.gates.allSatisfy { $0.map(gates.indices.contains) ?? true }
+            && amendment.guards.allSatisfy { $0.map(guards.indices.contains) ?? true }
+            && (positions + left).allSatisfy(new.contains) && (recording.isEmpty || recording.count == new.stages.count)
     }
 }
 

@@ -55,6 +55,14 @@ extension Phase {
         }
     }
 
+    /// Whether nothing at all can happen any more.
+    package var isFinal: Bool {
+        switch self {
+        case .completed, .abandoned: true
+        case .planned, .running, .halted, .watching, .rollingBack, .rolledBack: false
+        }
+    }
+
     /// The step under way, also while halted.
     package var step: Step? {
         get {
@@ -77,9 +85,20 @@ extension Phase {
     }
 
     package var rollback: Rollback? {
-        switch self {
-        case .rollingBack(let rollback), .rolledBack(let rollback), .abandoned(let rollback): rollback
-        case .planned, .running, .halted, .watching, .completed: nil
+        get {
+            switch self {
+            case .rollingBack(let rollback), .rolledBack(let rollback), .abandoned(let rollback): rollback
+            case .planned, .running, .halted, .watching, .completed: nil
+            }
+        }
+        set {
+            guard let newValue else { return }
+            switch self {
+            case .rollingBack: self = .rollingBack(rollback: newValue)
+            case .rolledBack: self = .rolledBack(rollback: newValue)
+            case .abandoned: self = .abandoned(rollback: newValue)
+            case .planned, .running, .halted, .watching, .completed: break
+            }
         }
     }
 }
@@ -208,6 +227,8 @@ package struct Rollback: Hashable, Codable, Sendable {
     /// The end of the first window that showed no candidate traffic.
     package var confirmedAt: Timestamp?
     package var isOverdue: Bool
+    /// Its cause in words, once the plan that has the trigger is no longer the migration's.
+    package var told: String?
 
     package init(
         number: Int,

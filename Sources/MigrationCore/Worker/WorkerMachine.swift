@@ -57,7 +57,7 @@ package struct WorkerMachine: Sendable {
     package mutating func step(_ sight: Sight) -> [Effect] {
         guard let migration = sight.state.migration else { return [.wait(until: sight.now + pollEvery)] }
         if let command = nextCommand(migration, sight) { return [.append(command: command)] }
-        guard !migration.phase.isOver else { return [.rest] }
+        guard !migration.phase.isOver || migration.quarantine != nil else { return [.rest] }
         var effects: [Effect] = []
         for router in migration.unacknowledged where isDue(router.name, sight.now) {
             reasserted[router.name] = sight.now
@@ -79,7 +79,7 @@ package struct WorkerMachine: Sendable {
             guard let report = sight.reports.first(where: { $0.router == router.name }), let revision = report.revision
             else { continue }
             if report.isForked || revision > sight.state.version {
-                if migration.quarantine != nil || migration.phase.isOver { continue }
+                if migration.quarantine != nil || migration.phase.isFinal { continue }
                 return .quarantine(router: router.name, revision: revision, isForked: report.isForked)
             }
             if revision > router.revision ?? 0 {

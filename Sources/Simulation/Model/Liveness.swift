@@ -52,34 +52,12 @@ struct Liveness {
 extension World {
     /// Everything that is desired is acknowledged and in force, and only people could bring anything else about.
     fileprivate var isSettled: Bool {
-        guard let migration = log.migration else { return true }
-        let agrees = routers.allSatisfy { router in
-            guard let table = table(of: router.environment) else { return true }
-            let known = migration.routers.first { $0.name == router.name }?.revision ?? 0
-            return table.revision <= 1 || (router.table == table && known >= table.revision)
-        }
-        if migration.quarantine != nil { return true }
-        switch migration.phase {
-        // A migration that is over has nobody to acknowledge what follows; its routers have what it ended with.
-        case .planned, .completed, .abandoned: return true
-        case .rolledBack(let rollback): return rollback.isWhole || agrees
-        case .halted: return agrees
-        case .rollingBack: return false
-        // A flag that is off by hand keeps a watch from ending.
-        case .watching: return agrees && migration.flags.contains(false)
-        case .running(let step):
-            switch step.progress {
-            case .awaitingApproval, .checking: return agrees
-            case .recording, .shifting: return false
-            // A weight or a flag that was set by hand keeps a step from going on.
-            case .baking: return agrees && !isAsPlanned(step, migration)
+        log.migration?.isSettled { migration in
+            routers.allSatisfy { router in
+                guard let table = table(of: router.environment) else { return true }
+                let known = migration.routers.first { $0.name == router.name }?.revision ?? 0
+                return table.revision <= 1 || (router.table == table && known >= table.revision)
             }
-        }
-    }
-
-    private func isAsPlanned(_ step: Step, _ migration: Migration) -> Bool {
-        let stage = migration.plan.stage(at: step.position)
-        guard let traffic = migration.traffic(in: stage.environment) else { return false }
-        return stage.services.allSatisfy { traffic.effective[$0] == traffic.planned[$0] }
+        } ?? true
     }
 }

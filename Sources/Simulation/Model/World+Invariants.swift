@@ -9,13 +9,16 @@ extension World {
         guard let commit = history?.commit, let was = before.log.migration, let migration = log.migration else {
             return
         }
-        let plan = was.plan
         try checkJudgement(commit, was, quality)
-        try checkAdvance(commit, was, plan)
-        try checkPeople(migration)
-        try checkWeights(migration)
+        let advance = try Invariant.checkAdvance(commit, was, entered: ghost.entered)
+        // After a lost tail an acknowledgement may be of a router that has heard more since; its next report quarantines.
+        if advance == .passed, ghost.goodRun < 1, !ghost.hasLost {
+            throw Violation(invariant: 10, message: "a step passes without a good window after its acknowledgement")
+        }
+        try Invariant.checkApprovals(migration)
+        try Invariant.checkWeights(migration)
         // Decided again from what is recorded, it comes out the same.
-        let again = try? World.decide(commit.command, before.log, by: commit.actor, at: commit.decidedAt, mutant)
+        let again = try? before.log.decide(commit.command, by: commit.actor, at: commit.decidedAt, mutant)
         if again != commit.events {
             throw Violation(invariant: 20, message: "\(commit.command) is decided otherwise than it was")
         }
@@ -53,77 +56,6 @@ extension World {
         } else {
             ghost.goodRun = 0
         }
-    }
-
-    private func checkAdvance(_ commit: Commit, _ was: Migration, _ plan: Plan) throws(Violation) {
-        var isSkipped = false, isPassed = false
-        for event in commit.events {
-            if case .stepPassed(_, let skipped) = event {
-                isSkipped = skipped
-                isPassed = true
-            }
-        }
-        let positions = commit.events.compactMap { event -> Position? in
-            if case .stepEntered(let position) = event { return position }
-            return nil
-        }
-        guard Set(positions).count == positions.count else {
-            throw Violation(invariant: 13, message: "one commit enters a step twice")
-        }
-        let entered = positions.first
-        let goesBack = commit.events.contains { if case .rollbackStarted = $0 { true } else { false } }
-        if goesBack, entered != nil || isPassed {
-            throw Violation(invariant: 17, message: "one commit rolls back and advances")
-        }
-        guard entered != nil || isPassed else { return }
-        let begins: Bool
-        switch commit.command {
-        case .start, .restart: begins = true
-        default: begins = false
-        }
-        guard begins || was.phase.name == "running" else {
-            throw Violation(invariant: 8, message: "a step is entered while \(was.phase.name)")
-        }
-        if let position = entered, !begins {
-            guard let current = was.phase.step?.position, plan.next(after: current) == position else {
-                throw Violation(
-                    invariant: 9,
-                    message: "the step after \(String(describing: was.phase.step?.position)) is left out"
-                )
-            }
-        }
-        if let position = entered, begins {
-            let isFirst = position == Position(stage: 0, step: 0)
-            guard isFirst || (was.phase.rollback.map { !$0.isWhole } ?? false && position.step == 0) else {
-                throw Violation(invariant: 9, message: "it does not begin at a first step")
-            }
-        }
-        if let position = entered, !begins, ghost.entered.contains(position) {
-            throw Violation(invariant: 13, message: "the step \(position) is entered twice")
-        }
-        // After a lost tail an acknowledgement may be of a router that has heard more since; its next report quarantines.
-        if isPassed, !isSkipped, ghost.goodRun < 1, !ghost.hasLost {
-            throw Violation(invariant: 10, message: "a step passes without a good window after its acknowledgement")
-        }
-    }
-
-    private func checkPeople(_ migration: Migration) throws(Violation) {
-        for (index, approval) in migration.approvals.enumerated() {
-            let gate = migration.plan.approval(before: approval.position)
-            guard gate?.of?.contains(approval.by) ?? true else {
-                throw Violation(invariant: 21, message: "\(approval.by) approves, who may not")
-            }
-            let isTwice = migration.approvals[..<index].contains {
-                $0.position == approval.position && $0.by == approval.by
-            }
-            if isTwice { throw Violation(invariant: 21, message: "\(approval.by) approves twice") }
-        }
-    }
-
-    private func checkWeights(_ migration: Migration) throws(Violation) {
-        guard migration.traffic.map(\.environment) == migration.plan.environments,
-            migration.traffic.allSatisfy({ $0.effective.count == migration.plan.services.count })
-        else { throw Violation(invariant: 4, message: "an environment has two weights, or none") }
     }
 
     /// What a commit means for what only we know.
@@ -171,26 +103,7 @@ extension World {
                 }
             }
         }
-        try checkBuckets(before.table, table, mutant)
-    }
-
-    /// A weight that rises moves nobody to legacy, one that falls nobody to the candidate.
-    private func checkBuckets(_ before: RouteTable?, _ after: RouteTable, _ mutant: Mutant?) throws(Violation) {
-        func implementation(_ bucket: Int, _ table: RouteTable?, _ service: String) -> Implementation {
-            let weight = table?.weight(of: service) ?? .zero
-            let shift = mutant == .bucketsDealtAnew ? Int(table?.revision ?? 0) * 1_237 : 0
-            return Bucket.implementation((bucket + shift) % Bucket.count, weight: weight)
-        }
-        for service in after.weights.keys.sorted() {
-            let old = before?.weight(of: service) ?? .zero, new = after.weight(of: service)
-            for bucket in [0, 1, 2_499, 4_999, 5_000, 7_499, 9_998, 9_999] {
-                let from = implementation(bucket, before, service), to = implementation(bucket, after, service)
-                let isAgainst = new >= old ? from == .candidate && to == .legacy : from == .legacy && to == .candidate
-                if isAgainst {
-                    throw Violation(invariant: 18, message: "bucket \(bucket) moves against the weight’s change")
-                }
-            }
-        }
+        try Invariant.checkBuckets(before.table, table, areDealtAnew: mutant == .bucketsDealtAnew)
     }
 
     // MARK: - Every world

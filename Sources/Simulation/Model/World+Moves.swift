@@ -135,7 +135,7 @@ extension World {
             let at = mutant == .workersClock ? now + .minutes(5) : now
             var state = log
             if mutant == .judgedTwice, let last = ghost.lastJudged { state.migration?.nextWindow = last }
-            guard let events = try? World.decide(command, state, by: actor, at: at, mutant), !events.isEmpty else {
+            guard let events = try? state.decide(command, by: actor, at: at, mutant), !events.isEmpty else {
                 return nil
             }
             let prepared = ModelWorker.Prepared(
@@ -173,7 +173,7 @@ extension World {
     }
 
     private mutating func draft(_ person: Person, _ mutant: Mutant?) -> Bool {
-        guard let events = try? World.decide(person.command, log, by: person.name, at: now, mutant), !events.isEmpty
+        guard let events = try? log.decide(person.command, by: person.name, at: now, mutant), !events.isEmpty
         else {
             return false
         }
@@ -214,7 +214,7 @@ extension World {
         guard case .unknown(let prepared) = slow.state else { return }
         slow.state = .idle
         if ghost.done.contains(prepared.id), mutant != .retryWithoutLookup { return }
-        guard let events = try? World.decide(prepared.command, log, by: prepared.actor, at: now, mutant),
+        guard let events = try? log.decide(prepared.command, by: prepared.actor, at: now, mutant),
             !events.isEmpty
         else { return }
         if case .overrideRefused? = events.first { return }
@@ -330,7 +330,7 @@ extension World {
 
     private mutating func act(_ person: Person, _ mutant: Mutant?) throws(Violation) -> Bool {
         let before = self
-        guard let events = try? World.decide(person.command, log, by: person.name, at: now, mutant) else {
+        guard let events = try? log.decide(person.command, by: person.name, at: now, mutant) else {
             return false
         }
         guard !events.isEmpty else {
