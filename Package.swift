@@ -72,6 +72,7 @@ let package = Package(
         room("Schema", path: "schema", resources: [.embedInCode("0001_log.sql")]),
         room("Signals", ["MigrationCore", histogram]),
         room("Simulation", ["MigrationCore", "Routing"]),
+        room("ScenarioFile", ["MigrationCore", "PlanFile", "Simulation", yams]),
         // What runs.
         room(
             "Gateway",
@@ -95,9 +96,8 @@ let package = Package(
         room(
             "Commands",
             [
-                "Gateway", "MigrationCore", "MigrationLog", "PlanFile", "Postgres", "Routing", "Signals", "Worker",
-                argumentParser, lifecycle,
-                logging, signals,
+                "Gateway", "MigrationCore", "MigrationLog", "PlanFile", "Postgres", "Routing", "ScenarioFile",
+                "Signals", "Simulation", "Worker", argumentParser, lifecycle, logging, signals,
             ]
         ),
         room(
@@ -140,7 +140,8 @@ let package = Package(
             ["MigrationCore", "MigrationLog", "Postgres", "TestSupport", "Worker", lifecycle, logging]
         ),
         tests("RecommendationsTests", ["Postgres", "Recommendations", "TestSupport"]),
-        tests("SimulationTests", ["MigrationCore", "MigrationLog", "Simulation"]),
+        tests("ScenarioFileTests", ["MigrationCore", "PlanFile", "ScenarioFile", "Simulation"]),
+        tests("SimulationTests", ["MigrationCore", "MigrationLog", "PlanFile", "Simulation", "TestSupport"]),
         tests("CommandsTests", ["Postgres", "TestSupport", "migrate", "recommendations"]),
     ],
     swiftLanguageModes: [.v6]

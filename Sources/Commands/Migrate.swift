@@ -25,7 +25,10 @@ package struct Migrate: AsyncParsableCommand {
             ),
             CommandGroup(
                 name: "See",
-                subcommands: [Status.self, History.self, ReplayCommand.self, RouteCommand.self, Try.self]
+                subcommands: [
+                    Status.self, History.self, WindowsCommand.self, ReplayCommand.self, RouteCommand.self, Try.self,
+                    SimulateCommand.self,
+                ]
             ),
             CommandGroup(
                 name: "Override",

@@ -39,6 +39,13 @@ package enum FreezeText {
         return .once(from: start, to: end)
     }
 
+    /// A moment in UTC: `2026-12-24` or `2026-12-24 12:00`.
+    package static func moment(_ text: String) throws(Quantity.Wrong) -> Timestamp {
+        let words = text.split(separator: " ").map(String.init)
+        guard (1...2).contains(words.count) else { throw wrong(text) }
+        return try moment(words, text, 0)
+    }
+
     /// As it is written; reading that gives the same.
     package static func render(_ freeze: Freeze) -> String {
         switch freeze {

@@ -12,6 +12,11 @@ package struct PlanError: Error, Hashable, Sendable {
     package var file: String
     /// In the order of their places; never empty.
     package var problems: [Problem]
+
+    package init(file: String, problems: [Problem]) {
+        self.file = file
+        self.problems = problems
+    }
 }
 
 extension PlanError: CustomStringConvertible {

@@ -1,4 +1,5 @@
 package import MigrationCore
+import Yams
 
 /// The plan file: YAML text to a typed plan and back, with a place for everything that is wrong.
 package enum PlanFile {
@@ -25,6 +26,34 @@ package enum PlanFile {
         }
         let problems = reader.problems.sorted { ($0.line ?? 0, $0.column ?? 0) < ($1.line ?? 0, $1.column ?? 0) }
         throw PlanError(file: file, problems: problems)
+    }
+
+    /// Where everything stands in a plan's text: by keys, and names or numbers of entries, such as `stages/production/bake`.
+    ///
+    /// - Returns: lines and columns from 1; empty for a text that is no YAML.
+    package static func places(_ text: String) -> [String: (line: Int, column: Int)] {
+        guard let root = try? YAMLText.compose(text) else { return [:] }
+        var places: [String: (line: Int, column: Int)] = [:]
+        note(root, "", &places)
+        return places
+    }
+
+    private static func note(_ node: Node, _ path: String, _ places: inout [String: (line: Int, column: Int)]) {
+        if let mark = node.mark, places[path] == nil { places[path] = (mark.line, mark.column) }
+        switch node {
+        case .scalar, .alias: break
+        case .mapping(let mapping):
+            for (key, value) in mapping {
+                guard let name = key.string else { continue }
+                let path = path.isEmpty ? name : "\(path)/\(name)"
+                if let mark = key.mark { places[path] = (mark.line, mark.column) }
+                note(value, path, &places)
+            }
+        case .sequence(let sequence):
+            for (index, item) in sequence.enumerated() {
+                note(item, "\(path)/\(item["name"]?.string ?? "\(index)")", &places)
+            }
+        }
     }
 
     /// A plan as its file would say it; reading that gives the same plan.

@@ -1,12 +1,14 @@
-import MigrationCore
-import Yams
+package import MigrationCore
+package import Yams
 
 /// Reads a plan out of YAML's nodes, and collects everything that is wrong on the way.
-struct PlanReader {
-    var problems: [PlanError.Problem] = []
+package struct PlanReader {
+    package var problems: [PlanError.Problem] = []
+
+    package init() {}
 
     /// The keys of a mapping that may be there, by name; every other key is a problem.
-    mutating func mapping(_ node: Node?, _ what: String, keys: [String]?, required: [String] = []) -> [(
+    package mutating func mapping(_ node: Node?, _ what: String, keys: [String]?, required: [String] = []) -> [(
         String, Node, Node
     )] {
         guard let node else { return [] }
@@ -32,7 +34,7 @@ struct PlanReader {
         return pairs
     }
 
-    mutating func sequence(_ node: Node, _ what: String, largest: Int) -> [Node] {
+    package mutating func sequence(_ node: Node, _ what: String, largest: Int) -> [Node] {
         guard case .sequence(let sequence) = node else {
             report(node, "\(what) is a list")
             return []
@@ -42,7 +44,7 @@ struct PlanReader {
         return Array(sequence.prefix(largest))
     }
 
-    mutating func text(_ node: Node, _ what: String) -> String? {
+    package mutating func text(_ node: Node, _ what: String) -> String? {
         guard case .scalar(let scalar) = node, !scalar.string.isEmpty else {
             report(node, "\(what) is a text")
             return nil
@@ -55,7 +57,7 @@ struct PlanReader {
     }
 
     /// A name that may stand in a URL, a file name and a command line.
-    mutating func name(_ node: Node, _ what: String) -> String? {
+    package mutating func name(_ node: Node, _ what: String) -> String? {
         guard let text = text(node, what) else { return nil }
         let isName =
             text.count <= 63 && text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_.".contains($0)) }
@@ -71,7 +73,9 @@ struct PlanReader {
         return text
     }
 
-    mutating func duration(_ node: Node, _ what: String, atLeast least: TimeSpan = .milliseconds(1)) -> TimeSpan? {
+    package mutating func duration(_ node: Node, _ what: String, atLeast least: TimeSpan = .milliseconds(1))
+        -> TimeSpan?
+    {
         guard let text = text(node, what) else { return nil }
         do {
             let span = try Quantity.duration(text)
@@ -86,7 +90,7 @@ struct PlanReader {
         }
     }
 
-    mutating func weight(_ node: Node, _ what: String) -> Weight? {
+    package mutating func weight(_ node: Node, _ what: String) -> Weight? {
         guard let text = text(node, what) else { return nil }
         do {
             return try Quantity.weight(text)
@@ -96,7 +100,7 @@ struct PlanReader {
         }
     }
 
-    mutating func count(_ node: Node, _ what: String, _ range: ClosedRange<Int>) -> Int? {
+    package mutating func count(_ node: Node, _ what: String, _ range: ClosedRange<Int>) -> Int? {
         guard let text = text(node, what) else { return nil }
         guard let count = Int(text), range.contains(count) else {
             report(node, "\(what) is a whole number between \(range.lowerBound) and \(range.upperBound)")
@@ -105,7 +109,7 @@ struct PlanReader {
         return count
     }
 
-    mutating func report(_ node: Node, _ message: String, _ mend: String? = nil, offset: Int = 0) {
+    package mutating func report(_ node: Node, _ message: String, _ mend: String? = nil, offset: Int = 0) {
         problems.append(
             PlanError.Problem(
                 line: node.mark?.line,

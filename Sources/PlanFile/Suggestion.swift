@@ -1,7 +1,7 @@
 /// The nearest of the words that would have been right.
-enum Suggestion {
+package enum Suggestion {
     /// - Returns: `did you mean “x”?` for a near one, else the list of all.
-    static func mend(_ word: String, among known: [String]) -> String {
+    package static func mend(_ word: String, among known: [String]) -> String {
         let near = known.map { (distance(word.lowercased(), $0.lowercased()), $0) }.min { $0 < $1 }
         if let near, near.0 <= max(2, word.count / 3) { return "did you mean “\(near.1)”?" }
         return "it may be: \(known.joined(separator: ", "))"

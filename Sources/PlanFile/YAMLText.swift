@@ -1,14 +1,14 @@
-import Yams
+package import Yams
 
 /// Turns YAML's text into nodes with places, under limits that keep hostile text harmless.
-enum YAMLText {
-    static let largest = 256 * 1024
-    static let deepest = 32
+package enum YAMLText {
+    package static let largest = 256 * 1024
+    package static let deepest = 32
 
-    /// - Throws: the first thing that makes the text no plan.
-    static func compose(_ text: String) throws(PlanError.Problem) -> Node {
+    /// - Throws: the first thing that makes the text none that is read here.
+    package static func compose(_ text: String) throws(PlanError.Problem) -> Node {
         guard text.utf8.count <= largest else {
-            throw PlanError.Problem(message: "the plan is larger than \(largest / 1024) KiB")
+            throw PlanError.Problem(message: "the file is larger than \(largest / 1024) KiB")
         }
         try refuseReferences(text)
         let root: Node?
@@ -17,7 +17,7 @@ enum YAMLText {
         } catch {
             throw problem(error)
         }
-        guard let root else { throw PlanError.Problem(line: 1, column: 1, message: "the plan is empty") }
+        guard let root else { throw PlanError.Problem(line: 1, column: 1, message: "the file is empty") }
         try requireDepth(root, 1)
         return root
     }
@@ -36,7 +36,7 @@ enum YAMLText {
     }
 
     private static func tooDeep(_ line: Int?, _ column: Int?) -> PlanError.Problem {
-        PlanError.Problem(line: line, column: column, message: "the plan is nested more than \(deepest) deep")
+        PlanError.Problem(line: line, column: column, message: "the file is nested more than \(deepest) deep")
     }
 
     /// Refuses anchors and aliases, and nesting that would exhaust the stack, before the parser sees them.

@@ -14,11 +14,4 @@ package struct SplitMix: RandomNumberGenerator, Sendable {
 
     /// A number in 0..<1.
     package mutating func unit() -> Double { Double(next() >> 11) * 0x1p-53 }
-
-    /// How many of n independent trials succeed.
-    package mutating func binomial(_ n: Int, _ p: Double) -> Int {
-        var count = 0
-        for _ in 0..<n where unit() < p { count += 1 }
-        return count
-    }
 }

@@ -40,7 +40,7 @@ struct ShakeTests {
     /// All that a fleet can show are tried by `tools/shake`, which runs faster.
     @Test(
         "shows a deliberate mistake, by the invariant that it breaks",
-        arguments: [Mutant.leaseInsteadOfCompareAndSet, .advanceOnMissing, .noFence, .judgedTwice]
+        arguments: [Mutant.leaseInsteadOfCompareAndSet, .advanceOnMissing, .weightOfAnother, .judgedTwice]
     )
     func mutant(_ mutant: Mutant) async throws {
         let violation = await Self.run(Shake(.foul, seed: 1, lasting: .days(1), mutant: mutant)).violation

@@ -26,17 +26,11 @@ struct PlanOptions: ParsableArguments {
         guard (1...1_000_000).contains(speed) else { throw ValidationError("a speed lies between 1 and 1000000") }
     }
 
-    func plan() throws -> Plan {
-        let attributes = try? FileManager.default.attributesOfItem(atPath: file)
-        if let size = attributes?[.size] as? NSNumber, size.intValue > PlanFile.largest {
-            throw Failure(.failed, "\(file): the plan is larger than \(PlanFile.largest / 1024) KiB")
-        }
-        guard let data = FileManager.default.contents(atPath: file) else {
-            throw Failure(.failed, "the file \(file) cannot be read")
-        }
-        guard let text = String(data: data, encoding: .utf8) else {
-            throw Failure(.failed, "\(file): this is not UTF-8")
-        }
+    func plan() throws -> Plan { try read().plan }
+
+    /// The plan, and its text.
+    func read() throws -> (plan: Plan, text: String) {
+        let text = try TextFile.read(file, "plan")
         var plan = try PlanFile.parse(text, file: file).divided(by: speed)
         if let name {
             let isName = name.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_.".contains($0)) }
@@ -45,25 +39,7 @@ struct PlanOptions: ParsableArguments {
             }
             plan.name = name
         }
-        return plan
-    }
-}
-
-struct PlanCheck: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "check",
-        abstract: "Says whether a plan can be carried out, and what is wrong where.",
-        discussion: "Example: migrate plan check examples/recommendations.yaml"
-    )
-    @OptionGroup var options: PlanOptions
-
-    func run() async throws {
-        let plan = try options.plan()
-        let steps = plan.stages.map(\.steps.count).reduce(0, +)
-        Output.line(
-            "\(options.file): \(plan.name) is a plan of \(plan.services.count) services, \(plan.stages.count) stages, \(steps) steps"
-        )
-        Output.line("  hash \(try CommitHash.hash(of: plan))")
+        return (plan, text)
     }
 }
 

@@ -7,6 +7,7 @@ package enum Output {
 
     package static func line(_ text: String) { write(text + "\n", FileHandle.standardOutput) }
     package static func error(_ text: String) { write(text + "\n", FileHandle.standardError) }
+    static func rawError(_ text: String) { write(text, FileHandle.standardError) }
     package static func raw(_ text: String) { write(text, FileHandle.standardOutput) }
 
     package static var isTerminal: Bool { isatty(1) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb" }

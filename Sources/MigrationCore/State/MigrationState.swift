@@ -7,6 +7,12 @@ package struct MigrationState: Hashable, Codable, Sendable {
     /// Nil before the plan.
     package var migration: Migration?
 
+    package init(version: Int64, decidedAt: Timestamp, migration: Migration?) {
+        self.version = version
+        self.decidedAt = decidedAt
+        self.migration = migration
+    }
+
     package static let initial = MigrationState(version: 0, decidedAt: Timestamp(rawValue: 0), migration: nil)
 }
 
@@ -95,6 +101,12 @@ package struct Router: Hashable, Codable, Sendable {
     /// The last revision that it said is in force; nil before the first.
     package var revision: Int64?
     package var acknowledgedAt: Timestamp?
+
+    package init(name: String, environment: String, revision: Int64? = nil) {
+        self.name = name
+        self.environment = environment
+        self.revision = revision
+    }
 }
 
 /// The log went back in time: an old backup was restored, or a failover lost the tail. Weights hold and nothing advances until a person
@@ -152,6 +164,11 @@ package struct StepRecord: Hashable, Codable, Sendable {
     package var acknowledgedAt: Timestamp?
     package var end: End?
     package var endedAt: Timestamp?
+
+    package init(position: Position, enteredAt: Timestamp) {
+        self.position = position
+        self.enteredAt = enteredAt
+    }
 }
 
 extension Migration {

@@ -11,14 +11,28 @@ package struct EvidenceTrial: Sendable {
     package var window: TimeSpan
     /// How often one looks.
     package var looks: Int
+    /// θ₀ in millionths, and what evidence is looked for.
+    package var factor: Int
+    package var direction: EProcess.Direction
 
-    package init(candidate: Int, legacy: Int, rate: Double, ratio: Double, window: TimeSpan, looks: Int) {
+    package init(
+        candidate: Int,
+        legacy: Int,
+        rate: Double,
+        ratio: Double,
+        window: TimeSpan,
+        looks: Int,
+        factor: Int = 1_000_000,
+        direction: EProcess.Direction = .worse
+    ) {
         self.candidate = candidate
         self.legacy = legacy
         self.rate = rate
         self.ratio = ratio
         self.window = window
         self.looks = looks
+        self.factor = factor
+        self.direction = direction
     }
 
     package struct Outcome: Sendable {
@@ -52,12 +66,12 @@ package struct EvidenceTrial: Sendable {
 
     private func play(_ random: inout SplitMix, _ alpha: Int, _ outcome: inout Outcome) {
         outcome.runs += 1
-        var process = EProcess(.worse)
+        var process = EProcess(direction)
         var alarmed: Int?
         var hasZ = false
         var sums = (bad: 0, badOfLegacy: 0)
         for look in 1...looks {
-            let bad = random.binomial(candidate, rate * ratio), other = random.binomial(legacy, rate)
+            let bad = random.successes(candidate, rate * ratio), other = random.successes(legacy, rate)
             sums = (sums.bad + bad, sums.badOfLegacy + other)
             if alarmed == nil,
                 let evidence = EProcess.Evidence(
@@ -67,7 +81,7 @@ package struct EvidenceTrial: Sendable {
                     legacyBad: other
                 )
             {
-                process = process.after(evidence, factor: 1_000_000, direction: .worse)
+                process = process.after(evidence, factor: factor, direction: direction)
                 if process.exceeds(alpha: alpha) { alarmed = look }
             }
             hasZ = hasZ || isSignificant(sums.bad, candidate * look, sums.badOfLegacy, legacy * look, alpha)

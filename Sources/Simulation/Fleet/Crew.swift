@@ -25,6 +25,9 @@ protocol Crew: Sendable {
         _ random: inout SplitMix
     ) -> [PersonsCommand]
 
+    /// What a check that a worker runs says, and after how long; nil when it never says anything.
+    func result(of check: Check, _ isFair: Bool, _ random: inout SplitMix) -> (isPassed: Bool, after: TimeSpan)?
+
     /// The plan that follows once a migration is over; nil when it stays as it is.
     func next(after migration: Migration, _ random: inout SplitMix) -> Plan?
 }

@@ -206,20 +206,16 @@ extension Fleet {
         send(.route(router: router, table: table))
     }
 
-    /// A check that a worker runs itself: some pass, some fail, some never say anything.
+    /// A check that a worker runs itself.
     private mutating func run(_ check: CheckRun, _ worker: Int, _ migration: Int) {
-        guard let plan = logs[migration].migration?.plan, isFair || chance(0.9) else { return }
+        guard let plan = logs[migration].migration?.plan,
+            let result = crew.result(of: plan.checks[check.check], isFair, &random)
+        else { return }
         let given = PersonsCommand(
-            command: .reportCheck(
-                check: plan.checks[check.check].name,
-                isPassed: isFair || chance(0.9),
-                detail: "run"
-            ),
+            command: .reportCheck(check: plan.checks[check.check].name, isPassed: result.isPassed, detail: "run"),
             actor: workers[worker].actor
         )
-        let id = newID()
-        let at = now.rawValue + waiting(.minutes(2))
-        queue.push(.command(migration: migration, id: id, given: given), at: at)
+        queue.push(.command(migration: migration, id: newID(), given: given), at: (now + result.after).rawValue)
     }
 }
 

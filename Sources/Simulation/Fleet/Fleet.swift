@@ -119,7 +119,7 @@ struct Fleet: Sendable {
     /// Plans a migration, with its routers.
     mutating func add(_ plan: Plan) throws(Violation) {
         let index = logs.count
-        logs.append(VirtualLog(name: plan.name))
+        logs.append(VirtualLog(name: plan.name, canRewind: setting.weather != nil))
         referees.append(Referee(mutant: setting.mutant))
         fleets.append([])
         for worker in workers.indices {
@@ -163,7 +163,7 @@ struct Fleet: Sendable {
     /// Puts a new migration in the place of one that is over; what was meant for the old one is nothing to it.
     mutating func replace(_ index: Int, by plan: Plan) throws(Violation) {
         try referees[index].checkWhole(logs[index])
-        logs[index] = VirtualLog(name: plan.name)
+        logs[index] = VirtualLog(name: plan.name, canRewind: setting.weather != nil)
         referees[index] = Referee(mutant: setting.mutant)
         conditions.backup[index] = 0
         for router in fleets[index] { routers[router].life &+= 1; routers[router].isUp = false }

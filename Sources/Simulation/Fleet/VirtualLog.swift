@@ -5,7 +5,8 @@ import Routing
 struct VirtualLog: Sendable {
     final class Entry: Sendable {
         let commit: Commit
-        let state: MigrationState
+        /// The state with it; nil in a log that never loses anything.
+        let state: MigrationState?
         /// A hash over it and all before it.
         let chain: UInt64
         /// A person's command ID; nil for a worker's.
@@ -13,7 +14,7 @@ struct VirtualLog: Sendable {
         /// The measurements that left the table in the same transaction.
         let taken: [RouterSignal]
 
-        init(_ commit: Commit, state: MigrationState, chain: UInt64, id: Int?, taken: [RouterSignal]) {
+        init(_ commit: Commit, state: MigrationState?, chain: UInt64, id: Int?, taken: [RouterSignal]) {
             self.commit = commit
             self.state = state
             self.chain = chain
@@ -46,6 +47,8 @@ struct VirtualLog: Sendable {
     static let oldest = TimeSpan.seconds(60)
 
     let name: String
+    /// Whether commits can be lost, so that every state is kept.
+    private let canRewind: Bool
     private(set) var incarnation = 1
     private(set) var entries: [Entry] = []
     private(set) var state = MigrationState.initial
@@ -56,7 +59,10 @@ struct VirtualLog: Sendable {
     private(set) var signals: [RouterSignal] = []
     var lease: (holder: Int, until: Timestamp)?
 
-    init(name: String) { self.name = name }
+    init(name: String, canRewind: Bool) {
+        self.name = name
+        self.canRewind = canRewind
+    }
 
     var migration: Migration? { state.migration }
     var version: Int64 { state.version }
@@ -85,7 +91,7 @@ struct VirtualLog: Sendable {
             throw Violation(invariant: 4, message: "a commit cannot be folded: \(error.message)")
         }
         let chain = History.link(commit, entries.last?.chain ?? 0)
-        entries.append(Entry(commit, state: next, chain: chain, id: id, taken: take(command)))
+        entries.append(Entry(commit, state: canRewind ? next : nil, chain: chain, id: id, taken: take(command)))
         state = next
         if let id { ids.insert(id) }
         if case .declareRewound = command, !isRefused(events) { incarnation += 1 }
@@ -185,7 +191,8 @@ struct VirtualLog: Sendable {
     ///
     /// - Returns: how many commits are gone.
     mutating func truncate(to version: Int64) -> Int {
-        guard version >= 1, version < self.version, let kept = entries.dropLast(entries.count - Int(version)).last
+        guard version >= 1, version < self.version, let kept = entries.dropLast(entries.count - Int(version)).last,
+            let earlier = kept.state
         else { return 0 }
         let lost = entries.count - Int(version)
         for entry in entries.suffix(lost) {
@@ -193,7 +200,7 @@ struct VirtualLog: Sendable {
             signals += entry.taken
         }
         entries.removeLast(lost)
-        state = kept.state
+        state = earlier
         // What routers said since then is lost with it; they say it again when they look next.
         reports.removeAll { $0.at > kept.commit.decidedAt }
         lease = nil

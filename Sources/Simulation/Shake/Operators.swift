@@ -10,6 +10,12 @@ struct Operators: Crew {
         TimeSpan(rawValue: Int64.random(in: (every.rawValue / 2)...(every.rawValue * 3 / 2), using: &random))
     }
 
+    /// Some pass, some fail, some never say anything.
+    func result(of check: Check, _ isFair: Bool, _ random: inout SplitMix) -> (isPassed: Bool, after: TimeSpan)? {
+        guard isFair || random.unit() < 0.9 else { return nil }
+        return (isFair || random.unit() < 0.9, .seconds(Int64.random(in: 1...400, using: &random)))
+    }
+
     func next(after migration: Migration, _ random: inout SplitMix) -> Plan? {
         switch migration.phase {
         case .completed, .abandoned: break

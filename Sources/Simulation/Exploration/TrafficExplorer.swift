@@ -1,0 +1,230 @@
+package import MigrationCore
+
+/// What a plan's conditions can see at the traffic that is expected: whether windows have samples enough, whether a healthy candidate passes
+/// them, and how soon a comparison sees a difference.
+package struct TrafficExplorer: Sendable {
+    private let plan: Plan
+    private let scenario: Scenario
+    private let runs: Int
+    private let seed: UInt64
+
+    /// - Parameters:
+    ///   - scenario: its rates are the traffic; legacy's share of bad requests is its errors'.
+    ///   - runs: how many runs a comparison's figures rest on.
+    package init(_ plan: Plan, _ scenario: Scenario, runs: Int = 300, seed: UInt64 = 1) {
+        self.plan = plan
+        self.scenario = scenario
+        self.runs = runs
+        self.seed = seed
+    }
+
+    /// No comparison is looked at for longer.
+    private static let looks = 3_000
+
+    // MARK: - Samples
+
+    /// For each criterion the step at which it is hardest to meet.
+    package func findings() -> [Finding] {
+        var found: [(finding: Finding, scarce: Double)] = []
+        for position in positions where plan.weight(at: position) > .zero {
+            let stage = plan.stage(at: position)
+            let mean = samples(position, .candidate)
+            for (index, criterion) in plan.criteria(at: position.stage).enumerated() {
+                let metric = criterion.condition.metric
+                guard metric.needsTraffic, metric.unit != .rate else { continue }
+                let place = stage.criteria != nil ? "stages/\(stage.name)/criteria/\(index)" : "criteria/\(index)"
+                if let finding = scarcity(criterion, mean, position, place) ?? chance(criterion, mean, position, place)
+                {
+                    found.append((finding, mean))
+                }
+            }
+        }
+        return Dictionary(grouping: found, by: \.finding.place).sorted { $0.key < $1.key }.compactMap { _, group in
+            let worst = group.min { ($0.finding.severity, $0.scarce) < ($1.finding.severity, $1.scarce) }?.finding
+            guard var worst, group.count > 1 else { return worst }
+            worst.message += "; \(group.count - 1) other step\(group.count == 2 ? " has" : "s have") the same trouble"
+            return worst
+        }
+    }
+
+    private var positions: [Position] {
+        plan.stages.indices.flatMap { stage in
+            plan.stages[stage].steps.indices.map { Position(stage: stage, step: $0) }
+        }
+    }
+
+    /// Requests that one side has in a window of a step, on average.
+    private func samples(_ position: Position, _ side: Implementation) -> Double {
+        let stage = plan.stage(at: position)
+        let share = Double(plan.weight(at: position).rawValue) / 10_000
+        let rate = stage.services.reduce(0) { $0 + scenario.rate(plan.services[$1].name, stage.environment) }
+        return rate * (side == .candidate ? share : 1 - share) * Double(plan.window.rawValue) / 1_000_000
+    }
+
+    /// Too few samples for the condition's minimum.
+    private func scarcity(_ criterion: Criterion, _ mean: Double, _ position: Position, _ place: String) -> Finding? {
+        let minimum = Double(max(1, criterion.minimum))
+        guard mean < minimum + 3 * minimum.squareRoot() else { return nil }
+        let name = name(position)
+        let metric = criterion.condition.metric.name
+        // So long that hardly a window has too few.
+        let needed = (minimum + 4 * minimum.squareRoot()) / max(mean, 1e-9) * Double(plan.window.rawValue)
+        let isLongEnough = needed.isFinite && needed < Double(TimeSpan.days(1).rawValue)
+        let window = TimeSpan(rawValue: isLongEnough ? (Int64(needed) / 1_000_000 + 1) * 1_000_000 : 0)
+        let mend =
+            isLongEnough
+            ? "let windows be \(window) long, begin with a larger step, or ask for fewer samples"
+            : "begin with a larger step, or ask for fewer samples"
+        if mean < minimum {
+            return Finding(
+                .error,
+                place,
+                "a window of \(name) has \(Self.text(mean)) requests on average, and \(metric) needs \(criterion.minimum): it would be missing, and \(name) would not pass",
+                mend
+            )
+        }
+        return Finding(
+            .warning,
+            place,
+            "a window of \(name) has \(Self.text(mean)) requests on average, and \(metric) needs \(criterion.minimum): some windows have fewer, and each of them begins the bake again",
+            mend
+        )
+    }
+
+    /// Whether a candidate that is well passes so many windows in a row: one half as bad as the criterion allows.
+    private func chance(_ criterion: Criterion, _ mean: Double, _ position: Position, _ place: String) -> Finding? {
+        guard case .threshold(let side, let threshold) = criterion.condition.test,
+            criterion.condition.metric.unit == .ratio
+        else { return nil }
+        let bad = Double(side == .below ? threshold : 1_000_000 - threshold) / 1_000_000
+        let healthy = bad / 2
+        let bake = plan.stage(at: position).bake
+        let need = max(1, bake.windows(of: plan.window))
+        let passing = passing(mean, healthy, bad)
+        let expected = expectedWindows(need, passing)
+        guard expected > Double(need) * 3 else { return nil }
+        let time = expected * Double(plan.window.rawValue)
+        let isHopeless = time > Double(plan.expires.rawValue)
+        let spell =
+            isHopeless
+            ? "longer than the plan has time"
+            : TimeSpan(rawValue: Int64(time) / 60_000_000 * 60_000_000).description + " on average"
+        let longer = longerWindow(mean, healthy, bad, bake)
+        return Finding(
+            isHopeless ? .error : .warning,
+            place,
+            "with \(Self.text(mean)) requests in a window of \(name(position)), a candidate that is half as bad as “\(criterion)” allows fails \(Self.text((1 - passing) * 100)) % of the windows by chance: \(need) passing ones in a row take \(spell)",
+            longer.map { "let windows be \($0) long, so that each has more requests, or the criterion looser" }
+                ?? "let the criterion be looser, or begin with a larger step"
+        )
+    }
+
+    /// The shortest usual window with which the bake is hardly longer than it has to be; nil when none is.
+    private func longerWindow(_ mean: Double, _ healthy: Double, _ limit: Double, _ bake: TimeSpan) -> TimeSpan? {
+        let usual = [15, 30, 60, 120, 300, 600, 900, 1_800, 3_600].map { TimeSpan.seconds($0) }
+        return usual.first { window in
+            guard window > plan.window, window <= bake else { return false }
+            let need = max(1, bake.windows(of: window))
+            let mean = mean * Double(window.rawValue) / Double(plan.window.rawValue)
+            return expectedWindows(need, passing(mean, healthy, limit)) < Double(need) * 1.5
+        }
+    }
+
+    /// The share of windows in which the bad part is strictly below the limit.
+    private func passing(_ mean: Double, _ healthy: Double, _ limit: Double) -> Double {
+        var random = SplitMix(seed: seed)
+        var passed = 0
+        let draws = 20_000
+        for _ in 0..<draws {
+            let n = random.poisson(mean)
+            if n > 0, Double(random.successes(n, healthy)) < limit * Double(n) { passed += 1 }
+        }
+        return Double(passed) / Double(draws)
+    }
+
+    /// How many windows it takes until so many have passed in a row (Feller, An Introduction to Probability Theory, XIII.7).
+    private func expectedWindows(_ need: Int, _ p: Double) -> Double {
+        guard p > 0 else { return .infinity }
+        guard p < 1 else { return Double(need) }
+        let power = Transcendental.exp(Double(need) * Transcendental.ln(p))
+        return power > 0 ? (1 - power) / ((1 - p) * power) : .infinity
+    }
+
+    // MARK: - Comparisons
+
+    /// The figures of every comparison by evidence, at the first and at the last step of each stage that has traffic on both sides.
+    package func powers() -> [Power] {
+        var powers: [Power] = []
+        for (index, stage) in plan.stages.enumerated() {
+            let steps = stage.steps.indices.filter { stage.steps[$0] > .zero && stage.steps[$0] < .all }
+            let ends = Set([steps.first, steps.last].compactMap(\.self)).sorted()
+            for step in ends {
+                let position = Position(stage: index, step: step)
+                for (number, criterion) in plan.criteria(at: index).enumerated() {
+                    let place = stage.criteria == nil ? "criteria/\(number)" : "stages/\(stage.name)/criteria/\(number)"
+                    if let power = power(criterion.condition, position, place, .noWorse) { powers.append(power) }
+                }
+                for (number, trigger) in plan.triggers(at: index).enumerated() {
+                    let place = stage.triggers == nil ? "rollback/\(number)" : "stages/\(stage.name)/rollback/\(number)"
+                    if let power = power(trigger.condition, position, place, .worse) { powers.append(power) }
+                }
+            }
+        }
+        return powers
+    }
+
+    private func power(_ condition: Condition, _ position: Position, _ place: String, _ direction: EProcess.Direction)
+        -> Power?
+    {
+        guard case .compared(let factor, let alpha) = condition.test else { return nil }
+        let candidate = Int(samples(position, .candidate)), legacy = Int(samples(position, .legacy))
+        let rate = max(scenario.legacy.errors + scenario.legacy.timeouts, 0.000_1)
+        func trial(_ ratio: Double, _ looks: Int) -> EvidenceTrial {
+            EvidenceTrial(
+                candidate: candidate,
+                legacy: legacy,
+                rate: min(rate, 0.9 / max(1, ratio)),
+                ratio: ratio,
+                window: plan.window,
+                looks: looks,
+                factor: factor,
+                direction: direction
+            )
+        }
+        let limit = Double(factor) / 1_000_000
+        // A trigger is to see what is worse than the limit; a criterion, that a candidate is as good as legacy, or better.
+        let ratios = direction == .worse ? [2, 3, 5].map { ($0, limit * $0) } : [1, 0.5].map { ($0, $0) }
+        let longest = TimeSpan(rawValue: plan.window.rawValue * Int64(Self.looks))
+        let seen = ratios.map { times, ratio in
+            let median = trial(ratio, Self.looks).play(runs: runs, alpha: alpha, seed: seed).median
+            return Power.Seen(
+                times: times,
+                after: median.map { .after(micros: $0.rawValue) } ?? .longer(micros: longest.rawValue)
+            )
+        }
+        var power = Power(
+            place: place,
+            condition: condition.text(asTrigger: direction == .worse),
+            step: name(position),
+            candidatePerWindow: candidate,
+            legacyPerWindow: legacy,
+            seen: seen,
+            falseAlarms: nil
+        )
+        if direction == .worse {
+            let bakes = plan.stages.reduce(TimeSpan.zero) { $0 + $1.bake * Int64($1.steps.count) }
+            let looks = min(Self.looks, (bakes + plan.watch).windows(of: plan.window))
+            let outcome = trial(limit, looks).play(runs: runs, alpha: alpha, seed: seed &+ 1)
+            power.falseAlarms = Double(outcome.alarms) / Double(max(1, outcome.runs))
+        }
+        return power
+    }
+
+    private func name(_ position: Position) -> String {
+        "\(plan.stage(at: position).name) \(plan.weight(at: position))"
+    }
+
+    private static func text(_ value: Double) -> String {
+        value < 10 ? Decimals.text(Int((value * 10).rounded()), scale: 10) : "\(Int(value.rounded()))"
+    }
+}

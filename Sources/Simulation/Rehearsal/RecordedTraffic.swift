@@ -1,0 +1,91 @@
+package import MigrationCore
+
+/// Windows that a real migration sealed, in their order.
+package struct RecordedWindows: Sendable {
+    package var migration: String
+    package var length: TimeSpan
+    package var services: [String]
+    package var windows: [Window]
+
+    package init(migration: String, length: TimeSpan, services: [String], windows: [Window]) {
+        self.migration = migration
+        self.length = length
+        self.services = services
+        self.windows = windows
+    }
+}
+
+/// Traffic as it was recorded: window after window, from the beginning again at the end. How many requests go to the candidate follows the
+/// plan that is rehearsed; how either does is drawn from what was seen of it, and of legacy where the candidate was not seen yet.
+struct RecordedTraffic: Traffic {
+    private let start: Timestamp
+    private let length: TimeSpan
+    /// By environment and service of the plan, what was seen; the candidate's filled up from before.
+    private let seen: [String: [[ServiceWindow]]]
+
+    /// - Returns: nil when a service of the plan was not recorded.
+    init?(_ recorded: RecordedWindows, plan: Plan, start: Timestamp) {
+        let places = plan.services.map { recorded.services.firstIndex(of: $0.name) }
+        guard places.allSatisfy({ $0 != nil }), !recorded.windows.isEmpty else { return nil }
+        self.start = start
+        length = recorded.length
+        var seen: [String: [[ServiceWindow]]] = [:]
+        for environment in plan.environments {
+            let windows = recorded.windows.map { window in window.environments.first { $0.environment == environment } }
+            seen[environment] = places.map { place in
+                Self.filled(windows.map { window in place.flatMap { window?.services[$0] } ?? ServiceWindow() })
+            }
+        }
+        self.seen = seen
+    }
+
+    private static func filled(_ windows: [ServiceWindow]) -> [ServiceWindow] {
+        var last: Counts?
+        return windows.map { window in
+            var window = window
+            if window.candidate.requests > 0 {
+                last = window.candidate
+            } else {
+                let probes = (window.candidate.probesUp, window.candidate.probesDown)
+                window.candidate = last ?? window.legacy
+                (window.candidate.probesUp, window.candidate.probesDown) = probes
+            }
+            return window
+        }
+    }
+
+    func measure(
+        _ service: Int,
+        in environment: String,
+        from: Timestamp,
+        span: TimeSpan,
+        share: Double,
+        routers: Int,
+        _ random: inout SplitMix
+    ) -> ServiceWindow {
+        guard let windows = seen[environment]?[service], !windows.isEmpty else { return ServiceWindow() }
+        let index = Int((from - start).rawValue / max(1, length.rawValue)) % windows.count
+        let window = windows[max(0, index)]
+        let total = (window.legacy.requests + window.candidate.requests) / max(1, routers)
+        let candidate = random.successes(total, share)
+        return ServiceWindow(
+            legacy: Self.drawn(total - candidate, like: window.legacy, &random),
+            candidate: Self.drawn(candidate, like: window.candidate, &random)
+        )
+    }
+
+    private static func drawn(_ requests: Int, like seen: Counts, _ random: inout SplitMix) -> Counts {
+        var counts = Counts()
+        func share(_ part: Int, _ whole: Int) -> Double { whole > 0 ? Double(part) / Double(whole) : 0 }
+        counts.requests = requests
+        counts.errors = random.successes(requests, share(seen.errors, seen.requests))
+        counts.timeouts = min(counts.errors, random.successes(requests, share(seen.timeouts, seen.requests)))
+        let lookups = random.successes(requests, share(seen.cacheHits + seen.cacheMisses, seen.requests))
+        counts.cacheHits = random.successes(lookups, share(seen.cacheHits, seen.cacheHits + seen.cacheMisses))
+        counts.cacheMisses = lookups - counts.cacheHits
+        counts.probesUp = seen.probesUp
+        counts.probesDown = seen.probesDown
+        counts.latency = random.draws(requests, from: seen.latency)
+        return counts
+    }
+}

@@ -1,0 +1,87 @@
+import MigrationCore
+
+/// Traffic as a scenario describes it: requests come by a Poisson process, each fails by itself, latencies are log-normal.
+struct ScenarioTraffic: Traffic {
+    let scenario: Scenario
+    /// The names of the plan's services.
+    let services: [String]
+
+    /// Where the standard log-normal distribution is cut into buckets: quantiles of the normal one, ½ % apart in the middle and closer at the
+    /// upper end, where triggers look.
+    private static let cuts: [(z: Double, share: Double)] = {
+        var cuts: [(Double, Double)] = []
+        var below = 0.0
+        for step in stride(from: -2.0, through: 3.5, by: 0.25) {
+            let share = 1 - Transcendental.normalTail(step)
+            cuts.append((step, share - below))
+            below = share
+        }
+        cuts.append((4, 1 - below))
+        return cuts
+    }()
+    /// How many standard deviations the 95th percentile lies above the median.
+    private static let z95 = 1.644_853_626_951_472_7
+
+    func measure(
+        _ service: Int,
+        in environment: String,
+        from: Timestamp,
+        span: TimeSpan,
+        share: Double,
+        routers: Int,
+        _ random: inout SplitMix
+    ) -> ServiceWindow {
+        let name = services[service]
+        let at = from - scenario.start
+        let seconds = Double(span.rawValue) / 1_000_000
+        let requests = random.poisson(scenario.rate(name, environment, at: at) * seconds / Double(max(1, routers)))
+        let candidate = random.successes(requests, share)
+        var window = ServiceWindow()
+        for (side, count) in [(Implementation.legacy, requests - candidate), (.candidate, candidate)] {
+            let behaviour = scenario.behaviour(side, name, environment, at: at)
+            let counts = counts(count, behaviour, seconds, &random)
+            if side == .legacy { window.legacy = counts } else { window.candidate = counts }
+        }
+        return window
+    }
+
+    private func counts(_ requests: Int, _ behaviour: Scenario.Behaviour, _ seconds: Double, _ random: inout SplitMix)
+        -> Counts
+    {
+        var counts = Counts()
+        counts.requests = requests
+        counts.timeouts = random.successes(requests, behaviour.timeouts)
+        counts.errors = counts.timeouts + random.successes(requests - counts.timeouts, behaviour.errors)
+        if let hits = behaviour.cacheHits {
+            counts.cacheHits = random.successes(requests, hits)
+            counts.cacheMisses = requests - counts.cacheHits
+        }
+        // A health probe a second.
+        let probes = max(1, Int(seconds))
+        counts.probesUp = random.successes(probes, behaviour.available)
+        counts.probesDown = probes - counts.probesUp
+        counts.latency = latency(requests, behaviour, &random)
+        return counts
+    }
+
+    private func latency(_ requests: Int, _ behaviour: Scenario.Behaviour, _ random: inout SplitMix)
+        -> LatencyHistogram
+    {
+        guard requests > 0, behaviour.median > .zero else { return LatencyHistogram() }
+        let median = Double(behaviour.median.rawValue)
+        let spread = max(0, Transcendental.ln(Double(behaviour.p95.rawValue) / median) / Self.z95)
+        var left = requests
+        var rest = 1.0
+        var buckets: [LatencyHistogram.Bucket] = []
+        for cut in Self.cuts where left > 0 {
+            let count = cut.share >= rest ? left : random.successes(left, cut.share / rest)
+            left -= count
+            rest -= cut.share
+            if count > 0 {
+                let micros = Int(min(median * Transcendental.exp(cut.z * spread), 1e15))
+                buckets.append(LatencyHistogram.Bucket(micros: max(1, micros), count: count))
+            }
+        }
+        return LatencyHistogram(buckets)
+    }
+}
