@@ -107,7 +107,7 @@ let package = Package(
                 argumentParser, asyncHTTPClient, nioCore, nioHTTP1, signals,
             ]
         ),
-        room("Proof", ["Commands", "MigrationCore", "PlanFile", "Simulation", argumentParser]),
+        room("Proof", ["Commands", "MigrationCore", "PlanFile", "ScenarioFile", "Simulation", argumentParser]),
         program("migrate", ["Commands"]),
         program("recommendations", ["Recommendations"]),
         program("demo", ["Demonstration"]),
@@ -115,7 +115,7 @@ let package = Package(
         // The specification.
         .target(
             name: "TestSupport",
-            dependencies: ["MigrationCore", "Postgres"],
+            dependencies: ["MigrationCore", "Postgres", nioCore, nioPosix],
             path: "Tests/TestSupport",
             swiftSettings: settings
         ),
@@ -137,7 +137,9 @@ let package = Package(
         ),
         tests(
             "WorkerTests",
-            ["MigrationCore", "MigrationLog", "Postgres", "TestSupport", "Worker", lifecycle, logging]
+            [
+                "MigrationCore", "MigrationLog", "Postgres", "TestSupport", "Worker", lifecycle, logging,
+            ]
         ),
         tests("RecommendationsTests", ["Postgres", "Recommendations", "TestSupport"]),
         tests("ScenarioFileTests", ["MigrationCore", "PlanFile", "ScenarioFile", "Simulation"]),

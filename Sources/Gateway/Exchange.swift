@@ -19,6 +19,8 @@ final class Exchange {
     let entry: RouteSnapshot.Entry
     /// 0…9999, drawn when the request has no key.
     let bucket: Int
+    /// A hash of the request's key; nil when it has none.
+    let user: UInt64?
     let startedAt: TimeSpan
     /// Whether the client's connection goes on afterwards.
     var isPersistent: Bool
@@ -40,12 +42,14 @@ final class Exchange {
         head: HTTPRequestHead,
         entry: RouteSnapshot.Entry,
         bucket: Int,
+        user: UInt64?,
         implementation: Implementation,
         startedAt: TimeSpan
     ) {
         self.head = head
         self.entry = entry
         self.bucket = bucket
+        self.user = user
         self.implementation = implementation
         self.startedAt = startedAt
         isPersistent = head.goesOn

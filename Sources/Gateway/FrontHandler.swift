@@ -96,6 +96,7 @@ extension FrontHandler {
             head: head,
             entry: entry,
             bucket: bucket,
+            user: key.map { XXHash64.hash($0) },
             implementation: Bucket.implementation(bucket, weight: entry.weight),
             startedAt: SystemClock.steady
         )
@@ -326,6 +327,7 @@ extension FrontHandler: UpstreamDelegate {
             outcome,
             latency: latency,
             cache: cache,
+            user: exchange.user,
             at: SystemClock.now
         )
     }

@@ -11,7 +11,7 @@ extension ConditionText {
             switch condition.test {
             case .threshold: if self == .trigger { names.insert("exit", at: 0) }
             case .improved: break
-            case .compared: names.append("confidence")
+            case .compared: names += ["confidence", "users"]
             case .ranked: names += ["confidence", "over"]
             case .burning: names.append("objective")
             }
@@ -59,7 +59,7 @@ extension ConditionText {
         if let metric = Metric.common.first(where: { $0.name == name.text }) ?? Metric(quantile: name.text) {
             return metric
         }
-        if let unit = defaults.named[name.text] { return .named(name: name.text, unit: unit) }
+        if let metric = defaults.named[name.text] { return metric }
         guard name.text == "slow_rate" else {
             let known = Metric.common.map(\.name) + ["slow_rate(2s)"] + defaults.named.keys.sorted()
             throw Wrong(
@@ -136,8 +136,22 @@ extension ConditionText {
     mutating func set(_ name: String, of condition: inout Condition) throws(Wrong) {
         let word = try next("a value")
         switch (name, condition.test) {
-        case ("confidence", .compared(let factor, _)):
-            condition.test = .compared(factor: factor, alpha: try alpha(word))
+        case ("confidence", .compared(let factor, _, let users)):
+            condition.test = .compared(factor: factor, alpha: try alpha(word), users: users)
+        case ("users", .compared(let factor, let alpha, _)):
+            try require(
+                condition.metric.countsUsers,
+                word,
+                "users are counted for error_rate and timeout_rate, and not for \(condition.metric.name)"
+            )
+            guard word.text.count <= 9, let users = Int(word.text), users >= 1 else {
+                throw Wrong(
+                    offset: word.offset,
+                    message: "“\(word.text)” is not a number of users",
+                    mend: "write the fewest different users that a window must have on either side: users 30"
+                )
+            }
+            condition.test = .compared(factor: factor, alpha: alpha, users: users)
         case ("confidence", .ranked(_, let over)): condition.test = .ranked(alpha: try alpha(word), over: over)
         case ("over", .ranked(let alpha, _)):
             let over = try duration(word)

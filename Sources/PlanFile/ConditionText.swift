@@ -24,7 +24,7 @@ package struct ConditionText {
         package var missing: Trigger.Missing
         package var scope: Trigger.Scope
         /// The metrics that the plan's sources give, by their names.
-        package var named: [String: Metric.Unit]
+        package var named: [String: Metric]
 
         package init(
             exit: String? = nil,
@@ -33,7 +33,7 @@ package struct ConditionText {
             minimum: Int = 1,
             missing: Trigger.Missing = .hold,
             scope: Trigger.Scope = .all,
-            named: [String: Metric.Unit] = [:]
+            named: [String: Metric] = [:]
         ) {
             self.exit = exit
             self.maxGap = maxGap

@@ -70,6 +70,8 @@ package enum PlanFile {
         lines.append("window: \(plan.window)")
         lines.append("grace: \(plan.grace)")
         if let baseline = plan.baseline { lines.append("baseline: record \(baseline)") }
+        if !plan.sources.isEmpty { lines.append("sources:") }
+        for source in plan.sources { lines.append("  \(source.name): { \(text(source)) }") }
         if !plan.checks.isEmpty { lines.append("checks:") }
         for check in plan.checks { lines.append("  \(check.name): { \(text(check)) }") }
         lines.append("stages:")
@@ -127,6 +129,10 @@ package enum PlanFile {
         case .webhook(let url): how = "webhook: \(quoted(url)), "
         }
         return "\(how)timeout: \(check.timeout), then: \(check.then.rawValue)"
+    }
+
+    private static func text(_ source: Source) -> String {
+        "url: \(quoted(source.url)), unit: \(source.unit.rawValue), better: \(source.isBadWhenHigh ? "low" : "high"), timeout: \(source.timeout)"
     }
 
     private static func quoted(_ text: String) -> String {

@@ -71,6 +71,59 @@ extension PlanReader {
         return Check(name: name, how: how, timeout: timeout, then: then)
     }
 
+    mutating func sources(_ node: Node) -> [Source] {
+        mapping(node, "sources", keys: nil).compactMap { source($0.1, $0.2) }
+    }
+
+    private mutating func source(_ key: Node, _ node: Node) -> Source? {
+        let name = name(key, "a source")
+        if let name, (try? ConditionText.metric(name)) != nil || name == "slow_rate" {
+            report(key, "\(name) is measured by the gateways already", "choose another name for the source")
+        }
+        let keys = ["url", "unit", "better", "timeout"]
+        let pairs = mapping(node, "a source", keys: keys, required: ["url", "unit"])
+        let nodes = Dictionary(pairs.map { ($0.0, $0.2) }) { first, _ in first }
+        let url = nodes["url"].flatMap { sourceURL($0) }
+        let unit = nodes["unit"].flatMap { choice($0, "unit", Metric.Unit.allCases.map(\.rawValue)) }
+            .flatMap { Metric.Unit(rawValue: $0) }
+        let better = nodes["better"].map { choice($0, "better", ["low", "high"]) } ?? "low"
+        let timeout = nodes["timeout"].map { duration($0, "timeout") } ?? .seconds(5)
+        guard let name, let url, let unit, let better, let timeout else { return nil }
+        if timeout > .minutes(1), let node = nodes["timeout"] { report(node, "a source answers within 1m") }
+        return Source(name: name, url: url, unit: unit, isBadWhenHigh: better == "low", timeout: timeout)
+    }
+
+    private mutating func choice(_ node: Node, _ what: String, _ known: [String]) -> String? {
+        guard let text = text(node, what) else { return nil }
+        guard known.contains(text) else {
+            report(node, "“\(text.prefix(40))” is no \(what)", Suggestion.mend(text, among: known))
+            return nil
+        }
+        return text
+    }
+
+    /// An address whose braces hold what is filled in.
+    private mutating func sourceURL(_ node: Node) -> String? {
+        guard let text = text(node, "url") else { return nil }
+        guard text.hasPrefix("http://") || text.hasPrefix("https://"),
+            text.allSatisfy({ $0.isASCII && !$0.isWhitespace })
+        else {
+            report(node, "“\(text.prefix(80))” is not an address", "write http://host:port/path")
+            return nil
+        }
+        var rest = text
+        for place in Source.places { rest = rest.replacing(place, with: "") }
+        guard !rest.contains("{"), !rest.contains("}") else {
+            report(
+                node,
+                "“\(text.prefix(80))” has braces that nothing fills",
+                "these are filled: \(Source.places.joined(separator: ", "))"
+            )
+            return nil
+        }
+        return text
+    }
+
     /// `record 10m`.
     mutating func baseline(_ node: Node) -> TimeSpan? {
         guard let text = text(node, "baseline") else { return nil }

@@ -3,7 +3,8 @@ import Yams
 
 extension PlanReader {
     private static let planKeys = [
-        "migration", "services", "sticky_by", "window", "grace", "minimum_samples", "baseline", "checks", "stages",
+        "migration", "services", "sticky_by", "window", "grace", "minimum_samples", "baseline", "sources", "checks",
+        "stages",
         "criteria", "rollback", "freeze", "watch", "expires", "rollback_limit",
     ]
     private static let required = [
@@ -16,8 +17,10 @@ extension PlanReader {
         let nodes = Dictionary(pairs.map { ($0.0, $0.2) }) { first, _ in first }
         let name = nodes["migration"].flatMap { self.name($0, "a migration") }
         let window = nodes["window"].flatMap { duration($0, "window", atLeast: .milliseconds(100)) }
+        let sources = nodes["sources"].map { self.sources($0) } ?? []
         let defaults = ConditionText.Defaults(
-            minimum: nodes["minimum_samples"].flatMap { count($0, "minimum_samples", 1...1_000_000) } ?? 1
+            minimum: nodes["minimum_samples"].flatMap { count($0, "minimum_samples", 1...1_000_000) } ?? 1,
+            named: Dictionary(sources.map { ($0.name, $0.metric) }) { first, _ in first }
         )
         let services = nodes["services"].map { self.services($0) } ?? []
         let sticky = nodes["sticky_by"].map { stickyKeys($0) } ?? []
@@ -45,6 +48,7 @@ extension PlanReader {
             window: window,
             grace: grace,
             baseline: baseline,
+            sources: sources,
             checks: checks,
             stages: stages,
             criteria: criteria,

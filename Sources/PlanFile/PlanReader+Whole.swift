@@ -1,6 +1,15 @@
 import MigrationCore
 import Yams
 
+extension Plan {
+    /// Whether a condition is about the metric.
+    fileprivate func uses(_ metric: Metric) -> Bool {
+        let criteria = criteria + stages.flatMap { $0.criteria ?? [] }
+        let triggers = triggers + stages.flatMap { $0.triggers ?? [] }
+        return (criteria.map(\.condition) + triggers.map(\.condition)).contains { $0.metric == metric }
+    }
+}
+
 extension PlanReader {
     /// What can only be seen on the whole plan.
     mutating func check(_ plan: Plan, _ nodes: [String: Node]) {
@@ -22,6 +31,11 @@ extension PlanReader {
             let isUsed = plan.stages.indices.contains { plan.usesBaseline(at: $0) }
             if !isUsed {
                 report(node, "no criterion compares with the baseline", "add: timeout_rate improved by 87% on baseline")
+            }
+        }
+        for source in plan.sources where !plan.uses(source.metric) {
+            if let node = nodes["sources"] {
+                report(node, "no condition asks for \(source.name)", "use it, or leave it out")
             }
         }
         let moved = Set(plan.stages.flatMap(\.services))

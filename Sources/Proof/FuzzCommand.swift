@@ -3,6 +3,7 @@ import Commands
 import Foundation
 import MigrationCore
 import PlanFile
+import ScenarioFile
 import Simulation
 
 struct Fuzz: ParsableCommand {
@@ -81,6 +82,7 @@ struct Fuzz: ParsableCommand {
             "error_rate burn rate > 14.4 over 1h/5m (objective 99.9%)", "throughput > 0.5/s for 10s",
         ]
         let plan = SampleText.plan
+        let shop = try? PlanFile.parse(plan, file: "p")
         return [
             Target(name: "durations", seeds: bytes(["1h30m", "90s", "14d", "250ms", "0s"]), weight: 30) {
                 (try? Quantity.duration($0)) != nil
@@ -99,6 +101,11 @@ struct Fuzz: ParsableCommand {
             },
             Target(name: "windows", seeds: bytes([SampleText.windows, SampleText.pairs]), weight: 7) {
                 WindowLines.isReadable(Data($0.utf8))
+            },
+            Target(name: "scenarios", seeds: bytes([SampleText.scenario]), weight: 3) { text in
+                guard let shop else { return false }
+                let start = Timestamp(rawValue: 0)
+                return (try? ScenarioFile.parse(text, file: "s", plan: shop, start: start)) != nil
             },
             Target(name: "plans", seeds: bytes([plan]), weight: 3) { (try? PlanFile.parse($0, file: "p")) != nil },
         ]

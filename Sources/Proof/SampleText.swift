@@ -8,6 +8,8 @@ enum SampleText {
         sticky_by: [header:x-user-id, cookie:session, client_ip]
         window: 10s
         baseline: record 10m
+        sources:
+          quality: { url: "http://127.0.0.1:9/q?env={environment}&from={from}", unit: ratio, better: high, timeout: 2s }
         checks:
           e2e: { run: ["/usr/bin/env", "true"], timeout: 5m, then: rollback }
           drill: { timeout: 1d }
@@ -24,12 +26,27 @@ enum SampleText {
             limit: 6h
         criteria:
           - timeout_rate improved by 87% on baseline
-          - error_rate no worse than legacy by 1.5x (confidence 99%)
+          - error_rate no worse than legacy by 1.5x (confidence 99%, users 30)
+          - quality > 95%
         rollback:
           - error_rate > 2% for 2m (scope service)
         freeze: [fri 16:00 - mon 08:00]
         watch: 24h
         expires: 14d
+
+        """
+
+    static let scenario = """
+        start: 2026-12-01 09:00
+        users: 20000
+        traffic: { reads: 20/s, writes: 0.5/s }
+        environments: { p: 40% }
+        legacy: { errors: 0.9%, timeouts: 0.6%, latency: { p50: 9s, p95: 17s } }
+        candidate: { errors: 0.3%, latency: { p50: 2s, p95: 8s }, cache_hits: 68%, sources: { quality: 97% } }
+        changes:
+          - { at: 2h10m, for: 30m, of: candidate, environment: p, service: reads, errors: 6% }
+          - { at: 1d, of: traffic, times: 2.5 }
+        people: { approve: after 20m, checks: pass after 5m }
 
         """
 

@@ -68,7 +68,7 @@ struct ScenarioReader {
         }
     }
 
-    private static let behaviourKeys = ["errors", "timeouts", "latency", "cache_hits", "available"]
+    private static let behaviourKeys = ["errors", "timeouts", "latency", "cache_hits", "available", "sources"]
 
     private mutating func behaviour(_ node: Node, _ what: String) -> Scenario.Behaviour {
         var behaviour = Scenario.Behaviour()
@@ -78,6 +78,7 @@ struct ScenarioReader {
             case "timeouts": behaviour.timeouts = share(value, key) ?? 0
             case "cache_hits": behaviour.cacheHits = share(value, key)
             case "available": behaviour.available = share(value, key) ?? 1
+            case "sources": behaviour.sources = sources(value)
             default:
                 if let (median, p95) = latency(value) { (behaviour.median, behaviour.p95) = (median, p95) }
             }
@@ -96,6 +97,38 @@ struct ScenarioReader {
             return nil
         }
         return (median, p95)
+    }
+
+    /// What sources say: a percentage, a duration, a rate or a number, as their units are.
+    private mutating func sources(_ node: Node) -> [String: Measurement] {
+        var said: [String: Measurement] = [:]
+        for (name, key, value) in nodes.mapping(node, "sources", keys: nil) {
+            guard let source = plan.sources.first(where: { $0.name == name }) else {
+                nodes.report(
+                    key,
+                    "the plan has no source “\(name.prefix(40))”",
+                    plan.sources.isEmpty ? "it has none" : Suggestion.mend(name, among: plan.sources.map(\.name))
+                )
+                continue
+            }
+            said[name] = measurement(value, source)
+        }
+        return said
+    }
+
+    private mutating func measurement(_ node: Node, _ source: Source) -> Measurement? {
+        guard let text = nodes.text(node, source.name) else { return nil }
+        do {
+            switch source.unit {
+            case .ratio: return Measurement(value: try Quantity.partsPerMillion(text) / 1_000, of: 1_000)
+            case .time: return Measurement(value: Int(try Quantity.duration(text).rawValue), of: 1_000)
+            case .rate: return Measurement(value: try Quantity.rate(text), of: 1_000_000_000)
+            case .number: return Measurement(value: try Quantity.decimal(text, places: 6), of: 1_000)
+            }
+        } catch {
+            nodes.report(node, "\(source.name): \(error.message)", error.mend)
+            return nil
+        }
     }
 
     private mutating func share(_ node: Node, _ what: String) -> Double? {
@@ -139,6 +172,7 @@ struct ScenarioReader {
         case "timeouts": change.timeouts = share(value, key)
         case "cache_hits": change.cacheHits = share(value, key)
         case "available": change.available = share(value, key)
+        case "sources": change.sources = sources(value)
         case "latency": if let (median, p95) = latency(value) { (change.median, change.p95) = (median, p95) }
         case "times": change.times = times(value)
         default: break

@@ -23,12 +23,15 @@ package final class Meter: Sendable {
     }
 
     /// One request that ended at `moment`.
+    ///
+    /// - Parameter user: a hash of the request's key; nil when it has none.
     package func count(
         service: Int,
         _ implementation: Implementation,
         _ outcome: Outcome,
         latency: TimeSpan,
         cache: CacheOutcome?,
+        user: UInt64?,
         at moment: Timestamp
     ) {
         change(service, implementation, moment) { tally in
@@ -43,6 +46,7 @@ package final class Meter: Sendable {
             case .miss?: tally.counts.cacheMisses += 1
             case nil: break
             }
+            if let user { tally.users.count(user, outcome) }
             _ = tally.latency.record(min(UInt64(max(0, latency.rawValue)), Self.longest))
         }
     }
@@ -92,10 +96,12 @@ package final class Meter: Sendable {
 
     private struct Tally {
         var counts = Counts()
+        var users = DistinctUsers()
         var latency = Histogram<UInt32>(highestTrackableValue: Meter.longest, numberOfSignificantValueDigits: .two)
 
         var sealed: Counts {
             var counts = counts
+            users.put(into: &counts)
             counts.latency = LatencyHistogram(
                 latency.recordedValues().map { LatencyHistogram.Bucket(micros: Int($0.value), count: Int($0.count)) }
             )

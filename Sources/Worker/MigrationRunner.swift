@@ -3,6 +3,7 @@ import MigrationCore
 import MigrationLog
 import Routing
 import Signals
+import Synchronization
 
 /// Does for one migration what its machine says, while it holds the migration's lease.
 struct MigrationRunner: Sendable {
@@ -31,6 +32,7 @@ struct MigrationRunner: Sendable {
         var lease = LeaseMachine(life: leaseLife)
         var machine = WorkerMachine(pollEvery: pollEvery)
         var stream: MigrationLog.Stream?
+        let readings = Readings()
         while !Task.isCancelled, isMine() {
             await renew(&lease)
             guard lease.isTrusted(now: SystemClock.steady) else {
@@ -39,13 +41,15 @@ struct MigrationRunner: Sendable {
                 continue
             }
             do {
-                let (loaded, sight) = try await log.look(at: name, from: stream)
+                var (loaded, sight) = try await log.look(at: name, from: stream)
                 stream = loaded
+                sight.readings = readings.all(from: loaded.state.migration?.nextWindow)
                 for effect in machine.step(sight) {
                     switch effect {
                     case .append(let command): stream = try await append(command, to: loaded, lease)
                     case .reassert(let router): await reassert(router, loaded)
                     case .run(let check): begin(check, loaded, &checks)
+                    case .ask(let k, let environment): ask(k, environment, loaded, readings, &checks)
                     case .wait(let until): await wait(until - sight.now, lease)
                     case .rest: return
                     }
@@ -71,6 +75,24 @@ struct MigrationRunner: Sendable {
                 detail: result.detail
             )
             await report(command)
+        }
+    }
+
+    /// Asks every source for a window, all at once; each answer calls the worker.
+    private func ask(
+        _ k: Int64,
+        _ environment: String,
+        _ stream: MigrationLog.Stream,
+        _ readings: Readings,
+        _ questions: inout DiscardingTaskGroup
+    ) {
+        guard let plan = stream.state.migration?.plan else { return }
+        let reader = SourceReader(plan: plan, k: k, environment: environment, logger: logger)
+        for source in plan.sources {
+            questions.addTask {
+                readings.add(await reader.read(source))
+                bell.ring()
+            }
         }
     }
 
@@ -157,5 +179,20 @@ struct MigrationRunner: Sendable {
             micros = min(micros, max(1_000, (until - SystemClock.steady).rawValue))
         }
         await bell.wait(for: .microseconds(micros))
+    }
+}
+
+/// What sources have said and no window has taken yet.
+private final class Readings: Sendable {
+    private let readings = Mutex<[SourceReading]>([])
+
+    func add(_ reading: SourceReading) { readings.withLock { $0.append(reading) } }
+
+    /// Those of a window and of later ones; what was said of an earlier one comes too late.
+    func all(from k: Int64?) -> [SourceReading] {
+        readings.withLock { readings in
+            readings.removeAll { $0.k < k ?? .max }
+            return readings
+        }
     }
 }

@@ -173,4 +173,62 @@ struct EvidenceTests {
         #expect(try scenario.migration.baselines.isEmpty)
         #expect(try scenario.migration.steps.isEmpty)
     }
+
+    // MARK: - Users, and sources
+
+    @Test("users are counted instead of requests, and a window with too few on either side says nothing")
+    func users() throws {
+        let claim = Condition(metric: .errorRate, test: .compared(factor: 1_000_000, alpha: 50_000, users: 60))
+        var scenario = try Scenario(
+            SamplePlan.plan(
+                triggers: [Trigger(condition: claim, duration: .zero, exit: nil, maxGap: .seconds(20), noData: nil)]
+            )
+        )
+        try scenario.reach(1, 0)
+        // Both services together have twice as many.
+        func window(users: Int, bad: Int) throws {
+            try scenario.window { _, _, side in
+                // One user makes a thousand requests that fail.
+                var counts = Scenario.counts(2_000, errors: side == .candidate ? 1_000 : 0)
+                counts.users = users
+                counts.usersWithErrors = side == .candidate ? bad : 0
+                return counts
+            }
+        }
+        try window(users: 50, bad: 1)
+        let first = try #require(scenario.migration.judgement?.triggers.first)
+        #expect(first.verdict == .pass)
+        #expect(first.candidate == Measurement(value: 2, of: 100))
+        let evidence = try #require(first.process)
+        try window(users: 20, bad: 20)
+        #expect(try scenario.migration.judgement?.triggers.first?.process == evidence)
+        for _ in 0..<20 where try scenario.migration.phase.name == "running" { try window(users: 50, bad: 10) }
+        #expect(try scenario.migration.phase.name == "rollingBack")
+    }
+
+    @Test("what a source says is judged; what it does not say is missing, and what it fails to say is an error")
+    func named() throws {
+        let metric = Metric.named(name: "quality", unit: .ratio, isBadWhenHigh: false)
+        var plan = SamplePlan.plan()
+        plan.criteria = [Criterion(condition: Condition(metric: metric, side: .above, threshold: 950_000), minimum: 50)]
+        var scenario = try Scenario(plan)
+        try scenario.reach(0, 0)
+        func judged(_ reading: Reading?) throws -> Verdict? {
+            let migration = try scenario.migration
+            let k = try #require(migration.nextWindow)
+            scenario.now = max(scenario.now, plan.clock.end(of: k) + plan.grace)
+            var window = try Scenario.window(k, migration, errors: 0)
+            window.environments[0].readings = reading.map { ["quality": $0] }
+            try scenario.perform(.sealWindow(window: window))
+            return try scenario.migration.judgement?.criteria.first?.verdict
+        }
+        #expect(try judged(Reading(candidate: Measurement(value: 96, of: 100), legacy: nil)) == .pass)
+        #expect(try judged(Reading(candidate: Measurement(value: 95, of: 100), legacy: nil)) == .breach)
+        #expect(try judged(Reading(candidate: Measurement(value: 20, of: 20), legacy: nil)) == .missing)
+        #expect(try judged(Reading(candidate: Measurement(value: 101, of: 100), legacy: nil)) == .missing)
+        #expect(try judged(Reading(candidate: nil, legacy: Measurement(value: 1, of: 2))) == .missing)
+        #expect(try judged(Reading(candidate: nil, legacy: nil, isFailed: true)) == .error)
+        #expect(try judged(nil) == .missing)
+        #expect(try scenario.migration.phase.step?.bake?.run == 0)
+    }
 }

@@ -43,7 +43,7 @@ struct SchemaTests {
 
     @Test("accepts every example, and what is rendered of it")
     func examples() throws {
-        let texts = [try Self.example, PlanFileTests.good, RichPlanTests.rich]
+        let texts = [try Self.example, PlanFileTests.good, RichPlanTests.rich, SourcePlanTests.text]
         let rendered = try texts.map { PlanFile.render(try PlanFile.parse($0, file: "p.yaml")) }
         #expect(try accepted(texts + rendered).allSatisfy(\.self))
     }

@@ -64,18 +64,35 @@ struct BucketTests {
     )
     func cacheStatus(_ header: String, _ expected: CacheOutcome?) { #expect(CacheOutcome(header: header) == expected) }
 
+    @Test("different users are counted once, those without a key not at all, and more than can be counted as none")
+    func users() {
+        let meter = Meter(services: 1, clock: WindowClock(length: .seconds(1)))
+        func count(_ user: UInt64?, _ outcome: Outcome, window: Int64) {
+            let at = Timestamp(rawValue: window * 1_000_000)
+            meter.count(service: 0, .legacy, outcome, latency: .zero, cache: nil, user: user, at: at)
+        }
+        for user in [1, 2, 2, 3, nil] as [UInt64?] { count(user, .answered, window: 0) }
+        for user in [2, 2, 3] as [UInt64] { count(user, .timedOut, window: 0) }
+        for user in 0...100_000 { count(UInt64(user), .failed, window: 1) }
+        let windows = meter.take(from: 0, before: 2).map { $0.services[0].legacy }
+        #expect([windows[0].users, windows[0].usersWithErrors, windows[0].usersWithTimeouts] == [3, 0, 2])
+        #expect([windows[1].users, windows[1].usersWithErrors] == [0, 0])
+        #expect(windows[1].requests == 100_001)
+    }
+
     @Test("a meter counts by windows of event time, and an empty window is there")
     func meter() {
         let meter = Meter(services: 2, clock: WindowClock(length: .seconds(1)))
         let at = Timestamp(rawValue: 7_500_000)
-        meter.count(service: 1, .candidate, .failed, latency: .milliseconds(40), cache: .hit, at: at)
-        meter.count(service: 1, .candidate, .answered, latency: .milliseconds(10), cache: .miss, at: at)
+        meter.count(service: 1, .candidate, .failed, latency: .milliseconds(40), cache: .hit, user: 7, at: at)
+        meter.count(service: 1, .candidate, .answered, latency: .milliseconds(10), cache: .miss, user: 7, at: at)
         meter.probe(service: 0, .legacy, isUp: false, at: at)
         let windows = meter.take(from: 6, before: 9)
         #expect(windows.map(\.k) == [6, 7, 8])
         #expect(windows[0].services == [ServiceWindow(), ServiceWindow()])
         let counts = windows[1].services[1].candidate
         #expect([counts.requests, counts.errors, counts.cacheHits, counts.cacheMisses] == [2, 1, 1, 1])
+        #expect([counts.users, counts.usersWithErrors, counts.usersWithTimeouts] == [1, 1, 0])
         #expect(windows[1].services[0].legacy.probesDown == 1)
         let slowest = counts.latency.quantile(permille: 1_000) ?? 0
         #expect((40_000...40_400).contains(slowest))

@@ -34,6 +34,26 @@ struct CheckRunnerTests {
         #expect(result?.detail.contains("/nowhere/e2e") == true)
     }
 
+    @Test("an address passes by its status, is told what it is about, and what it said is kept")
+    func webhook() async throws {
+        let upstream = try await TestUpstream(
+            .says { request in
+                let isTold = request.contains("\"check\":\"e2e\"") && request.contains("\"weight\":\"50\"")
+                let isLoad = request.hasPrefix("POST /load ")
+                let status = isLoad && isTold ? "200 OK" : "500 Internal Server Error"
+                let said = isLoad ? "all went well" : "two tests fail"
+                return "HTTP/1.1 \(status)\r\ncontent-length: \(said.utf8.count)\r\n\r\n\(said)"
+            }
+        )
+        let good = await result(.webhook(url: "http://127.0.0.1:\(upstream.port)/load"))
+        #expect(good?.isPassed == true)
+        #expect(good?.detail == "all went well")
+        let bad = await result(.webhook(url: "http://127.0.0.1:\(upstream.port)/other"))
+        #expect(bad?.isPassed == false)
+        #expect(bad?.detail == "500: two tests fail")
+        await upstream.close()
+    }
+
     @Test("what has shown nothing in its time has neither passed nor failed")
     func silent() async {
         #expect(await result(.process(arguments: ["/bin/sleep", "60"]), timeout: .milliseconds(300)) == nil)

@@ -133,4 +133,83 @@ struct WorkerMachineTests {
         #expect(Set(before.compactMap(\.self)) == Set(workers))
         #expect(Rendezvous.owner(of: "x", among: []) == nil)
     }
+
+    // MARK: - Sources
+
+    private static let quality = Source(
+        name: "quality",
+        url: "http://127.0.0.1:1/",
+        unit: .ratio,
+        isBadWhenHigh: false,
+        timeout: .seconds(5)
+    )
+
+    /// A started migration whose plan has a source, and the end of its first window.
+    private func measured() throws -> (MigrationState, k: Int64, end: Timestamp) {
+        var state = try state()
+        state.migration?.plan.sources = [Self.quality]
+        let migration = try #require(state.migration)
+        let k = try #require(migration.nextWindow)
+        return (state, k, migration.plan.clock.end(of: k))
+    }
+
+    private func reading(_ k: Int64, environment: String = "staging", isFailed: Bool = false) -> SourceReading {
+        let value = isFailed ? nil : Measurement(value: 97, of: 100)
+        return SourceReading(
+            k: k,
+            environment: environment,
+            source: "quality",
+            reading: Reading(candidate: value, legacy: nil, isFailed: isFailed)
+        )
+    }
+
+    @Test("asks its sources once, at a window's end, and looks again then")
+    func asks() throws {
+        var machine = WorkerMachine(pollEvery: .minutes(10))
+        let (state, k, end) = try measured()
+        #expect(machine.step(sight(state, at: end - .seconds(1))).last == .wait(until: end))
+        let asked = machine.step(sight(state, at: end))
+        #expect(asked.contains(.ask(k: k, environment: "staging")))
+        #expect(!machine.step(sight(state, at: end + .milliseconds(1))).contains(.ask(k: k, environment: "staging")))
+    }
+
+    @Test("seals with what the sources said; one that has not answered by then has failed")
+    func sealsReadings() throws {
+        let (state, k, end) = try measured()
+        let due = end + .seconds(10)
+        for answer in [reading(k), reading(k, isFailed: true), nil] {
+            var machine = WorkerMachine()
+            _ = machine.step(sight(state, at: end))
+            var sight = sight(state, at: due)
+            // Another window's answer, and another environment's, say nothing of this one.
+            sight.readings = [reading(k - 1), reading(k, environment: "production")] + [answer].compactMap(\.self)
+            guard case .append(.sealWindow(let window))? = machine.step(sight).first else {
+                Issue.record("no window is sealed")
+                return
+            }
+            let said = try #require(window.environments.first { $0.environment == "staging" }?.readings?["quality"])
+            #expect(said == answer?.reading ?? Reading(candidate: nil, legacy: nil, isFailed: true))
+        }
+    }
+
+    @Test("a worker that finds a window due asks first, and waits no longer than its sources may take")
+    func catchesUp() throws {
+        let (state, k, end) = try measured()
+        let late = end + .hours(2)
+        var machine = WorkerMachine(pollEvery: .minutes(10))
+        let effects = machine.step(sight(state, at: late))
+        #expect(effects.contains(.ask(k: k, environment: "staging")))
+        #expect(effects.last == .wait(until: late + .seconds(5)))
+        #expect(machine.step(sight(state, at: late + .seconds(4))).last == .wait(until: late + .seconds(5)))
+        var answered = sight(state, at: late + .seconds(4))
+        answered.readings = [reading(k)]
+        guard case .append(.sealWindow)? = machine.step(answered).first else {
+            Issue.record("an answer does not seal")
+            return
+        }
+        guard case .append(.sealWindow)? = machine.step(sight(state, at: late + .seconds(5))).first else {
+            Issue.record("it waits for ever")
+            return
+        }
+    }
 }

@@ -10,8 +10,9 @@ package struct Condition: Hashable, Codable, Sendable {
         case threshold(side: Side, value: Int)
         /// Better than the recorded baseline by millionths of it.
         case improved(by: Int)
-        /// Against legacy by evidence: a factor and the false alarms that are borne, both in millionths.
-        case compared(factor: Int, alpha: Int)
+        /// Against legacy by evidence: a factor and the false alarms that are borne, both in millionths. With `users`, different users are
+        /// counted instead of requests, in windows that have at least so many on either side: one user's requests fail together.
+        case compared(factor: Int, alpha: Int, users: Int? = nil)
         /// Against legacy by ranks of the windows of the last time; alpha in millionths.
         case ranked(alpha: Int, over: TimeSpan)
         /// How fast an objective's error budget is spent, over both times; the objective in millionths, the rate in thousandths.
@@ -63,7 +64,7 @@ extension Condition {
         case .threshold(let side, let value):
             return "\(metric.name) \(side.rawValue) \(Self.text(value, metric.unit))"
         case .improved(let by): return "\(metric.name) improved by \(Self.text(by, .ratio)) on baseline"
-        case .compared(let factor, _): return "\(metric.name) \(worse) \(Decimals.text(factor, scale: 1_000_000))x"
+        case .compared(let factor, _, _): return "\(metric.name) \(worse) \(Decimals.text(factor, scale: 1_000_000))x"
         case .ranked: return "\(metric.name) \(worse) mann-whitney"
         case .burning(let rate, let long, let short, _):
             return "\(metric.name) burn rate > \(Decimals.text(rate, scale: 1_000)) over \(long)/\(short)"
@@ -75,7 +76,7 @@ extension Condition {
         func confidence(_ alpha: Int) -> String { "confidence \(Self.text(1_000_000 - alpha, .ratio))" }
         switch test {
         case .threshold, .improved: return []
-        case .compared(_, let alpha): return [confidence(alpha)]
+        case .compared(_, let alpha, let users): return [confidence(alpha)] + (users.map { ["users \($0)"] } ?? [])
         case .ranked(let alpha, let over): return [confidence(alpha), "over \(over)"]
         case .burning(_, _, _, let objective): return ["objective \(Self.text(objective, .ratio))"]
         }

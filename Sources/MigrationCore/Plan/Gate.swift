@@ -57,12 +57,20 @@ package struct Source: Hashable, Codable, Sendable {
     /// Asked by GET; `{environment}`, `{from}` and `{to}` (seconds since 1970) are filled in.
     package var url: String
     package var unit: Metric.Unit
+    package var isBadWhenHigh: Bool
+    /// A source that takes longer has said nothing of the window.
     package var timeout: TimeSpan
 
-    package init(name: String, url: String, unit: Metric.Unit, timeout: TimeSpan) {
+    package init(name: String, url: String, unit: Metric.Unit, isBadWhenHigh: Bool, timeout: TimeSpan) {
         self.name = name
         self.url = url
         self.unit = unit
+        self.isBadWhenHigh = isBadWhenHigh
         self.timeout = timeout
     }
+
+    /// What is filled into its address.
+    package static let places = ["{environment}", "{from}", "{to}"]
+
+    package var metric: Metric { .named(name: name, unit: unit, isBadWhenHigh: isBadWhenHigh) }
 }

@@ -11,8 +11,8 @@ package enum Metric: Hashable, Sendable {
     case latencyMean
     /// Requests a second.
     case throughput
-    /// What a source of the plan says.
-    case named(name: String, unit: Unit)
+    /// What a source of the plan says, and whether a high value is the bad one.
+    case named(name: String, unit: Unit, isBadWhenHigh: Bool)
 
     /// What a threshold counts: millionths of a whole, microseconds, thousandths of a request a second, millionths of one.
     package enum Unit: String, Hashable, Codable, Sendable, CaseIterable { case ratio, time, rate, number }
@@ -22,7 +22,7 @@ package enum Metric: Hashable, Sendable {
         case .errorRate, .timeoutRate, .cacheHitRate, .availability, .slowRate: .ratio
         case .latency, .latencyMean: .time
         case .throughput: .rate
-        case .named(_, let unit): unit
+        case .named(_, let unit, _): unit
         }
     }
 
@@ -31,7 +31,7 @@ package enum Metric: Hashable, Sendable {
         switch self {
         case .slowRate(let limit): "slow_rate(\(limit))"
         case .latency(let permille): "latency.p\(Decimals.text(permille, scale: 10))"
-        case .named(let name, _): name
+        case .named(let name, _, _): name
         case .errorRate, .timeoutRate, .cacheHitRate, .availability, .latencyMean, .throughput: fixedName
         }
     }
@@ -57,7 +57,8 @@ package enum Metric: Hashable, Sendable {
     /// Whether a high value is the bad one.
     package var isBadWhenHigh: Bool {
         switch self {
-        case .errorRate, .timeoutRate, .slowRate, .latency, .latencyMean, .named: true
+        case .errorRate, .timeoutRate, .slowRate, .latency, .latencyMean: true
+        case .named(_, _, let isBadWhenHigh): isBadWhenHigh
         case .cacheHitRate, .availability, .throughput: false
         }
     }
@@ -90,7 +91,8 @@ extension Metric: Codable {
     private var code: String {
         switch self {
         case .slowRate(let limit): "slow_rate:\(limit.rawValue)"
-        case .named(let name, let unit): "named:\(unit.rawValue):\(name)"
+        case .named(let name, let unit, let isBadWhenHigh):
+            "\(isBadWhenHigh ? "low" : "high"):\(unit.rawValue):\(name)"
         case .errorRate, .timeoutRate, .cacheHitRate, .availability, .latency, .latencyMean, .throughput: name
         }
     }
@@ -105,9 +107,9 @@ extension Metric: Codable {
         case ("slow_rate", 2):
             guard let limit = Int64(parts[1]), limit > 0 else { return nil }
             self = .slowRate(over: TimeSpan(rawValue: limit))
-        case ("named", 3):
+        case ("low", 3), ("high", 3):
             guard let unit = Unit(rawValue: parts[1]) else { return nil }
-            self = .named(name: parts[2], unit: unit)
+            self = .named(name: parts[2], unit: unit, isBadWhenHigh: parts[0] == "low")
         default:
             guard let metric = Metric(quantile: code) else { return nil }
             self = metric

@@ -10,6 +10,11 @@ package struct Counts: Hashable, Sendable {
     package var cacheMisses = 0
     package var probesUp = 0
     package var probesDown = 0
+    /// Different users, and those among them of whom a request failed or timed out; a user of two routers is counted at each. 0 where no
+    /// request had a key.
+    package var users = 0
+    package var usersWithErrors = 0
+    package var usersWithTimeouts = 0
     package var latency = LatencyHistogram()
 
     package init() {}
@@ -24,20 +29,28 @@ package struct Counts: Hashable, Sendable {
         sum.cacheMisses &+= right.cacheMisses
         sum.probesUp &+= right.probesUp
         sum.probesDown &+= right.probesDown
+        sum.users &+= right.users
+        sum.usersWithErrors &+= right.usersWithErrors
+        sum.usersWithTimeouts &+= right.usersWithTimeouts
         sum.latency = left.latency + right.latency
         return sum
     }
 
     /// Whether every count is one that can have been counted.
     package var isPlausible: Bool {
-        [requests, errors, timeouts, cacheHits, cacheMisses, probesUp, probesDown, latency.count]
-            .allSatisfy { (0...Self.largest).contains($0) }
+        [
+            requests, errors, timeouts, cacheHits, cacheMisses, probesUp, probesDown, latency.count, users,
+            usersWithErrors,
+            usersWithTimeouts,
+        ]
+        .allSatisfy { (0...Self.largest).contains($0) }
     }
 }
 
 extension Counts: Codable {
     private enum Key: String, CodingKey {
-        case requests, errors, timeouts, cacheHits, cacheMisses, probesUp, probesDown, latency
+        case requests, errors, timeouts, cacheHits, cacheMisses, probesUp, probesDown, latency, users, usersWithErrors
+        case usersWithTimeouts
     }
 
     /// Zeros are left out of the log: most windows have many.
@@ -61,6 +74,9 @@ extension Counts: Codable {
         cacheMisses = try count(.cacheMisses)
         probesUp = try count(.probesUp)
         probesDown = try count(.probesDown)
+        users = try count(.users)
+        usersWithErrors = try count(.usersWithErrors)
+        usersWithTimeouts = try count(.usersWithTimeouts)
         latency = try container.decodeIfPresent(LatencyHistogram.self, forKey: .latency) ?? LatencyHistogram()
     }
 
@@ -76,6 +92,9 @@ extension Counts: Codable {
         try encode(cacheMisses, .cacheMisses)
         try encode(probesUp, .probesUp)
         try encode(probesDown, .probesDown)
+        try encode(users, .users)
+        try encode(usersWithErrors, .usersWithErrors)
+        try encode(usersWithTimeouts, .usersWithTimeouts)
         if !latency.buckets.isEmpty { try container.encode(latency, forKey: .latency) }
     }
 }

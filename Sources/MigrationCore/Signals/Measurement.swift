@@ -27,7 +27,7 @@ extension Metric {
         case .latencyMean: return counts.latency.mean.map { Measurement(value: $0, of: counts.latency.count) }
         case .throughput:
             return sample.span > .zero ? Measurement(value: counts.requests, of: Int(sample.span.rawValue)) : nil
-        case .named(let name, let unit):
+        case .named(let name, let unit, _):
             guard let reading = sample.readings[name], !reading.isFailed, let value = reading[sample.implementation],
                 value.isPlausible, unit != .ratio || value.value <= value.of
             else { return nil }
@@ -35,9 +35,29 @@ extension Metric {
         }
     }
 
+    /// The metric of the different users of one side instead of its requests; nil where they are not counted.
+    func measureUsers(_ sample: Sample) -> Measurement? {
+        let counts = sample.counts
+        guard counts.isPlausible, counts.users > 0, let bad = usersWithBad(counts), bad <= counts.users else {
+            return nil
+        }
+        return Measurement(value: bad, of: counts.users)
+    }
+
+    /// Whether users can be counted instead of requests.
+    package var countsUsers: Bool { usersWithBad(Counts()) != nil }
+
+    private func usersWithBad(_ counts: Counts) -> Int? {
+        switch self {
+        case .errorRate: counts.usersWithErrors
+        case .timeoutRate: counts.usersWithTimeouts
+        case .cacheHitRate, .availability, .slowRate, .latency, .latencyMean, .throughput, .named: nil
+        }
+    }
+
     /// Whether it is missing because its source failed.
     func hasFailed(_ sample: Sample) -> Bool {
-        guard case .named(let name, _) = self else { return false }
+        guard case .named(let name, _, _) = self else { return false }
         return sample.readings[name]?.isFailed ?? false
     }
 

@@ -25,12 +25,13 @@ extension Condition {
     ///   - direction: which way a comparison looks.
     ///   - running: what the windows before have left.
     func judge(_ sight: Sight, minimum: Int, exit: Int?, direction: EProcess.Direction, running: Running) -> Judged {
-        let candidate = metric.measure(sight.candidate)
-        var judged = Judged(verdict: .missing, candidate: candidate, legacy: metric.measure(sight.legacy))
+        let candidate = measure(sight.candidate)
+        var judged = Judged(verdict: .missing, candidate: candidate, legacy: measure(sight.legacy))
         judged.streak = running.streak
-        if case .compared(let factor, _) = test {
+        if case .compared(let factor, _, let users) = test {
             let process = running.process ?? EProcess(direction)
-            let evidence = metric.evidence(candidate: candidate, legacy: judged.legacy)
+            let isEnough = users.map { min(candidate?.of ?? 0, judged.legacy?.of ?? 0) >= $0 } ?? true
+            let evidence = isEnough ? metric.evidence(candidate: candidate, legacy: judged.legacy) : nil
             judged.process = evidence.map { process.after($0, factor: factor, direction: direction) } ?? process
         }
         let next = running.adding(judged, of: self, k: sight.k, window: sight.window)
@@ -45,7 +46,7 @@ extension Condition {
         case .improved(let by):
             judged.verdict =
                 sight.baseline.map { metric.isImproved(candidate, on: $0, by: by) ? .pass : .breach } ?? .missing
-        case .compared(_, let alpha):
+        case .compared(_, let alpha, _):
             let exceeds = judged.process?.exceeds(alpha: max(1, alpha / max(1, sight.comparisons))) ?? false
             judged.verdict = direction == .worse ? (exceeds ? .breach : .pass) : (exceeds ? .pass : .gray)
         case .ranked(let alpha, _):
@@ -56,6 +57,12 @@ extension Condition {
             judged.verdict = long > rate && short > rate ? .breach : .pass
         }
         return judged
+    }
+
+    /// The metric of what one side showed: of requests, or of different users.
+    private func measure(_ sample: Sample) -> Measurement? {
+        if case .compared(_, _, .some) = test { return metric.measureUsers(sample) }
+        return metric.measure(sample)
     }
 
     private func verdict(_ measured: Measurement, _ side: Side, _ value: Int, _ exit: Int?, isGuard: Bool) -> Verdict {

@@ -99,8 +99,9 @@ extension Condition {
         switch test {
         case .threshold(_, let value): metric.accepts(threshold: value)
         case .improved(let by): (0...1_000_000).contains(by)
-        case .compared(let factor, let alpha):
-            (1...1_000_000_000).contains(factor) && (1...1_000_000).contains(alpha) && metric.unit == .ratio
+        case .compared(let factor, let alpha, let users):
+            (users.map { $0 > 0 && metric.countsUsers } ?? true) && (1...1_000_000_000).contains(factor)
+                && (1...1_000_000).contains(alpha) && metric.unit == .ratio
         case .ranked(let alpha, let over): (1...1_000_000).contains(alpha) && over > .zero
         case .burning(let rate, let long, let short, let objective):
             rate > 0 && long > .zero && short > .zero && (0..<1_000_000).contains(objective) && metric.unit == .ratio

@@ -12,6 +12,8 @@ package struct WorkerMachine: Sendable {
         package var signals: [RouterSignal]
         /// Measurements of windows that are sealed already.
         package var late: [RouterSignal]
+        /// What the plan's sources have said of the windows that they were asked for.
+        package var readings: [SourceReading] = []
 
         package init(
             now: Timestamp,
@@ -35,6 +37,8 @@ package struct WorkerMachine: Sendable {
         case reassert(router: String)
         /// Run a check of the plan, and append what it shows. It may have been run before, by a worker that did not live to tell.
         case run(check: CheckRun)
+        /// Ask every source of the plan for a window of an environment, all at once.
+        case ask(k: Int64, environment: String)
         /// Nothing is due before this moment, unless somebody calls.
         case wait(until: Timestamp)
         /// The migration is over: nothing will ever be due.
@@ -47,6 +51,8 @@ package struct WorkerMachine: Sendable {
     package let pollEvery: TimeSpan
     private var reasserted: [String: Timestamp] = [:]
     private var begun: Set<CheckRun> = []
+    /// The window for which sources were asked last, and when.
+    private var asked: (k: Int64, at: Timestamp)?
 
     package init(reassertEvery: TimeSpan = .seconds(1), pollEvery: TimeSpan = .seconds(1)) {
         self.reassertEvery = reassertEvery
@@ -62,6 +68,10 @@ package struct WorkerMachine: Sendable {
         for router in migration.unacknowledged where isDue(router.name, sight.now) {
             reasserted[router.name] = sight.now
             effects.append(.reassert(router: router.name))
+        }
+        if let (k, environment) = dueQuestion(migration, sight.now) {
+            asked = (k, sight.now)
+            effects.append(.ask(k: k, environment: environment))
         }
         for run in migration.openRuns where begun.insert(run).inserted { effects.append(.run(check: run)) }
         return effects + [.wait(until: nextLook(migration, sight.now))]
@@ -94,18 +104,62 @@ package struct WorkerMachine: Sendable {
     /// The next window as the routers reported it, once its grace is over.
     private func dueWindow(_ migration: Migration, _ sight: Sight) -> Window? {
         guard migration.phase.takesWindows, let k = migration.nextWindow,
-            sight.now >= migration.plan.clock.end(of: k) + migration.plan.grace
+            sight.now >= migration.plan.clock.end(of: k) + migration.plan.grace,
+            !isWaiting(migration, k, sight)
         else { return nil }
+        let readings = readings(of: k, migration, sight)
         let registered = Set(migration.routers.map(\.name))
         let signals = sight.signals.filter { $0.k == k && registered.contains($0.router) }
         let empty = migration.plan.services.map { _ in ServiceWindow() }
         let environments = migration.plan.environments.compactMap { name -> EnvironmentWindow? in
             let mine = signals.filter { $0.environment == name && $0.services.count == empty.count }
-            guard !mine.isEmpty else { return nil }
+            let said = name == migration.guardedEnvironment && !readings.isEmpty ? readings : nil
+            guard !mine.isEmpty || said != nil else { return nil }
             let services = mine.reduce(empty) { sum, signal in zip(sum, signal.services).map { $0 + $1 } }
-            return EnvironmentWindow(environment: name, routers: mine.map(\.router).sorted(), services: services)
+            let routers = mine.map(\.router).sorted()
+            return EnvironmentWindow(environment: name, routers: routers, services: services, readings: said)
         }
         return Window(k: k, environments: environments)
+    }
+
+    /// The window that is over and that the sources were not asked for yet, with the environment that is guarded.
+    private func dueQuestion(_ migration: Migration, _ now: Timestamp) -> (Int64, String)? {
+        guard !migration.plan.sources.isEmpty, migration.phase.takesWindows, let k = migration.nextWindow,
+            now >= migration.plan.clock.end(of: k), asked?.k != k, let environment = migration.guardedEnvironment
+        else { return nil }
+        return (k, environment)
+    }
+
+    /// Whether a window that is due still waits for its sources: until all have answered, and no longer than the slowest may take, or than
+    /// a grace. A source that is late never holds up a guard for longer.
+    private func isWaiting(_ migration: Migration, _ k: Int64, _ sight: Sight) -> Bool {
+        let sources = migration.plan.sources
+        guard !sources.isEmpty, migration.guardedEnvironment != nil else { return false }
+        guard let asked, asked.k == k else { return true }
+        guard readings(answered: k, migration, sight).count < sources.count else { return false }
+        return sight.now < asked.at + patience(migration.plan)
+    }
+
+    private func patience(_ plan: Plan) -> TimeSpan {
+        min(plan.sources.map(\.timeout).max() ?? .zero, plan.grace)
+    }
+
+    private func readings(answered k: Int64, _ migration: Migration, _ sight: Sight) -> [SourceReading] {
+        sight.readings.filter { reading in
+            reading.k == k && reading.environment == migration.guardedEnvironment
+                && migration.plan.sources.contains { $0.name == reading.source }
+        }
+    }
+
+    /// What every source said of a window; one that has not answered has failed.
+    private func readings(of k: Int64, _ migration: Migration, _ sight: Sight) -> [String: Reading] {
+        guard migration.guardedEnvironment != nil else { return [:] }
+        let answered = readings(answered: k, migration, sight)
+        return migration.plan.sources.reduce(into: [:]) { said, source in
+            said[source.name] =
+                answered.first { $0.source == source.name }?.reading
+                ?? Reading(candidate: nil, legacy: nil, isFailed: true)
+        }
     }
 
     private func isDue(_ router: String, _ now: Timestamp) -> Bool {
@@ -117,7 +171,13 @@ package struct WorkerMachine: Sendable {
         var moments = [now + pollEvery]
         if migration.phase.takesWindows, let k = migration.nextWindow {
             moments.append(migration.plan.clock.end(of: k) + migration.plan.grace)
+            if !migration.plan.sources.isEmpty {
+                moments.append(
+                    asked?.k == k ? (asked?.at ?? now) + patience(migration.plan) : migration.plan.clock.end(of: k)
+                )
+            }
         }
+        moments.removeAll { $0 <= now }
         if let deadline = migration.nextDeadline { moments.append(deadline) }
         return moments.min() ?? now + pollEvery
     }
@@ -168,6 +228,21 @@ package struct RouterReport: Hashable, Sendable {
         self.revision = revision
         self.isForked = isForked
         self.seenAt = seenAt
+    }
+}
+
+/// What one source said of one window.
+package struct SourceReading: Hashable, Sendable {
+    package var k: Int64
+    package var environment: String
+    package var source: String
+    package var reading: Reading
+
+    package init(k: Int64, environment: String, source: String, reading: Reading) {
+        self.k = k
+        self.environment = environment
+        self.source = source
+        self.reading = reading
     }
 }
 

@@ -176,7 +176,7 @@ package struct TrafficExplorer: Sendable {
     private func power(_ condition: Condition, _ position: Position, _ place: String, _ direction: EProcess.Direction)
         -> Power?
     {
-        guard case .compared(let factor, let alpha) = condition.test else { return nil }
+        guard case .compared(let factor, let alpha, _) = condition.test else { return nil }
         let candidate = Int(samples(position, .candidate)), legacy = Int(samples(position, .legacy))
         let rate = max(scenario.legacy.errors + scenario.legacy.timeouts, 0.000_1)
         func trial(_ ratio: Double, _ looks: Int) -> EvidenceTrial {

@@ -30,6 +30,9 @@ extension Fleet {
     }
 
     private mutating func count(_ window: Window, _ commit: Commit, _ was: Migration) {
+        if window.environments.contains(where: { $0.readings?.values.contains { $0.isFailed } ?? false }) {
+            tally.count(.sourceFailed)
+        }
         let expected = was.guardedEnvironment.map { was.routers(in: $0).count } ?? 0
         let seen = window.environments.first { $0.environment == was.guardedEnvironment }?.routers.count ?? 0
         if seen == 0 {

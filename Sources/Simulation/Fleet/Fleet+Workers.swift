@@ -37,13 +37,15 @@ extension Fleet {
             return schedule(worker, migration, at: now + wait)
         }
         guard isReachable(worker) else { return schedule(worker, migration, at: now + .seconds(5)) }
-        let sight = logs[migration].sight(at: now)
+        var sight = logs[migration].sight(at: now)
+        sight.readings = workers[worker].posts[migration].readings
         let effects = workers[worker].posts[migration].machine.step(sight)
         for effect in effects {
             switch effect {
             case .append(let command): prepare(command, worker, migration, sight)
             case .reassert(let name): reassert(name, migration)
             case .run(let check): run(check, worker, migration)
+            case .ask(let k, let environment): ask(k, environment, worker, migration)
             case .wait(let until): schedule(worker, migration, at: nextTurn(until, worker, migration))
             case .rest: break
             }
@@ -204,6 +206,28 @@ extension Fleet {
             let table = logs[migration].table(of: routers[router].environment), !routers[router].isCut
         else { return }
         send(.route(router: router, table: table))
+    }
+
+    /// Sources are asked, and answer in their time or never.
+    private mutating func ask(_ k: Int64, _ environment: String, _ worker: Int, _ migration: Int) {
+        guard let plan = logs[migration].migration?.plan else { return }
+        for source in plan.sources {
+            let from = plan.clock.start(of: k)
+            guard let (said, after) = traffic.read(source, in: environment, from: from, &random) else { continue }
+            let reading = SourceReading(k: k, environment: environment, source: source.name, reading: said)
+            queue.push(.answer(worker: worker, migration: migration, reading: reading), at: (now + after).rawValue)
+        }
+    }
+
+    /// A source's answer reaches the worker that asked; one that is dead or has sealed the window meanwhile has no use for it.
+    mutating func answer(_ worker: Int, _ migration: Int, _ reading: SourceReading) {
+        guard workers[worker].isUp, logs[migration].migration?.nextWindow ?? .max <= reading.k else {
+            return tally.count(.sourceLate)
+        }
+        workers[worker].posts[migration].readings.removeAll { $0.k < reading.k }
+        workers[worker].posts[migration].readings.append(reading)
+        guard !workers[worker].posts[migration].isWaiting else { return }
+        schedule(worker, migration, at: now)
     }
 
     /// A check that a worker runs itself.

@@ -46,6 +46,7 @@ struct Fleet: Sendable {
         indirect case report(router: Int, report: VirtualLog.Report)
         case windowEnds(router: Int, life: UInt32)
         indirect case handIn(router: Int, life: UInt32, tries: Int, signal: RouterSignal)
+        indirect case answer(worker: Int, migration: Int, reading: SourceReading)
         case glance(migration: Int)
         indirect case command(migration: Int, id: Int, given: PersonsCommand)
         case strike
@@ -204,6 +205,7 @@ struct Fleet: Sendable {
         case .report(let router, let report): take(report, of: router)
         case .windowEnds(let router, let life): windowEnds(router, life)
         case .handIn(let router, let life, let tries, let signal): handIn(router, life, tries, signal)
+        case .answer(let worker, let migration, let reading): answer(worker, migration, reading)
         case .glance(let migration): try glance(migration)
         case .command(let migration, let id, let given): try perform(given, id: id, on: migration)
         case .strike: strike()
@@ -223,6 +225,8 @@ struct Fleet: Sendable {
             case .report(let router, let report): (5, router, Int(truncatingIfNeeded: report.revision))
             case .windowEnds(let router, _): (6, router, 0)
             case .handIn(let router, _, let tries, let signal): (7, router * 16 + tries, signal.requests)
+            case .answer(let worker, let migration, let reading):
+                (13, worker * 64 + migration, reading.reading.isFailed ? 1 : 0)
             case .glance(let migration): (8, migration, 0)
             case .command(let migration, let id, _): (9, migration, id)
             case .strike: (10, 0, 0)

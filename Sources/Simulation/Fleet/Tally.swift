@@ -26,6 +26,8 @@ package struct Tally: Hashable, Sendable {
         case windowMissing = "a window is missing"
         case noData = "the absence of data is reported"
         case late = "measurements come late"
+        case sourceFailed = "a source fails"
+        case sourceLate = "a source answers too late"
         case caughtUp = "windows are caught up with"
         // What becomes of commands.
         case conflict = "a commit is refused by compare-and-set"

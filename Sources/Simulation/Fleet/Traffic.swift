@@ -21,4 +21,9 @@ package protocol Traffic: Sendable {
         routers: Int,
         _ random: inout SplitMix
     ) -> ServiceWindow
+
+    /// What a source says of a window that began at a moment, and after how long; nil when it never says anything.
+    func read(_ source: Source, in environment: String, from: Timestamp, _ random: inout SplitMix) -> (
+        reading: Reading, after: TimeSpan
+    )?
 }

@@ -22,6 +22,8 @@ struct VirtualWorker: Sendable {
         /// An append is under way, and nothing else is done before it is known what became of it.
         var isWaiting = false
         var isLeading = false
+        /// What sources have said of the next window.
+        var readings: [SourceReading] = []
     }
 
     /// What it has decided, on its way to the log.

@@ -22,6 +22,8 @@ struct RecordedTraffic: Traffic {
     private let length: TimeSpan
     /// By environment and service of the plan, what was seen; the candidate's filled up from before.
     private let seen: [String: [[ServiceWindow]]]
+    /// By environment and window, what sources said.
+    private let readings: [String: [[String: Reading]]]
 
     /// - Returns: nil when a service of the plan was not recorded.
     init?(_ recorded: RecordedWindows, plan: Plan, start: Timestamp) {
@@ -37,6 +39,16 @@ struct RecordedTraffic: Traffic {
             }
         }
         self.seen = seen
+        readings = Dictionary(
+            plan.environments.map { environment in
+                (
+                    environment,
+                    recorded.windows.map { window in
+                        window.environments.first { $0.environment == environment }?.readings ?? [:]
+                    }
+                )
+            }
+        ) { first, _ in first }
     }
 
     private static func filled(_ windows: [ServiceWindow]) -> [ServiceWindow] {
@@ -74,12 +86,20 @@ struct RecordedTraffic: Traffic {
         )
     }
 
+    func read(_ source: Source, in environment: String, from: Timestamp, _ random: inout SplitMix) -> (
+        reading: Reading, after: TimeSpan
+    )? {
+        guard let windows = readings[environment], !windows.isEmpty else { return nil }
+        let index = Int((from - start).rawValue / max(1, length.rawValue)) % windows.count
+        return windows[max(0, index)][source.name].map { ($0, .milliseconds(100)) }
+    }
+
     private static func drawn(_ requests: Int, like seen: Counts, _ random: inout SplitMix) -> Counts {
         var counts = Counts()
         func share(_ part: Int, _ whole: Int) -> Double { whole > 0 ? Double(part) / Double(whole) : 0 }
         counts.requests = requests
         counts.errors = random.successes(requests, share(seen.errors, seen.requests))
-        counts.timeouts = min(counts.errors, random.successes(requests, share(seen.timeouts, seen.requests)))
+        counts.timeouts = random.successes(requests - counts.errors, share(seen.timeouts, seen.requests))
         let lookups = random.successes(requests, share(seen.cacheHits + seen.cacheMisses, seen.requests))
         counts.cacheHits = random.successes(lookups, share(seen.cacheHits, seen.cacheHits + seen.cacheMisses))
         counts.cacheMisses = lookups - counts.cacheHits

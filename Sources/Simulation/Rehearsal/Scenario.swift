@@ -5,13 +5,15 @@ package struct Scenario: Hashable, Sendable {
     /// How an implementation does: shares of 0…1.
     package struct Behaviour: Hashable, Sendable {
         package var errors = 0.0
-        /// They are errors too.
+        /// Not counted among the errors, as gateways count.
         package var timeouts = 0.0
         package var median: TimeSpan
         package var p95: TimeSpan
         /// Nil where there is no cache.
         package var cacheHits: Double?
         package var available = 1.0
+        /// What the plan's sources say of it, by their names.
+        package var sources: [String: Measurement] = [:]
 
         package init(median: TimeSpan = .milliseconds(100), p95: TimeSpan = .milliseconds(400)) {
             self.median = median
@@ -37,6 +39,7 @@ package struct Scenario: Hashable, Sendable {
         package var p95: TimeSpan?
         package var cacheHits: Double?
         package var available: Double?
+        package var sources: [String: Measurement] = [:]
         /// Of traffic: how many times as much.
         package var times: Double?
 
@@ -104,6 +107,7 @@ extension Scenario {
             behaviour.p95 = change.p95 ?? behaviour.p95
             behaviour.cacheHits = change.cacheHits ?? behaviour.cacheHits
             behaviour.available = change.available ?? behaviour.available
+            behaviour.sources.merge(change.sources) { $1 }
         }
         return behaviour
     }

@@ -39,10 +39,34 @@ struct ScenarioTraffic: Traffic {
         var window = ServiceWindow()
         for (side, count) in [(Implementation.legacy, requests - candidate), (.candidate, candidate)] {
             let behaviour = scenario.behaviour(side, name, environment, at: at)
-            let counts = counts(count, behaviour, seconds, &random)
+            var counts = counts(count, behaviour, seconds, &random)
+            let users = Double(scenario.users) * (side == .legacy ? 1 - share : share) / Double(max(1, routers))
+            counts.users = Self.different(count, of: users)
+            counts.usersWithErrors = Self.different(counts.errors, of: Double(counts.users))
+            counts.usersWithTimeouts = Self.different(counts.timeouts, of: Double(counts.users))
             if side == .legacy { window.legacy = counts } else { window.candidate = counts }
         }
         return window
+    }
+
+    /// What the scenario says; a source that it does not name never answers.
+    func read(_ source: Source, in environment: String, from: Timestamp, _ random: inout SplitMix) -> (
+        reading: Reading, after: TimeSpan
+    )? {
+        let at = from - scenario.start
+        func value(_ side: Implementation) -> Measurement? {
+            // A source is of the whole environment: what holds for its first service holds for it.
+            scenario.behaviour(side, services.first ?? "", environment, at: at).sources[source.name]
+        }
+        let candidate = value(.candidate), legacy = value(.legacy)
+        guard candidate != nil || legacy != nil else { return nil }
+        return (Reading(candidate: candidate, legacy: legacy), .milliseconds(100))
+    }
+
+    /// How many different ones so many draws from some users give on average.
+    private static func different(_ draws: Int, of users: Double) -> Int {
+        guard draws > 0, users >= 1 else { return 0 }
+        return min(draws, Int((users * (1 - Transcendental.exp(-Double(draws) / users))).rounded(.up)))
     }
 
     private func counts(_ requests: Int, _ behaviour: Scenario.Behaviour, _ seconds: Double, _ random: inout SplitMix)
@@ -51,7 +75,7 @@ struct ScenarioTraffic: Traffic {
         var counts = Counts()
         counts.requests = requests
         counts.timeouts = random.successes(requests, behaviour.timeouts)
-        counts.errors = counts.timeouts + random.successes(requests - counts.timeouts, behaviour.errors)
+        counts.errors = random.successes(requests - counts.timeouts, behaviour.errors)
         if let hits = behaviour.cacheHits {
             counts.cacheHits = random.successes(requests, hits)
             counts.cacheMisses = requests - counts.cacheHits

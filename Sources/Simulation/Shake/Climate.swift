@@ -46,6 +46,20 @@ struct Climate: Traffic {
         return window
     }
 
+    func read(_ source: Source, in environment: String, from: Timestamp, _ random: inout SplitMix) -> (
+        reading: Reading, after: TimeSpan
+    )? {
+        let isFair = from >= fairFrom
+        guard isFair || random.unit() < 0.9 else { return nil }
+        let isFailed = !isFair && random.unit() < 0.1
+        let value = Measurement(value: isFair || random.unit() < 0.95 ? 99 : 80, of: 100)
+        let longest = isFair ? 200_000 : source.timeout.rawValue * 2
+        return (
+            Reading(candidate: isFailed ? nil : value, legacy: isFailed ? nil : value, isFailed: isFailed),
+            TimeSpan(rawValue: Int64.random(in: 1_000...longest, using: &random))
+        )
+    }
+
     /// So many errors of a thousand, and everything equally slow.
     private static func counts(_ requests: Int, errors: Int, micros: Int) -> Counts {
         var counts = Counts()

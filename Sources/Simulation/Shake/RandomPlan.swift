@@ -11,6 +11,7 @@ enum RandomPlan {
         let services = Int.random(in: 1...2, using: &random)
         let hasChecks = random.unit() < 0.4
         let checks = hasChecks ? [check(&random)] : []
+        let hasSource = random.unit() < 0.3
         let hasStaging = random.unit() < 0.4
         var stages: [Stage] = []
         if hasStaging {
@@ -36,9 +37,10 @@ enum RandomPlan {
             window: window,
             grace: TimeSpan(rawValue: window.rawValue / 4),
             baseline: random.unit() < 0.2 ? window * 2 : nil,
+            sources: hasSource ? [Self.quality] : [],
             checks: checks,
             stages: stages,
-            criteria: criteria(&random),
+            criteria: criteria(&random) + (hasSource ? [Self.good] : []),
             triggers: triggers(window, scope, &random),
             freezes: random.unit() < 0.15 ? [.daily(from: 22 * 60, to: 4 * 60, offset: 0)] : [],
             watch: window * Int64.random(in: 2...8, using: &random),
@@ -46,6 +48,16 @@ enum RandomPlan {
             rollbackLimit: window * 2
         )
     }
+
+    private static let quality = Source(
+        name: "quality",
+        url: "http://127.0.0.1:1/",
+        unit: .ratio,
+        isBadWhenHigh: false,
+        timeout: .seconds(30)
+    )
+
+    private static let good = Criterion(condition: Condition(metric: quality.metric, side: .above, threshold: 900_000))
 
     private static func service(_ index: Int) -> Service {
         let name = index == 0 ? "a" : "b"

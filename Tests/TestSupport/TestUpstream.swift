@@ -1,11 +1,10 @@
 import NIOCore
 import NIOPosix
 import Synchronization
-import Testing
 
 /// An upstream that behaves as a test says, on a socket of its own.
-final class TestUpstream: Sendable {
-    enum Behaviour: Sendable {
+package final class TestUpstream: Sendable {
+    package enum Behaviour: Sendable {
         case answers(String)
         /// Whole answers, made from the request's text.
         case says(@Sendable (String) -> String)
@@ -19,9 +18,9 @@ final class TestUpstream: Sendable {
 
     private let channel: any Channel
     private let heard: Heard
-    let port: Int
+    package let port: Int
     /// Requests of users whose heads were received; the gateway's own probes are not among them.
-    var requests: Int { heard.count.load(ordering: .relaxed) }
+    package var requests: Int { heard.count.load(ordering: .relaxed) }
 
     private final class Heard: Sendable {
         let count = Atomic<Int>(0)
@@ -29,9 +28,9 @@ final class TestUpstream: Sendable {
     }
 
     /// Lets go of the answers that wait.
-    func release() { heard.released.succeed() }
+    package func release() { heard.released.succeed() }
 
-    init(_ behaviour: Behaviour) async throws {
+    package init(_ behaviour: Behaviour) async throws {
         let heard = Heard()
         self.heard = heard
         channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -41,10 +40,11 @@ final class TestUpstream: Sendable {
                 }
             }
             .bind(host: "127.0.0.1", port: 0).get()
-        port = try #require(channel.localAddress?.port)
+        guard let port = channel.localAddress?.port else { throw ChannelError.unknownLocalAddress }
+        self.port = port
     }
 
-    func close() async {
+    package func close() async {
         heard.released.succeed()
         try? await channel.close()
     }
