@@ -41,7 +41,7 @@ package struct MigrationLog: Sendable {
             state: .initial,
             head: []
         )
-        if let known {
+        if let known, try isInForce(known, connection) {
             loaded.state = known.state
             loaded.head = known.head
         } else if let snapshot = try snapshot(stream, connection) {
@@ -61,6 +61,16 @@ package struct MigrationLog: Sendable {
         }
         loaded.now = try now(loaded.state, connection)
         return loaded
+    }
+
+    /// Whether what was read earlier is still what the log says: a failover may have lost it, and gone another way to the same version.
+    private static func isInForce(_ known: Stream, _ connection: isolated PostgresConnection) throws -> Bool {
+        guard known.state.version > 0 else { return true }
+        let row = try connection.query(
+            "select hash from migrate.commit where stream = $1::text and version = $2::bigint",
+            [.text(known.name), .int(known.state.version)]
+        ).first
+        return try row?.bytes("hash") == known.head
     }
 
     private static func snapshot(

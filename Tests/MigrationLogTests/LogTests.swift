@@ -277,6 +277,32 @@ struct LogTests {
         #expect(try await test.replay().divergence?.version == 9)
     }
 
+    @Test("what was read before a failover that lost it, and went another way, is not built upon")
+    func forked() async throws {
+        let test = try await TestLog()
+        try await test.sample()
+        let known = try await test.log.load("m")
+        // The standby had not got the last commit, and takes another one in its place.
+        try await test.tamper(
+            """
+            delete from migrate.commit where stream = 'm' and version = 6;
+            update migrate.stream s set version = 5, head = c.hash, at = c.at from migrate.commit c
+                where s.stream = 'm' and c.stream = 'm' and c.version = 5
+            """
+        )
+        _ = try await test.log.perform(.rollBack(reason: "calls"), on: "m", by: "eve")
+        let read = try await test.log.load("m", from: known)
+        #expect(read.state.version == 6)
+        #expect(read.state.migration?.phase.name == "rollingBack")
+        let performed = try await test.log.perform(.tick, on: "m", by: "worker:w", known: known)
+        #expect(performed == nil)
+        let resumed = try await test.log.perform(.resume(reason: "go on"), on: "m", by: "ana", known: known)
+        guard case .overrideRefused? = resumed?.commit.events.first else {
+            Issue.record("decided on what the log has lost")
+            return
+        }
+    }
+
     @Test("a snapshot begins the reading and changes nothing of what is read")
     func snapshot() async throws {
         let test = try await TestLog()

@@ -213,9 +213,12 @@ extension Fleet {
         guard let plan = logs[migration].migration?.plan else { return }
         for source in plan.sources {
             let from = plan.clock.start(of: k)
-            guard let (said, after) = traffic.read(source, in: environment, from: from, &random) else { continue }
-            let reading = SourceReading(k: k, environment: environment, source: source.name, reading: said)
-            queue.push(.answer(worker: worker, migration: migration, reading: reading), at: (now + after).rawValue)
+            guard let answer = traffic.read(source, in: environment, from: from, &random) else { continue }
+            let reading = SourceReading(k: k, environment: environment, source: source.name, reading: answer.reading)
+            queue.push(
+                .answer(worker: worker, migration: migration, reading: reading),
+                at: (now + answer.after).rawValue
+            )
         }
     }
 

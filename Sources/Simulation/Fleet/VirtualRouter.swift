@@ -73,12 +73,14 @@ struct VirtualRouter: Sendable {
         let length = plan.window.rawValue
         let services = plan.services.indices.map { index in
             traffic.measure(
-                index,
-                in: environment,
-                from: end - plan.window,
-                span: plan.window,
-                share: Double(whole.exposure[index]) / (Double(length) * 10_000),
-                routers: routers,
+                Stretch(
+                    service: index,
+                    environment: environment,
+                    from: end - plan.window,
+                    span: plan.window,
+                    share: Double(whole.exposure[index]) / (Double(length) * 10_000),
+                    routers: routers
+                ),
                 &random
             )
         }

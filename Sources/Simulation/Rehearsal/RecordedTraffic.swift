@@ -66,32 +66,24 @@ struct RecordedTraffic: Traffic {
         }
     }
 
-    func measure(
-        _ service: Int,
-        in environment: String,
-        from: Timestamp,
-        span: TimeSpan,
-        share: Double,
-        routers: Int,
-        _ random: inout SplitMix
-    ) -> ServiceWindow {
-        guard let windows = seen[environment]?[service], !windows.isEmpty else { return ServiceWindow() }
-        let index = Int((from - start).rawValue / max(1, length.rawValue)) % windows.count
+    func measure(_ stretch: Stretch, _ random: inout SplitMix) -> ServiceWindow {
+        guard let windows = seen[stretch.environment]?[stretch.service], !windows.isEmpty else {
+            return ServiceWindow()
+        }
+        let index = Int((stretch.from - start).rawValue / max(1, length.rawValue)) % windows.count
         let window = windows[max(0, index)]
-        let total = (window.legacy.requests + window.candidate.requests) / max(1, routers)
-        let candidate = random.successes(total, share)
+        let total = (window.legacy.requests + window.candidate.requests) / max(1, stretch.routers)
+        let candidate = random.successes(total, stretch.share)
         return ServiceWindow(
             legacy: Self.drawn(total - candidate, like: window.legacy, &random),
             candidate: Self.drawn(candidate, like: window.candidate, &random)
         )
     }
 
-    func read(_ source: Source, in environment: String, from: Timestamp, _ random: inout SplitMix) -> (
-        reading: Reading, after: TimeSpan
-    )? {
+    func read(_ source: Source, in environment: String, from: Timestamp, _ random: inout SplitMix) -> SourceAnswer? {
         guard let windows = readings[environment], !windows.isEmpty else { return nil }
         let index = Int((from - start).rawValue / max(1, length.rawValue)) % windows.count
-        return windows[max(0, index)][source.name].map { ($0, .milliseconds(100)) }
+        return windows[max(0, index)][source.name].map { SourceAnswer(reading: $0, after: .milliseconds(100)) }
     }
 
     private static func drawn(_ requests: Int, like seen: Counts, _ random: inout SplitMix) -> Counts {

@@ -22,25 +22,18 @@ struct ScenarioTraffic: Traffic {
     /// How many standard deviations the 95th percentile lies above the median.
     private static let z95 = 1.644_853_626_951_472_7
 
-    func measure(
-        _ service: Int,
-        in environment: String,
-        from: Timestamp,
-        span: TimeSpan,
-        share: Double,
-        routers: Int,
-        _ random: inout SplitMix
-    ) -> ServiceWindow {
-        let name = services[service]
-        let at = from - scenario.start
-        let seconds = Double(span.rawValue) / 1_000_000
-        let requests = random.poisson(scenario.rate(name, environment, at: at) * seconds / Double(max(1, routers)))
-        let candidate = random.successes(requests, share)
+    func measure(_ stretch: Stretch, _ random: inout SplitMix) -> ServiceWindow {
+        let name = services[stretch.service]
+        let at = stretch.from - scenario.start
+        let seconds = Double(stretch.span.rawValue) / 1_000_000
+        let routers = Double(max(1, stretch.routers))
+        let requests = random.poisson(scenario.rate(name, stretch.environment, at: at) * seconds / routers)
+        let candidate = random.successes(requests, stretch.share)
         var window = ServiceWindow()
         for (side, count) in [(Implementation.legacy, requests - candidate), (.candidate, candidate)] {
-            let behaviour = scenario.behaviour(side, name, environment, at: at)
+            let behaviour = scenario.behaviour(side, name, stretch.environment, at: at)
             var counts = counts(count, behaviour, seconds, &random)
-            let users = Double(scenario.users) * (side == .legacy ? 1 - share : share) / Double(max(1, routers))
+            let users = Double(scenario.users) * (side == .legacy ? 1 - stretch.share : stretch.share) / routers
             counts.users = Self.different(count, of: users)
             counts.usersWithErrors = Self.different(counts.errors, of: Double(counts.users))
             counts.usersWithTimeouts = Self.different(counts.timeouts, of: Double(counts.users))
@@ -50,9 +43,7 @@ struct ScenarioTraffic: Traffic {
     }
 
     /// What the scenario says; a source that it does not name never answers.
-    func read(_ source: Source, in environment: String, from: Timestamp, _ random: inout SplitMix) -> (
-        reading: Reading, after: TimeSpan
-    )? {
+    func read(_ source: Source, in environment: String, from: Timestamp, _ random: inout SplitMix) -> SourceAnswer? {
         let at = from - scenario.start
         func value(_ side: Implementation) -> Measurement? {
             // A source is of the whole environment: what holds for its first service holds for it.
@@ -60,7 +51,7 @@ struct ScenarioTraffic: Traffic {
         }
         let candidate = value(.candidate), legacy = value(.legacy)
         guard candidate != nil || legacy != nil else { return nil }
-        return (Reading(candidate: candidate, legacy: legacy), .milliseconds(100))
+        return SourceAnswer(reading: Reading(candidate: candidate, legacy: legacy), after: .milliseconds(100))
     }
 
     /// How many different ones so many draws from some users give on average.

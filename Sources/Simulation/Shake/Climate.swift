@@ -26,19 +26,11 @@ struct Climate: Traffic {
         }
     }
 
-    func measure(
-        _ service: Int,
-        in environment: String,
-        from: Timestamp,
-        span: TimeSpan,
-        share: Double,
-        routers: Int,
-        _ random: inout SplitMix
-    ) -> ServiceWindow {
-        let sent = share > 0 ? max(1, Int(share * Double(requests))) : 0
+    func measure(_ stretch: Stretch, _ random: inout SplitMix) -> ServiceWindow {
+        let sent = stretch.share > 0 ? max(1, Int(stretch.share * Double(requests))) : 0
         var window = ServiceWindow()
         window.legacy = Self.counts(requests - min(sent, requests), errors: 2, micros: 300_000)
-        switch quality(service, environment, at: from) {
+        switch quality(stretch.service, stretch.environment, at: stretch.from) {
         case .good: window.candidate = Self.counts(sent, errors: 0, micros: 80_000)
         case .middling: window.candidate = Self.counts(sent, errors: 30, micros: 700_000)
         case .bad: window.candidate = Self.counts(sent, errors: 200, micros: 3_000_000)
@@ -46,17 +38,15 @@ struct Climate: Traffic {
         return window
     }
 
-    func read(_ source: Source, in environment: String, from: Timestamp, _ random: inout SplitMix) -> (
-        reading: Reading, after: TimeSpan
-    )? {
+    func read(_ source: Source, in environment: String, from: Timestamp, _ random: inout SplitMix) -> SourceAnswer? {
         let isFair = from >= fairFrom
         guard isFair || random.unit() < 0.9 else { return nil }
         let isFailed = !isFair && random.unit() < 0.1
         let value = Measurement(value: isFair || random.unit() < 0.95 ? 99 : 80, of: 100)
         let longest = isFair ? 200_000 : source.timeout.rawValue * 2
-        return (
-            Reading(candidate: isFailed ? nil : value, legacy: isFailed ? nil : value, isFailed: isFailed),
-            TimeSpan(rawValue: Int64.random(in: 1_000...longest, using: &random))
+        return SourceAnswer(
+            reading: Reading(candidate: isFailed ? nil : value, legacy: isFailed ? nil : value, isFailed: isFailed),
+            after: TimeSpan(rawValue: Int64.random(in: 1_000...longest, using: &random))
         )
     }
 
