@@ -26,7 +26,7 @@ extension Fleet {
                 || logs[migration].isForked(report(of: router)),
             let table = logs[migration].table(of: routers[router].environment)
         {
-            send(.route(router: router, table: table))
+            send(.route(router: router, life: routers[router].life, table: table))
         }
         say(router)
     }
@@ -69,9 +69,10 @@ extension Fleet {
     }
 
     /// A table reaches a router.
-    mutating func deliver(_ table: RouteTable, to router: Int) throws(Violation) {
+    mutating func deliver(_ table: RouteTable, to router: Int, _ life: UInt32) throws(Violation) {
         let migration = routers[router].migration
-        guard routers[router].isUp, fleets[migration].contains(router), table.migration == logs[migration].name,
+        guard routers[router].isUp, routers[router].life == life, fleets[migration].contains(router),
+            table.migration == logs[migration].name,
             let plan = logs[migration].migration?.plan
         else { return }
         routers[router].settle(plan, at: now)

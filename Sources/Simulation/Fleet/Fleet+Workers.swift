@@ -197,7 +197,7 @@ extension Fleet {
     private mutating func announce(_ migration: Int) {
         for router in fleets[migration] where routers[router].isUp && !routers[router].isCut {
             guard let table = logs[migration].table(of: routers[router].environment) else { continue }
-            send(.route(router: router, table: table))
+            send(.route(router: router, life: routers[router].life, table: table))
         }
     }
 
@@ -205,7 +205,7 @@ extension Fleet {
         guard setting.mutant != .toldOnce, let router = fleets[migration].first(where: { routers[$0].name == name }),
             let table = logs[migration].table(of: routers[router].environment), !routers[router].isCut
         else { return }
-        send(.route(router: router, table: table))
+        send(.route(router: router, life: routers[router].life, table: table))
     }
 
     /// Sources are asked, and answer in their time or never.

@@ -41,7 +41,8 @@ struct Fleet: Sendable {
     enum Occurrence: Sendable {
         case turn(worker: Int, migration: Int, turn: UInt32)
         indirect case arrive(worker: Int, migration: Int, turn: UInt32, attempt: VirtualWorker.Attempt)
-        indirect case route(router: Int, table: RouteTable)
+        /// Over a connection that ends with the router’s life.
+        indirect case route(router: Int, life: UInt32, table: RouteTable)
         case poll(router: Int, life: UInt32)
         indirect case report(router: Int, report: VirtualLog.Report)
         case windowEnds(router: Int, life: UInt32)
@@ -200,7 +201,7 @@ struct Fleet: Sendable {
         switch occurrence {
         case .turn(let worker, let migration, let turn): try self.turn(worker, migration, turn)
         case .arrive(let worker, let migration, let turn, let attempt): try arrive(worker, migration, turn, attempt)
-        case .route(let router, let table): try deliver(table, to: router)
+        case .route(let router, let life, let table): try deliver(table, to: router, life)
         case .poll(let router, let life): poll(router, life)
         case .report(let router, let report): take(report, of: router)
         case .windowEnds(let router, let life): windowEnds(router, life)
@@ -220,7 +221,7 @@ struct Fleet: Sendable {
             switch occurrence {
             case .turn(let worker, let migration, _): (1, worker, migration)
             case .arrive(let worker, let migration, _, let attempt): (2, worker * 64 + migration, attempt.events.count)
-            case .route(let router, let table): (3, router, Int(truncatingIfNeeded: table.revision))
+            case .route(let router, _, let table): (3, router, Int(truncatingIfNeeded: table.revision))
             case .poll(let router, _): (4, router, 0)
             case .report(let router, let report): (5, router, Int(truncatingIfNeeded: report.revision))
             case .windowEnds(let router, _): (6, router, 0)
