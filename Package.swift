@@ -144,7 +144,10 @@ let package = Package(
         tests("RecommendationsTests", ["Postgres", "Recommendations", "TestSupport"]),
         tests("ScenarioFileTests", ["MigrationCore", "PlanFile", "ScenarioFile", "Simulation"]),
         tests("SimulationTests", ["MigrationCore", "MigrationLog", "PlanFile", "Simulation", "TestSupport"]),
-        tests("CommandsTests", ["Postgres", "TestSupport", "migrate", "recommendations"]),
+        tests(
+            "CommandsTests",
+            ["MigrationCore", "MigrationLog", "PlanFile", "Postgres", "TestSupport", "migrate", "recommendations"]
+        ),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -17,6 +17,14 @@ package struct MigrationLog: Sendable {
         package var state: MigrationState
         /// The hash of the last commit; empty before the first.
         package var head: [UInt8]
+
+        package init(log: UUID, name: String, now: Timestamp, state: MigrationState, head: [UInt8]) {
+            self.log = log
+            self.name = name
+            self.now = now
+            self.state = state
+            self.head = head
+        }
     }
 
     /// Every how many commits a snapshot is kept.

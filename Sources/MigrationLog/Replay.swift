@@ -35,11 +35,26 @@ package struct Replay: Sendable {
         self.stream = stream
     }
 
+    /// One verified commit on its way past.
+    package struct Step: Sendable {
+        package var commit: Commit
+        package var appendedAt: Timestamp
+        package var hash: [UInt8]
+        package var before: MigrationState
+        package var after: MigrationState
+    }
+
     /// Replays the stream.
     ///
-    /// - Parameter each: sees every verified commit, with the time at which it was appended.
+    /// - Parameters:
+    ///   - isOver: whether a version, appended at a time, lies after what is asked for; what follows is not read, and neither head nor
+    ///     projections are compared.
+    ///   - each: sees every verified commit.
     /// - Throws: a ``LogError`` when the log cannot be read at all.
-    package func run(each: (Commit, Timestamp) throws -> Void) async throws -> Report {
+    package func run(
+        until isOver: (Int64, Timestamp) -> Bool = { _, _ in false },
+        each: (Step) throws -> Void
+    ) async throws -> Report {
         var state = MigrationState.initial
         var projections = Projections()
         do {
@@ -49,8 +64,10 @@ package struct Replay: Sendable {
             while true {
                 let page = try await log.rows(stream, after: state.version)
                 for row in page {
+                    if isOver(row.version, row.at) { return Report(commits: state.version, state: state) }
                     try row.verify(log: identity, stream: stream, version: state.version + 1, prev: head)
                     let commit = try CommitCodec.decode(row.body, version: row.version, actor: row.actor)
+                    let before = state
                     state = try Self.step(state, commit, appendedAt: row.at)
                     _ = projections.advance(to: state)
                     if let snapshot, snapshot.version == state.version,
@@ -59,7 +76,7 @@ package struct Replay: Sendable {
                         throw Divergence(state.version, "the snapshot at this version is not the fold's")
                     }
                     head = row.hash
-                    try each(commit, row.at)
+                    try each(Step(commit: commit, appendedAt: row.at, hash: row.hash, before: before, after: state))
                 }
                 if page.isEmpty, try await isHead(state.version, head) { break }
             }

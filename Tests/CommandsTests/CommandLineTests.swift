@@ -292,6 +292,37 @@ struct DatabaseCommandTests {
         #expect(result.text.contains("DIVERGES at version 2"))
     }
 
+    @Test("windows without a log of their own are not printed")
+    func windows() throws {
+        #expect(try run("db", "install").code == 0)
+        #expect(try run("windows", "nonsense").code == 3)
+        #expect(try run("create", Program.example).code == 0)
+        let none = try run("windows", "recommendations")
+        #expect(none.code == 0)
+        #expect(none.text.hasPrefix(#"{"migration":"recommendations","services":["getRecommendations","#))
+    }
+
+    @Test("a plan is amended for what has not been done yet")
+    func amend() throws {
+        #expect(try run("db", "install").code == 0)
+        #expect(try run("create", Program.example).code == 0)
+        let text = try String(contentsOfFile: Program.example, encoding: .utf8)
+        let looser = try Program.file(
+            text.replacing("error_rate > 2% for 2m", with: "error_rate > 3% for 2m"),
+            "p.yaml"
+        )
+        let amended = try run("amend", looser, "--reason", "noise")
+        #expect(amended.code == 0)
+        #expect(amended.text.contains("from here on"))
+        #expect(try run("amend", looser, "--reason", "noise").code == 3)
+        let moved = try Program.file(text.replacing(":9201", with: ":9999"), "p.yaml")
+        let refused = try run("amend", moved, "--reason", "new host")
+        #expect(refused.code == 3)
+        #expect(refused.text.contains("services and their addresses cannot be amended"))
+        #expect(try run("status", "recommendations").text.contains("error_rate > 3% for 2m"))
+        #expect(try run("replay", "recommendations").text.contains("chain whole, 4 decisions the same"))
+    }
+
     @Test("a plan that is too large or not there is refused before it is read")
     func plans() throws {
         let large = try Program.file(String(repeating: "a", count: 10 << 20), "large.yaml")

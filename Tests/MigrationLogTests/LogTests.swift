@@ -32,7 +32,7 @@ struct TestLog: Sendable {
     }
 
     func replay(_ name: String = "m") async throws -> Replay.Report {
-        try await Replay(name, of: log).run { _, _ in }
+        try await Replay(name, of: log).run { _ in }
     }
 
     /// A superuser's way round the triggers.

@@ -52,7 +52,7 @@ struct WorkerTests {
         try await eventually("windows to be judged") { try await log.load("m").state.migration?.judgement != nil }
         tasks[1].cancel()
         for task in tasks { _ = await task.result }
-        let report = try await Replay("m", of: log).run { _, _ in }
+        let report = try await Replay("m", of: log).run { _ in }
         #expect(report.divergence == nil)
     }
 }

@@ -68,7 +68,8 @@ package struct Narrator: Sendable {
         }
     }
 
-    private func word(_ event: Event) -> String? {
+    /// A fact in a few words; nil for one that goes without saying.
+    func word(_ event: Event) -> String? {
         switch event {
         case .planned: "planned"
         case .planAmended(let amendment): "the plan is \(amendment.hash.prefix(7)) from here on"

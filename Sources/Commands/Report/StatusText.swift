@@ -3,7 +3,8 @@ import MigrationLog
 
 /// A migration's status for people: what is happening first, what can be done about it last.
 enum StatusText {
-    static func lines(_ migration: Migration, _ stream: MigrationLog.Stream) -> [String] {
+    /// - Parameter isPast: nothing can be done about it any more.
+    static func lines(_ migration: Migration, _ stream: MigrationLog.Stream, isPast: Bool = false) -> [String] {
         let narrator = Narrator(plan: migration.plan)
         var lines = head(migration, stream, narrator) + [""]
         lines += stages(migration).lines(indent: 2) + [""]
@@ -11,7 +12,7 @@ enum StatusText {
         lines += criteria(migration).lines(indent: 2) + [""]
         lines += triggers(migration).lines(indent: 2) + [""]
         for rollback in migration.rollbacks { lines += self.rollback(rollback, migration) + [""] }
-        return lines + next(migration)
+        return isPast ? lines.dropLast() : lines + next(migration)
     }
 
     /// One line of a list of migrations.
@@ -54,7 +55,8 @@ enum StatusText {
         ]
     }
 
-    private static func happening(_ migration: Migration, _ now: Timestamp, _ narrator: Narrator) -> String {
+    /// What is happening, in one line.
+    static func happening(_ migration: Migration, _ now: Timestamp, _ narrator: Narrator) -> String {
         if let quarantine = migration.quarantine {
             return "QUARANTINED · \(quarantine.router) has revision \(quarantine.revision), which the log has lost"
         }

@@ -1,0 +1,167 @@
+import ArgumentParser
+import Foundation
+import MigrationCore
+import MigrationLog
+import PlanFile
+import Simulation
+
+struct ReplayCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "replay",
+        abstract:
+            "Re-runs every decision of a migration from the log, and names the first that would be another today.",
+        discussion: """
+            Verifies versions and the hash chain, decides every recorded command again, folds every event, and compares the
+            projections. Exits 1 at the first divergence. With --all it replays every migration: run a new release's so before you
+            deploy it.
+
+            Examples:
+              migrate replay recommendations
+              migrate replay recommendations --at '2026-12-01 11:00'
+              migrate replay recommendations --explain 821
+              migrate replay recommendations --what-if other.yaml
+              migrate replay --all
+            """
+    )
+    @Argument(help: "The migration; none with --all.") var migration: String?
+    @Flag(help: "Every migration of the log.") var all = false
+    @Option(help: "The state as it was at a version, or at a time (UTC).") var at: ReplayBound?
+    @Option(help: "Why: what was seen, the rule and what came of the decision at this version.") var explain: Int64?
+    @Option(help: "What would another plan have decided on the same windows? Its file.") var whatIf: String?
+    @Flag(help: "Tells every window too, not only what changed something.") var windows = false
+    @OptionGroup var format: FormatOptions
+    @OptionGroup var database: DatabaseOptions
+
+    func validate() throws {
+        if all == (migration != nil) { throw ValidationError("name a migration, or give --all") }
+        if [at != nil, explain != nil, whatIf != nil, all].count(where: { $0 }) > 1 {
+            throw ValidationError("give one of --at, --explain, --what-if and --all")
+        }
+        if let explain, explain < 1 { throw ValidationError("--explain is a version from 1") }
+    }
+
+    func run() async throws {
+        let access = try await LogAccess(database)
+        guard let migration else { return try await ReplayAll(log: access.log, format: format.format).run() }
+        do {
+            if let at {
+                try await show(migration, at, access.log)
+            } else if let explain {
+                try await tellWhy(migration, explain, access.log)
+            } else if let whatIf {
+                try await suppose(migration, whatIf, access.log)
+            } else {
+                try await replay(migration, access.log)
+            }
+        } catch let error as LogError where error.code == .unknownStream {
+            throw await Overrides.unknown(migration, access.log)
+        }
+    }
+
+    // MARK: - The whole
+
+    private func replay(_ migration: String, _ log: MigrationLog) async throws {
+        let started = ContinuousClock.now
+        var narrator: Narrator?
+        let isText = format.format == .text
+        let report = try await Replay(migration, of: log).run { step in
+            if case .plan(let plan, _) = step.commit.command { narrator = Narrator(plan: plan) }
+            narrator?.follow(step.commit)
+            guard isText, let narrator, windows || narrator.isNotable(step.commit) else { return }
+            Output.line(HistoryText.line(step.commit, step.appendedAt, narrator))
+        }
+        switch format.format {
+        case .json: try Output.json(ReplayReport(migration, report))
+        case .text:
+            for line in ReplayText.lines(migration, report, ContinuousClock.now - started) { Output.line(line) }
+        }
+        if report.divergence != nil { throw ExitCode(Failure.Code.failed.rawValue) }
+    }
+
+    /// Replays up to a bound; a divergence before it is the answer.
+    private func replayed(
+        _ migration: String,
+        _ log: MigrationLog,
+        until isOver: (Int64, Timestamp) -> Bool,
+        each: (Replay.Step) -> Void
+    ) async throws -> Replay.Report {
+        let report = try await Replay(migration, of: log).run(until: isOver, each: each)
+        guard let divergence = report.divergence else { return report }
+        for line in ReplayText.divergence(divergence) { Output.error(line) }
+        throw ExitCode(Failure.Code.failed.rawValue)
+    }
+
+    // MARK: - Then, why, and what if
+
+    private func show(_ name: String, _ bound: ReplayBound, _ log: MigrationLog) async throws {
+        var last: Replay.Step?
+        let report = try await replayed(name, log, until: { bound.isBefore($0, at: $1) }, each: { last = $0 })
+        guard let migration = report.state.migration, let last else {
+            throw Failure(
+                .failed,
+                "\(name) has nothing as early as that",
+                mend: "its first commit: migrate history \(name)"
+            )
+        }
+        if case .version(let version) = bound, version > report.commits {
+            throw Failure(.failed, "\(name) ends at version \(report.commits)", mend: "choose a version up to it")
+        }
+        // As it looked then, by the clock of its last commit.
+        let stream = MigrationLog.Stream(
+            log: try await log.identity(),
+            name: name,
+            now: last.appendedAt,
+            state: report.state,
+            head: last.hash
+        )
+        switch format.format {
+        case .json: try Output.json(StatusReport(migration, stream))
+        case .text:
+            Output.line("as it was at version \(report.commits), whose chain and decisions were replayed:")
+            Output.line("")
+            for line in StatusText.lines(migration, stream, isPast: true) { Output.line(line) }
+        }
+    }
+
+    private func tellWhy(_ name: String, _ version: Int64, _ log: MigrationLog) async throws {
+        var found: Replay.Step?
+        let report = try await replayed(name, log, until: { last, _ in last > version }) { step in
+            if step.commit.version == version { found = step }
+        }
+        guard let found else {
+            throw Failure(.failed, "\(name) ends at version \(report.commits)", mend: "choose a version up to it")
+        }
+        let explanation = Explanation(
+            commit: found.commit,
+            appendedAt: found.appendedAt,
+            before: found.before,
+            after: found.after,
+            hash: Hex.text(found.hash)
+        )
+        switch format.format {
+        case .json: try Output.json(ExplanationReport(explanation))
+        case .text: for line in explanation.lines() { Output.line(line) }
+        }
+    }
+
+    private func suppose(_ name: String, _ file: String, _ log: MigrationLog) async throws {
+        var plan = try PlanFile.parse(TextFile.read(file, "plan"), file: file)
+        plan.name = name
+        var commits: [Commit] = []
+        let report = try await replayed(name, log, until: { _, _ in false }) { commits.append($0.commit) }
+        let whatIf: WhatIf
+        do {
+            whatIf = try WhatIf(plan, hash: CommitHash.hash(of: plan), recorded: commits)
+        } catch let error as WhatIf.Impossible {
+            throw Failure(
+                .failed,
+                "\(file) cannot be compared with what was recorded: \(error.message)",
+                mend: error.mend
+            )
+        }
+        switch format.format {
+        case .json: try Output.json(WhatIfReport(name, report.state, whatIf))
+        case .text: for line in WhatIfText.lines(name, report.state, whatIf, windows: windows) { Output.line(line) }
+        }
+    }
+}

@@ -1,0 +1,178 @@
+import Foundation
+import MigrationCore
+import MigrationLog
+import PlanFile
+import Postgres
+import TestSupport
+import Testing
+
+@Suite("migrate replay and its forms", .database)
+struct ReplayCommandTests {
+    private static let text = """
+        migration: shop
+        services: { a: { legacy: "http://127.0.0.1:1", candidate: "http://127.0.0.1:2" } }
+        sticky_by: [client_ip]
+        window: 100ms
+        stages: [{ name: p, environment: p, steps: [50%, 100%], bake: 200ms }]
+        criteria: [error_rate < 5%]
+        rollback: [error_rate > 10% for 200ms]
+        watch: 1h
+        expires: 1d
+
+        """
+
+    private func run(_ arguments: String...) throws -> Program.Result {
+        try Program.run(arguments, database: TestDatabase.conninfo)
+    }
+
+    /// A migration that went to 100 % and was rolled back there, by its own windows.
+    ///
+    /// - Returns: the version that rolled back.
+    private func play() async throws -> Int64 { try await Shop(Self.text).play() }
+
+    @Test(
+        "then, why, and what if: the state as it was, the reasons of a decision, and another plan on the same windows"
+    )
+    func forms() async throws {
+        let version = try await play()
+        let whole = try run("replay", "shop")
+        #expect(whole.code == 0)
+        #expect(whole.text.contains("“error_rate > 10% for 200ms” fires"))
+
+        let then = try run("replay", "shop", "--at", "4")
+        #expect(then.code == 0)
+        #expect(then.text.contains("as it was at version 4"))
+        #expect(then.text.contains("running · p 50 % · baking"))
+        #expect(try run("replay", "shop", "--at", "4", "--format", "json").text.contains("\"version\" : 4"))
+        #expect(try run("replay", "shop", "--at", "2020-01-01 10:00").code == 1)
+        #expect(try run("replay", "shop", "--at", "2100-01-01").text.contains("ROLLING BACK"))
+        #expect(try run("replay", "shop", "--at", "99999").text.contains("ends at version \(version)"))
+        #expect(try run("replay", "shop", "--at", "soon").code == 2)
+
+        let why = try run("replay", "shop", "--explain", "\(version)")
+        #expect(why.code == 0)
+        for words in [
+            "version \(version) of shop, by worker:w: window", "the same", "1 of 1 routers reported (r)", "20 % of 100",
+            "streak 1 → 2 of 2", "guards come before everything else in a decision", "rolls back from 100 % to 0 %",
+        ] { #expect(why.text.contains(words), "\(words) in \(why.text)") }
+        let refusal = try run("start", "shop")
+        #expect(refusal.code == 3)
+        #expect(
+            try run("replay", "shop", "--explain", "\(version + 1)").text.contains(
+                "wrongState: shop was already started"
+            )
+        )
+        #expect(try run("replay", "shop", "--explain", "99999").code == 1)
+        #expect(
+            try run("replay", "shop", "--explain", "\(version)", "--format", "json").text.contains("\"explanation\"")
+        )
+
+        let loose = try Program.file(Self.text.replacing("> 10% for 200ms", with: "> 30% for 200ms"), "loose.yaml")
+        let what = try run("replay", "shop", "--what-if", loose)
+        #expect(what.code == 0)
+        #expect(what.text.hasPrefix("with the other plan shop would have gone another way from version \(version) on"))
+        #expect(what.text.contains("none"))
+        let json = try run("replay", "shop", "--what-if", loose, "--format", "json")
+        #expect(json.text.contains("\"differsFrom\" : \(version)"))
+        let same = try run("replay", "shop", "--what-if", try Program.file(Self.text, "same.yaml"))
+        #expect(same.text.contains("would have gone the same way"))
+        let other = try run("replay", "shop", "--what-if", Program.example)
+        #expect(other.code == 1)
+        #expect(other.text.contains("cannot be compared with what was recorded"))
+        #expect(try run("replay", "shop", "--what-if", loose, "--at", "3").code == 2)
+        #expect(try run("replay", "nonsense", "--at", "3").code == 3)
+
+        let lines = try run("windows", "shop").text.split(separator: "\n")
+        #expect(lines.count >= 5)
+        let file = try Program.file(lines.joined(separator: "\n"), "windows.jsonl")
+        let simulated = try run("simulate", try Program.file(Self.text, "shop.yaml"), "--windows", file)
+        #expect(simulated.code == 0)
+    }
+
+    @Test("every migration is replayed, and one that diverges is named")
+    func all() async throws {
+        _ = try await play()
+        #expect(try run("create", Program.example).code == 0)
+        let whole = try run("replay", "--all")
+        #expect(whole.code == 0)
+        #expect(whole.text.contains("of 2 migrations in"))
+        #expect(whole.text.contains("every chain whole, every decision the same, projections the same"))
+        let connection = try await PostgresConnection(TestDatabase.conninfo, name: "test")
+        try await connection.run {
+            try $0.script(
+                "set session_replication_role = replica; update migrate.commit set actor = 'eve' where stream = 'shop' and version = 2"
+            )
+        }
+        await connection.close()
+        let broken = try run("replay", "--all")
+        #expect(broken.code == 1)
+        #expect(broken.text.contains("1 of 2 diverge"))
+        #expect(broken.text.contains("DIVERGES at version 2"))
+        #expect(try run("replay", "--all", "--format", "json").code == 1)
+        #expect(try run("replay", "--all", "shop").code == 2)
+        #expect(try run("replay").code == 2)
+        // What is asked of a broken log is answered by where it broke.
+        let early = try run("replay", "shop", "--at", "4")
+        #expect(early.code == 1)
+        #expect(early.text.contains("DIVERGES at version 2"))
+    }
+}
+
+/// A migration that the test itself carries out, command by command, on the database's clock.
+private struct Shop {
+    let plan: Plan
+    let log: MigrationLog
+
+    init(_ text: String) async throws {
+        plan = try PlanFile.parse(text, file: "shop.yaml")
+        let pool = PostgresPool(try TestDatabase.conninfo, name: "test replay", limit: 4)
+        log = MigrationLog(pool: pool)
+        _ = try await SchemaInstaller(pool: pool).install()
+    }
+
+    func play() async throws -> Int64 {
+        try await perform(.plan(plan: plan, hash: CommitHash.hash(of: plan)), "ana")
+        try await perform(.registerRouter(router: "r", environment: "p"))
+        try await perform(.start(reason: nil), "ana")
+        try await acknowledge()
+        for _ in 0..<20 {
+            if try await migration().phase.step?.position.step != 0 { break }
+            try await seal(errors: 0)
+        }
+        try await acknowledge()
+        for _ in 0..<20 {
+            try await seal(errors: 20)
+            let stream = try await log.load("shop")
+            if stream.state.migration?.phase.name == "rollingBack" { return stream.state.version }
+        }
+        Issue.record("it is not rolled back")
+        return 0
+    }
+
+    private func migration() async throws -> Migration {
+        let stream = try await log.load("shop")
+        return try #require(stream.state.migration)
+    }
+
+    private func perform(_ command: Command, _ actor: String = "worker:w") async throws {
+        _ = try await log.perform(command, on: "shop", by: actor)
+    }
+
+    private func acknowledge() async throws {
+        let revision = try await migration().traffic.first?.revision ?? 0
+        try await perform(.acknowledge(router: "r", revision: revision))
+    }
+
+    private func seal(errors: Int) async throws {
+        let next = try await migration().nextWindow
+        let k = try #require(next)
+        try await eventually("window \(k) to be over") {
+            try await log.load("shop").now >= plan.clock.end(of: k) + plan.grace
+        }
+        var candidate = Counts()
+        candidate.requests = 100
+        candidate.errors = errors
+        let seen = EnvironmentWindow(environment: "p", routers: ["r"], services: [ServiceWindow(candidate: candidate)])
+        try await perform(.sealWindow(window: Window(k: k, environments: [seen])))
+    }
+}
