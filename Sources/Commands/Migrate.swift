@@ -26,7 +26,8 @@ package struct Migrate: AsyncParsableCommand {
             CommandGroup(
                 name: "See",
                 subcommands: [
-                    Status.self, History.self, WindowsCommand.self, ReplayCommand.self, RouteCommand.self, Try.self,
+                    Status.self, History.self, WindowsCommand.self, ReplayCommand.self,
+                    ExportCommand.self, VerifyCommand.self, RouteCommand.self, Try.self,
                     SimulateCommand.self,
                 ]
             ),
@@ -36,6 +37,7 @@ package struct Migrate: AsyncParsableCommand {
                     Start.self, Amend.self, HaltCommand.self, Resume.self, RollbackCommand.self, SetWeight.self,
                     FlagCommand.self,
                     Approve.self, CheckCommand.self, Skip.self, Abandon.self, Restart.self, RetireRouter.self,
+                    Rewound.self,
                 ]
             ),
         ]

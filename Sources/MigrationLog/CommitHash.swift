@@ -42,4 +42,16 @@ package enum Hex {
     package static func text(_ bytes: some Sequence<UInt8>) -> String {
         String(bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
     }
+
+    /// - Returns: nil for a text that is not pairs of lower-case digits.
+    package static func bytes(_ text: String) -> [UInt8]? {
+        let values = text.map { digits.firstIndex(of: $0) }
+        guard values.count % 2 == 0 else { return nil }
+        var bytes: [UInt8] = []
+        for start in stride(from: 0, to: values.count, by: 2) {
+            guard let high = values[start], let low = values[start + 1] else { return nil }
+            bytes.append(UInt8(high * 16 + low))
+        }
+        return bytes
+    }
 }

@@ -15,6 +15,16 @@ package struct CommitRow: Hashable, Sendable {
 
     static let columns = "version, command_id, actor, at, body, prev, hash"
 
+    init(version: Int64, commandID: UUID, actor: String, at: Timestamp, body: [UInt8], prev: [UInt8], hash: [UInt8]) {
+        self.version = version
+        self.commandID = commandID
+        self.actor = actor
+        self.at = at
+        self.body = body
+        self.prev = prev
+        self.hash = hash
+    }
+
     init(_ row: PostgresRow) throws(PostgresError) {
         version = try row.int("version")
         commandID = try row.uuid("command_id")

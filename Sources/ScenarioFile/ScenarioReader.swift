@@ -120,7 +120,7 @@ struct ScenarioReader {
         guard let text = nodes.text(node, source.name) else { return nil }
         do {
             switch source.unit {
-            case .ratio: return Measurement(value: try Quantity.partsPerMillion(text) / 1_000, of: 1_000)
+            case .ratio: return Measurement(value: try Quantity.partsPerMillion(text), of: 1_000_000)
             case .time: return Measurement(value: Int(try Quantity.duration(text).rawValue), of: 1_000)
             case .rate: return Measurement(value: try Quantity.rate(text), of: 1_000_000_000)
             case .number: return Measurement(value: try Quantity.decimal(text, places: 6), of: 1_000)

@@ -72,7 +72,8 @@ struct MigrationRunner: Sendable {
             let command = Command.reportCheck(
                 check: plan.checks[run.check].name,
                 isPassed: result.isPassed,
-                detail: result.detail
+                detail: result.detail,
+                since: run.since
             )
             await report(command)
         }

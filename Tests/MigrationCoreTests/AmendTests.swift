@@ -202,4 +202,118 @@ struct AmendTests {
         try scenario.perform(amended(scenario) { $0.stages[1].bake = .seconds(60) }, by: "ana")
         #expect(scenario.refusal == nil)
     }
+
+    // MARK: - What refers to the old plan
+
+    @Test("nothing is added to a watch, also while it is halted, and its end moves with the plan")
+    func watching() throws {
+        for isHalted in [false, true] {
+            var scenario = try Scenario()
+            try scenario.reach(1, 2, approving: true)
+            try scenario.bake()
+            #expect(try scenario.migration.phase.name == "watching")
+            if isHalted { try scenario.perform(.halt(reason: "wait"), by: "ana") }
+            try scenario.perform(
+                amended(scenario) { plan in
+                    plan.stages.append(plan.stages[1])
+                    plan.stages[2].name = "more"
+                },
+                by: "ana"
+            )
+            #expect(scenario.refusal?.message.contains("no step comes after it") ?? false)
+            try scenario.perform(amended(scenario) { $0.watch = .minutes(10) }, by: "ana")
+            if isHalted { try scenario.perform(.resume(reason: "go on"), by: "ana") }
+            guard case .watching(let watch) = try scenario.migration.phase else {
+                Issue.record("it is not watched")
+                return
+            }
+            #expect(watch.until == watch.since + .minutes(10))
+        }
+    }
+
+    @Test("what a check has said is that check’s, wherever it stands in the new plan")
+    func checkResults() throws {
+        var plan = SamplePlan.plan()
+        plan.checks = ["e2e", "load"].map { Check(name: $0, how: .reported, timeout: .minutes(5)) }
+        plan.stages[0].checks = [0, 1]
+        var scenario = try Scenario(plan)
+        try scenario.reach(0, 0)
+        try scenario.bake()
+        try scenario.perform(.reportCheck(check: "e2e", isPassed: true, detail: ""), by: "ana")
+        try scenario.perform(
+            amended(scenario) { plan in
+                plan.checks = [
+                    Check(name: "drill", how: .reported, timeout: .minutes(5)), plan.checks[1], plan.checks[0],
+                ]
+                plan.stages[0].checks = [2, 1]
+                plan.stages[1].checks = [0]
+            },
+            by: "ana"
+        )
+        let migration = try scenario.migration
+        #expect(migration.checks.map { migration.plan.checks[$0.check].name } == ["e2e"])
+        #expect(try scenario.migration.phase.step?.position == Position(stage: 0, step: 0))
+        try scenario.perform(.reportCheck(check: "load", isPassed: true, detail: ""), by: "ana")
+        // The last window was judged by the old plan.
+        try scenario.window(errors: 0)
+        #expect(try scenario.migration.phase.step?.position == Position(stage: 1, step: 0))
+    }
+
+    @Test("a check that a worker ran for an earlier asking says nothing of this one")
+    func staleRun() throws {
+        var plan = SamplePlan.plan()
+        plan.checks = [Check(name: "e2e", how: .process(arguments: ["a"]), timeout: .minutes(5))]
+        plan.stages[0].checks = [0]
+        var scenario = try Scenario(plan)
+        try scenario.reach(0, 0)
+        try scenario.bake()
+        let old = try #require(scenario.migration.openRuns.first)
+        try scenario.perform(amended(scenario) { $0.checks[0].how = .process(arguments: ["b"]) }, by: "ana")
+        try scenario.window(errors: 0)
+        let new = try #require(scenario.migration.openRuns.first)
+        #expect(new != old)
+        func report(_ run: CheckRun) -> Command {
+            .reportCheck(check: "e2e", isPassed: true, detail: "", since: run.since)
+        }
+        try scenario.perform(report(old))
+        #expect(scenario.refusal?.code == .stale)
+        try scenario.perform(report(new))
+        #expect(try scenario.migration.phase.step?.position == Position(stage: 1, step: 0))
+    }
+
+    @Test("where a rollback happened is told as it was, though the plan has that step no more")
+    func places() throws {
+        var scenario = try Scenario()
+        try scenario.reach(1, 1)
+        try scenario.perform(.rollBack(reason: "calls"), by: "ana")
+        try scenario.confirmRollback()
+        try scenario.perform(.restart(reason: "again"), by: "ana")
+        try scenario.perform(
+            amended(scenario) { plan in
+                plan.stages[1].steps = [.all]
+                plan.stages[1].approvals = []
+            },
+            by: "ana"
+        )
+        let migration = try scenario.migration
+        #expect(migration.plan.stages[1].steps == [.all])
+        #expect(migration.place(of: try #require(migration.rollbacks.first)) == "production 50 %")
+    }
+
+    @Test("equal conditions each go on with their own streak")
+    func twins() throws {
+        var patient = SamplePlan.errors
+        patient.duration = .seconds(60)
+        patient.maxGap = .seconds(60)
+        var scenario = try Scenario(SamplePlan.plan(triggers: [SamplePlan.errors, patient]))
+        try scenario.reach(0, 0)
+        try scenario.window(errors: 10)
+        for _ in 0..<4 { try scenario.window(errors: nil) }
+        let before = try scenario.migration.guards.map(\.streak)
+        #expect(before[0] != before[1])
+        try scenario.perform(amended(scenario) { $0.watch = .minutes(10) }, by: "ana")
+        #expect(try scenario.migration.guards.map(\.streak) == before)
+        try scenario.perform(amended(scenario) { $0.triggers.reverse() }, by: "ana")
+        #expect(try scenario.migration.guards.map(\.streak) == before.reversed())
+    }
 }

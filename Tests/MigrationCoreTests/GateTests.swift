@@ -95,7 +95,7 @@ struct GateTests {
         let scenario = try checking(Self.plan(.process(arguments: ["/bin/true"])))
         var machine = WorkerMachine()
         let sight = WorkerMachine.Sight(now: scenario.now, state: scenario.state, reports: [], signals: [], late: [])
-        let run = CheckRun(check: 0, position: Position(stage: 0, step: 0), since: scenario.now)
+        let run = CheckRun(check: 0, name: "e2e", position: Position(stage: 0, step: 0), since: scenario.now)
         #expect(machine.step(sight).contains(.run(check: run)))
         #expect(!machine.step(sight).contains(.run(check: run)))
         var next = WorkerMachine()

@@ -103,6 +103,40 @@ struct QuarantineTests {
         #expect(try scenario.migration.phase.name == "rolledBack")
     }
 
+    @Test("a router that the log does not know any more is heard of too, once everything was rolled back")
+    func unknownRouter() throws {
+        var scenario = try Scenario()
+        try scenario.reach(1, 0)
+        try scenario.perform(.rollBack(reason: "calls"), by: "ana")
+        try scenario.confirmRollback()
+        var machine = WorkerMachine()
+        func step(_ revision: Int64?) -> [WorkerMachine.Effect] {
+            let report = RouterReport(router: "r9", environment: "production", revision: revision, seenAt: scenario.now)
+            return machine.step(
+                WorkerMachine.Sight(now: scenario.now, state: scenario.state, reports: [report], signals: [], late: [])
+            )
+        }
+        #expect(step(nil) == [.rest])
+        #expect(step(99) == [.append(command: .registerRouter(router: "r9", environment: "production"))])
+        try scenario.perform(.registerRouter(router: "r9", environment: "production"))
+        #expect(try scenario.migration.phase.name == "rolledBack")
+        #expect(step(99) == [.append(command: .quarantine(router: "r9", revision: 99))])
+    }
+
+    @Test("a rollback that is opened again has its whole time again before it is overdue")
+    func reopenedInTime() throws {
+        var scenario = try Scenario()
+        try scenario.reach(1, 0)
+        try scenario.perform(.rollBack(reason: "calls"), by: "ana")
+        try scenario.acknowledge()
+        scenario.now = scenario.now + .minutes(5)
+        try scenario.perform(.tick)
+        #expect(scenario.last == [.rollbackOverdue])
+        try scenario.perform(.registerRouter(router: "r9", environment: "production"))
+        #expect(try scenario.migration.phase.rollback?.isOverdue == false)
+        #expect(try scenario.migration.nextDeadline == scenario.now + .minutes(1))
+    }
+
     @Test("a retired router that is back opens the rollback again until it has acknowledged it")
     func retiredRouter() throws {
         var scenario = try Scenario()

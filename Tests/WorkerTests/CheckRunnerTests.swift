@@ -10,7 +10,7 @@ struct CheckRunnerTests {
         var plan = SamplePlan.plan("shop")
         plan.checks = [Check(name: "e2e", how: how, timeout: timeout)]
         plan.stages[1].checks = [0]
-        let run = CheckRun(check: 0, position: Position(stage: 1, step: 1), since: Timestamp(rawValue: 0))
+        let run = CheckRun(check: 0, name: "e2e", position: Position(stage: 1, step: 1), since: Timestamp(rawValue: 0))
         var logger = Logger(label: "checks")
         logger.logLevel = .critical
         return await CheckRunner(plan: plan, run: run, logger: logger).result()

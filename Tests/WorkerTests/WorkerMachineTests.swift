@@ -212,4 +212,15 @@ struct WorkerMachineTests {
             return
         }
     }
+
+    @Test("another environment that is guarded is asked for anew")
+    func asksAnew() throws {
+        var (state, k, end) = try measured()
+        var machine = WorkerMachine()
+        #expect(machine.step(sight(state, at: end)).contains(.ask(k: k, environment: "staging")))
+        let moved = Step(position: Position(stage: 1, step: 0), enteredAt: end, progress: .shifting)
+        state.migration?.phase = .running(step: moved)
+        state.migration?.stage = 1
+        #expect(machine.step(sight(state, at: end + .seconds(1))).contains(.ask(k: k, environment: "production")))
+    }
 }

@@ -35,6 +35,26 @@ struct Amend: AsyncParsableCommand {
     }
 }
 
+struct Rewound: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Ends a quarantine: the log as it stands is what counts, and routers take its routes anew.",
+        discussion: """
+            After a failover that lost the last commits, or an old backup, routers know more than the log. Find out what was lost; roll back if
+            you are not sure. Then say this, stop each gateway, remove its state file, and start it again: it takes the log's route.
+
+            Example: migrate rewound recommendations --reason "the standby had not got the last two commits"
+            """
+    )
+    @Argument(help: "The migration.") var migration: String
+    @Option(help: "What happened.") var reason: String
+    @OptionGroup var options: OverrideOptions
+
+    func run() async throws {
+        try Overrides.confirm("Declare that the log of \(migration), as it stands, is what counts?", options)
+        try await Overrides.run(.declareRewound(reason: reason), on: migration, options)
+    }
+}
+
 struct HaltCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "halt",

@@ -63,7 +63,8 @@ enum Overrides {
         let access = try await LogAccess(options.database)
         let performed = try await perform(command, on: migration, options, access)
         guard let state = performed.stream.state.migration else { return }
-        let narrator = Narrator(plan: state.plan)
+        let plan = try await access.log.plan(of: migration, at: performed.commit.version)
+        let narrator = Narrator(plan: plan ?? state.plan)
         let again = performed.isRepeated ? " (this command ID had done it before)" : ""
         Output.line(
             "\(migration) version \(performed.commit.version): \(narrator.outcome(of: performed.commit))\(again)"

@@ -19,7 +19,9 @@ enum PlanCheckText {
         var lines = [
             "\(file): \(plan.name) \(verdict)",
             "  \(count(plan.services.count, "service")), \(count(plan.stages.count, "stage")), \(count(steps, "step")); hash \(hash)",
-            "  legacy is reached from each of the \(report.states) states that were tried"
+            (report.isAlwaysBack
+                ? "  legacy is reached from each of the \(report.states) states that were tried"
+                : "  \(report.states) states were tried")
                 + (report.shortest.map {
                     "; it takes \(LocalTime.span($0)) at the least, and expires after \(LocalTime.span(plan.expires))"
                 } ?? ""),

@@ -30,7 +30,7 @@ package struct Narrator: Sendable {
             "flag \(enabled ? "on" : "off") for \(service ?? "all") “\(reason)”"
         case .approve(let stage, let step, let reason): "approve \(stage) \(step)\(reason.map { " “\($0)”" } ?? "")"
         case .skip(let stage, let step, let reason): "skip \(stage) \(step) “\(reason)”"
-        case .reportCheck(let check, let isPassed, let detail):
+        case .reportCheck(let check, let isPassed, let detail, _):
             "check \(check) \(isPassed ? "passed" : "failed")\(detail.isEmpty ? "" : " “\(detail)”")"
         case .abandon(let reason): "abandon “\(reason)”"
         case .restart(let reason): "restart “\(reason)”"

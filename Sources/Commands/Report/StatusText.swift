@@ -225,7 +225,7 @@ enum StatusText {
     /// A rollback with its ledger; each time is told from the one before.
     static func rollback(_ rollback: Rollback, _ migration: Migration) -> [String] {
         let word = rollback.confirmedAt == nil ? "ROLLING BACK" : "ROLLED BACK"
-        let place = rollback.position.map { Narrator(plan: migration.plan).name($0) } ?? "before its start"
+        let place = migration.place(of: rollback) ?? "before its start"
         var ledger: [String] = []
         if let onset = rollback.onset { ledger.append("onset \(LocalTime.clock(onset))") }
         if let onset = rollback.onset, let detected = rollback.detectedAt {

@@ -8,6 +8,9 @@ package enum Output {
     package static func line(_ text: String) { write(text + "\n", FileHandle.standardOutput) }
     package static func error(_ text: String) { write(text + "\n", FileHandle.standardError) }
     static func rawError(_ text: String) { write(text, FileHandle.standardError) }
+    static func raw(_ bytes: [UInt8]) {
+        lock.withLock { _ in try? FileHandle.standardOutput.write(contentsOf: Data(bytes)) }
+    }
     package static func raw(_ text: String) { write(text, FileHandle.standardOutput) }
 
     package static var isTerminal: Bool { isatty(1) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb" }

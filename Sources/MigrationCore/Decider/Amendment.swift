@@ -14,5 +14,9 @@ package struct Amendment: Hashable, Codable, Sendable {
     package var bakesAnew: Bool
     /// Other checks: they are asked for anew.
     package var checksAnew: Bool
+    /// What the step's checks have said, by their places in this plan.
+    package var checks: [CheckResult]
+    /// When the watch under way ends; nil when none is.
+    package var watchUntil: Timestamp?
     package var hasExpired: Bool
 }

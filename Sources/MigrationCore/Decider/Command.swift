@@ -20,8 +20,8 @@ package enum Command: Hashable, Codable, Sendable {
     case approve(stage: String, step: Weight, reason: String?)
     /// Ends the named step without its bake and criteria.
     case skip(stage: String, step: Weight, reason: String)
-    /// What a check of the current step showed; a person's, or a worker's that ran it.
-    case reportCheck(check: String, isPassed: Bool, detail: String)
+    /// What a check of the current step showed; a person's, or a worker's that ran it since the checks were asked for.
+    case reportCheck(check: String, isPassed: Bool, detail: String, since: Timestamp? = nil)
     /// Takes everything to legacy and ends the migration.
     case abandon(reason: String)
     /// Begins again after a rollback.

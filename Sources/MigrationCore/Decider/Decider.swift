@@ -37,8 +37,8 @@ extension MigrationState {
         case .setFlag(let service, let enabled, _): return try decision.setFlag(service, enabled)
         case .approve(let stage, let step, _): return try decision.approve(stage, step)
         case .skip(let stage, let step, _): return try decision.skip(stage, step)
-        case .reportCheck(let check, let isPassed, let detail):
-            return try decision.report(check, isPassed: isPassed, detail)
+        case .reportCheck(let check, let isPassed, let detail, let since):
+            return try decision.report(check, isPassed: isPassed, detail, since)
         case .abandon(let reason): return try decision.abandon(reason)
         case .restart: return try decision.restart()
         case .retireRouter(let router, _): return try decision.retire(router)

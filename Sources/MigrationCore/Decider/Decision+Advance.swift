@@ -101,7 +101,9 @@ extension Decision {
             $0.streak.breaches == 0 && $0.verdict != .missing && $0.verdict != .error
         }
         let isSeen = judgement.observed.contains { $0.environment == migration.guardedEnvironment && $0.isWhole }
-        guard plan.clock.end(of: judgement.k) >= watch.until, isQuiet, isSeen, migration.flags.allSatisfy({ $0 }) else {
+        guard plan.clock.end(of: judgement.k) >= watch.until, judgement.stage != nil, isQuiet, isSeen,
+            migration.flags.allSatisfy({ $0 })
+        else {
             return []
         }
         return [.completed]

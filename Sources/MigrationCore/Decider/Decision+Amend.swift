@@ -27,6 +27,17 @@ extension Decision {
             .compactMap(\.self).max { ($0.stage, $0.step) < ($1.stage, $1.step) }
     }
 
+    /// The watch under way, also while halted.
+    private var watch: Watch? {
+        switch migration.phase {
+        case .watching(let watch): return watch
+        case .halted(let halt):
+            if case .watching(let watch) = halt.held { return watch }
+            return nil
+        case .planned, .running, .rollingBack, .rolledBack, .completed, .abandoned: return nil
+        }
+    }
+
     private func requireSameTraffic(_ new: Plan) throws(Refusal) {
         let mend = "create a new migration for that"
         func same(_ isSame: Bool, _ what: String) throws(Refusal) {
@@ -55,7 +66,7 @@ extension Decision {
                 )
             }
         }
-        if case .watching = migration.phase, new.next(after: reached) != nil {
+        if watch != nil, new.next(after: reached) != nil {
             throw Refusal(.blocked, "\(plan.name) is at 100 % and watched: no step comes after it any more")
         }
     }
@@ -84,6 +95,36 @@ extension Decision {
         }
     }
 
+    /// For each guard the one that it continues: the very same, or else one that judges like it and that no other continues.
+    private static func places(of new: [Guard], in old: [Guard]) -> [Int?] {
+        var taken: Set<Int> = []
+        var places = new.map { guarded in
+            old.indices.first { index in
+                old[index].service == guarded.service && old[index].trigger == guarded.trigger
+                    && taken.insert(index).inserted
+            }
+        }
+        for (number, guarded) in new.enumerated() where places[number] == nil {
+            places[number] = old.indices.first { index in
+                old[index].service == guarded.service && old[index].trigger.judges(like: guarded.trigger)
+                    && taken.insert(index).inserted
+            }
+        }
+        return places
+    }
+
+    /// What the checks of the step have said, by their places in the new plan.
+    private func results(_ new: Plan, _ reached: Position?) -> [CheckResult] {
+        guard let reached else { return [] }
+        let places = zip(plan.stage(at: reached).checks, new.stage(at: reached).checks)
+        return migration.checks.compactMap { result in
+            guard let place = places.first(where: { $0.0 == result.check })?.1 else { return nil }
+            var moved = result
+            moved.check = place
+            return moved
+        }
+    }
+
     private func amendment(to new: Plan, _ hash: String, stage: Int, _ reached: Position?) -> Amendment {
         let criteria = (old: plan.criteria(at: migration.stage), new: new.criteria(at: stage))
         let guards = (old: plan.guards(at: migration.stage), new: new.guards(at: stage))
@@ -91,9 +132,7 @@ extension Decision {
         let gates = criteria.new.map { criterion in
             criteria.old.firstIndex { $0.condition == criterion.condition }
         }
-        let watches = guards.new.map { guarded in
-            guards.old.firstIndex { $0.service == guarded.service && $0.trigger.judges(like: guarded.trigger) }
-        }
+        let watches = Self.places(of: guards.new, in: guards.old)
         let approvals = migration.approvals.filter { given in
             new.contains(given.position) && plan.stage(at: given.position).name == new.stage(at: given.position).name
                 && plan.weight(at: given.position) == new.weight(at: given.position)
@@ -109,6 +148,8 @@ extension Decision {
             approvals: approvals,
             bakesAnew: criteria.old != criteria.new,
             checksAnew: checks(plan) != checks(new),
+            checks: checks(plan) == checks(new) ? results(new, reached) : [],
+            watchUntil: watch.map { $0.since + new.watch },
             hasExpired: migration.hasExpired && at >= migration.plannedAt + new.expires
         )
     }

@@ -1,11 +1,13 @@
 extension Decision {
     /// A check of the current step has passed or failed.
-    func report(_ name: String, isPassed: Bool, _ detail: String) throws(Refusal) -> [Event] {
+    ///
+    /// - Parameter since: for which asking a worker ran it; one that was run for an earlier asking says nothing of this one.
+    func report(_ name: String, isPassed: Bool, _ detail: String, _ since: Timestamp?) throws(Refusal) -> [Event] {
         try requireNotOver()
         guard let check = plan.checks.firstIndex(where: { $0.name == name }) else {
             throw unknown("check", name, plan.checks.map(\.name))
         }
-        guard let step = migration.phase.step, case .checking = step.progress,
+        guard let step = migration.phase.step, case .checking(_, _, let asked) = step.progress, since ?? asked == asked,
             plan.stage(at: step.position).checks.contains(check)
         else {
             throw Refusal(.stale, "\(plan.name) is not waiting for the check \(name)")

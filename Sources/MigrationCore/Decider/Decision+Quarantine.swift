@@ -42,7 +42,7 @@ extension Decision {
             throw Refusal(
                 .blocked,
                 "\(plan.name) is quarantined: \(quarantine.router) has revision \(quarantine.revision), which the log has lost",
-                mend: "roll it back, or find out what was lost and declare the log rewound"
+                mend: "roll it back, or find out what was lost, and then: migrate rewound \(plan.name)"
             )
         case .plan, .halt, .rollBack, .setFlag, .reportCheck, .abandon, .declareRewound, .retireRouter,
             .registerRouter, .acknowledge, .quarantine, .sealWindow, .recordLate, .tick:

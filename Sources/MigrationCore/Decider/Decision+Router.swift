@@ -3,13 +3,13 @@ extension Decision {
         guard plan.environments.contains(environment) else {
             throw unknown("environment", environment, plan.environments)
         }
-        guard !migration.phase.isOver, !migration.routers.contains(where: { $0.name == router }) else { return [] }
+        guard !migration.phase.isFinal, !migration.routers.contains(where: { $0.name == router }) else { return [] }
         let registered = Event.routerRegistered(router: router, environment: environment)
         // One that was retired, and is back, may serve what it was told last.
         let isOpen = migration.phase.rollback.map { rollback in
             rollback.acknowledgedAt == nil || !rollback.parts.contains { $0.environment == environment }
         }
-        return isOpen ?? true ? [registered] : [registered, .rollbackReopened]
+        return isOpen ?? true || migration.phase.isOver ? [registered] : [registered, .rollbackReopened]
     }
 
     func retire(_ router: String) throws(Refusal) -> [Event] {

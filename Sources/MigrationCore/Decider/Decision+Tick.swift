@@ -61,6 +61,6 @@ extension Migration {
 
     fileprivate var rollbackDeadline: Timestamp? {
         guard case .rollingBack(let rollback) = phase, !rollback.isOverdue else { return nil }
-        return rollback.decidedAt + plan.rollbackLimit
+        return (rollback.reopenedAt ?? rollback.decidedAt) + plan.rollbackLimit
     }
 }

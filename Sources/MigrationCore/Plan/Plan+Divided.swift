@@ -60,6 +60,11 @@ extension Plan {
         plan.triggers = triggers.map(divided)
         plan.criteria = criteria.map(divided)
         plan.baseline = baseline.map { kept($0, upTo: 5) }
+        plan.sources = sources.map { source in
+            var source = source
+            source.timeout = min(source.timeout, length)
+            return source
+        }
         plan.checks = checks.map { check in
             var check = check
             check.timeout = divide(check.timeout, speed, atLeast: min(check.timeout, .minutes(10)))

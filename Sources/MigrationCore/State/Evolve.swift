@@ -45,7 +45,7 @@ extension Migration {
         case .resumed: resume(commit.decidedAt)
         case .rollbackStarted(let rollback, let firstWindow): rollBack(rollback, firstWindow)
         case .rollbackAcknowledged: changeRollback { $0.acknowledgedAt = commit.decidedAt }
-        case .rollbackReopened: reopenRollback()
+        case .rollbackReopened: reopenRollback(commit.decidedAt)
         case .rollbackConfirmed(_, let at): confirmRollback(at)
         case .rollbackOverdue: changeRollback { $0.isOverdue = true }
         case .watchStarted(let until): phase = .watching(watch: Watch(since: commit.decidedAt, until: until))
@@ -53,12 +53,15 @@ extension Migration {
         case .expired: hasExpired = true
         case .quarantined(let router, let revision):
             quarantine = Quarantine(router: router, revision: revision, since: commit.decidedAt)
-        case .logRewound(let revision, let firstWindow): beginAnew(revision, firstWindow)
+        case .logRewound(let revision, let firstWindow): beginAnew(revision, firstWindow, commit.decidedAt)
         }
     }
 
     private mutating func amend(_ amendment: Amendment) {
-        for index in rollbacks.indices { rollbacks[index].told = words(rollbacks[index]) }
+        for index in rollbacks.indices {
+            rollbacks[index].told = words(rollbacks[index])
+            rollbacks[index].toldPlace = place(of: rollbacks[index])
+        }
         if let last = rollbacks.last { phase.rollback = last }
         plan = amendment.plan
         planHash = amendment.hash
@@ -69,10 +72,25 @@ extension Migration {
         hasExpired = amendment.hasExpired
         // What the last window said, it said of other conditions.
         judgement = judgement.map { Judgement(k: $0.k, observed: $0.observed) }
-        if amendment.checksAnew { checks = [] }
+        checks = amendment.checks
+        if let until = amendment.watchUntil { setWatch(until) }
         guard amendment.bakesAnew || amendment.checksAnew, var step = phase.step, let bake = step.bake else { return }
         step.progress = .baking(firstWindow: bake.firstWindow, run: amendment.bakesAnew ? 0 : bake.run)
         phase.step = step
+    }
+
+    private mutating func setWatch(_ until: Timestamp) {
+        switch phase {
+        case .watching(var watch):
+            watch.until = until
+            phase = .watching(watch: watch)
+        case .halted(var halt):
+            guard case .watching(var watch) = halt.held else { return }
+            watch.until = until
+            halt.held = .watching(watch: watch)
+            phase = .halted(halt: halt)
+        case .planned, .running, .rollingBack, .rolledBack, .completed, .abandoned: break
+        }
     }
 
     private mutating func begin(_ firstWindow: Int64) {
@@ -134,20 +152,22 @@ extension Migration {
         phase.step = step
     }
 
-    private mutating func beginAnew(_ revision: Int64, _ firstWindow: Int64?) {
+    private mutating func beginAnew(_ revision: Int64, _ firstWindow: Int64?, _ at: Timestamp) {
         quarantine = nil
         if let firstWindow { nextWindow = firstWindow }
         for index in routers.indices { routers[index].revision = nil }
         for index in traffic.indices { apply(revision, at: index) }
-        reopenRollback()
+        reopenRollback(at)
         changeRollback { $0.revision = revision }
     }
 
-    private mutating func reopenRollback() {
+    private mutating func reopenRollback(_ at: Timestamp) {
         if case .rolledBack(let rollback) = phase { phase = .rollingBack(rollback: rollback) }
         changeRollback { rollback in
             rollback.acknowledgedAt = nil
             rollback.confirmedAt = nil
+            rollback.reopenedAt = at
+            rollback.isOverdue = false
         }
     }
 

@@ -198,6 +198,11 @@ extension Migration {
     /// The environment of the guarded stage.
     package var guardedEnvironment: String? { guardedStage.map { plan.stages[$0].environment } }
 
+    /// Where a rollback happened, in words; nil before the start.
+    package func place(of rollback: Rollback) -> String? {
+        rollback.toldPlace ?? rollback.position.map { "\(plan.stage(at: $0).name) \(plan.weight(at: $0))" }
+    }
+
     /// Why a rollback was begun, in words.
     package func words(_ rollback: Rollback) -> String {
         if let told = rollback.told { return told }

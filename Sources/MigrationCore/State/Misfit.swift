@@ -48,6 +48,7 @@ extension Migration {
             && amendment.guards.count == new.guards(at: amendment.stage).count
             && amendment.gates.allSatisfy { $0.map(gates.indices.contains) ?? true }
             && amendment.guards.allSatisfy { $0.map(guards.indices.contains) ?? true }
+            && amendment.checks.allSatisfy { new.checks.indices.contains($0.check) }
             && (positions + left).allSatisfy(new.contains) && (recording.isEmpty || recording.count == new.stages.count)
     }
 }
@@ -127,5 +128,6 @@ extension MigrationState {
                 [$0.planned, $0.weights, $0.effective].allSatisfy { $0.count == plan.services.count }
             }
             && positions.allSatisfy(plan.contains)
+            && migration.checks.allSatisfy { plan.checks.indices.contains($0.check) }
     }
 }

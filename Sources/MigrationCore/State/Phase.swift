@@ -229,6 +229,10 @@ package struct Rollback: Hashable, Codable, Sendable {
     package var isOverdue: Bool
     /// Its cause in words, once the plan that has the trigger is no longer the migration's.
     package var told: String?
+    /// Where it happened in words, then too.
+    package var toldPlace: String?
+    /// When it was opened again after its acknowledgement; nil for one that never was.
+    package var reopenedAt: Timestamp?
 
     package init(
         number: Int,

@@ -52,35 +52,37 @@ package struct WorkerMachine: Sendable {
     private var reasserted: [String: Timestamp] = [:]
     private var begun: Set<CheckRun> = []
     /// The window for which sources were asked last, and when.
-    private var asked: (k: Int64, at: Timestamp)?
+    private var asked: (k: Int64, environment: String, at: Timestamp)?
 
     package init(reassertEvery: TimeSpan = .seconds(1), pollEvery: TimeSpan = .seconds(1)) {
         self.reassertEvery = reassertEvery
         self.pollEvery = pollEvery
     }
 
-    /// The effects of one look, in their order; an append comes alone, because everything after it depends on it.
+    /// The effects of one look, in their order; nothing comes after an append, because everything else depends on it.
     package mutating func step(_ sight: Sight) -> [Effect] {
         guard let migration = sight.state.migration else { return [.wait(until: sight.now + pollEvery)] }
-        if let command = nextCommand(migration, sight) { return [.append(command: command)] }
-        guard !migration.phase.isOver || migration.quarantine != nil else { return [.rest] }
         var effects: [Effect] = []
+        if let (k, environment) = dueQuestion(migration, sight.now) {
+            asked = (k, environment, sight.now)
+            effects.append(.ask(k: k, environment: environment))
+        }
+        if let command = nextCommand(migration, sight) { return effects + [.append(command: command)] }
+        guard !migration.phase.isOver || migration.quarantine != nil else { return [.rest] }
         for router in migration.unacknowledged where isDue(router.name, sight.now) {
             reasserted[router.name] = sight.now
             effects.append(.reassert(router: router.name))
-        }
-        if let (k, environment) = dueQuestion(migration, sight.now) {
-            asked = (k, sight.now)
-            effects.append(.ask(k: k, environment: environment))
         }
         for run in migration.openRuns where begun.insert(run).inserted { effects.append(.run(check: run)) }
         return effects + [.wait(until: nextLook(migration, sight.now))]
     }
 
     private func nextCommand(_ migration: Migration, _ sight: Sight) -> Command? {
-        if !migration.phase.isOver {
+        if !migration.phase.isFinal {
             for report in sight.reports where !migration.routers.contains(where: { $0.name == report.router }) {
-                if migration.plan.environments.contains(report.environment) {
+                // Of one that is rolled back as a whole, only a router that knows more than the log is of interest.
+                let knowsMore = report.isForked || report.revision ?? 0 > sight.state.version
+                if migration.plan.environments.contains(report.environment), !migration.phase.isOver || knowsMore {
                     return .registerRouter(router: report.router, environment: report.environment)
                 }
             }
@@ -125,23 +127,24 @@ package struct WorkerMachine: Sendable {
     /// The window that is over and that the sources were not asked for yet, with the environment that is guarded.
     private func dueQuestion(_ migration: Migration, _ now: Timestamp) -> (Int64, String)? {
         guard !migration.plan.sources.isEmpty, migration.phase.takesWindows, let k = migration.nextWindow,
-            now >= migration.plan.clock.end(of: k), asked?.k != k, let environment = migration.guardedEnvironment
+            now >= migration.plan.clock.end(of: k), let environment = migration.guardedEnvironment,
+            asked?.k != k || asked?.environment != environment
         else { return nil }
         return (k, environment)
     }
 
-    /// Whether a window that is due still waits for its sources: until all have answered, and no longer than the slowest may take, or than
-    /// a grace. A source that is late never holds up a guard for longer.
+    /// Whether a window that is due still waits for its sources: until all have answered, and no longer than the slowest may take, than a
+    /// grace, or than a window, so that windows never fall behind each other. A source that is late never holds up a guard for longer.
     private func isWaiting(_ migration: Migration, _ k: Int64, _ sight: Sight) -> Bool {
         let sources = migration.plan.sources
-        guard !sources.isEmpty, migration.guardedEnvironment != nil else { return false }
-        guard let asked, asked.k == k else { return true }
+        guard !sources.isEmpty, let environment = migration.guardedEnvironment else { return false }
+        guard let asked, asked.k == k, asked.environment == environment else { return true }
         guard readings(answered: k, migration, sight).count < sources.count else { return false }
         return sight.now < asked.at + patience(migration.plan)
     }
 
     private func patience(_ plan: Plan) -> TimeSpan {
-        min(plan.sources.map(\.timeout).max() ?? .zero, plan.grace)
+        min(plan.sources.map(\.timeout).max() ?? .zero, plan.grace, plan.window)
     }
 
     private func readings(answered k: Int64, _ migration: Migration, _ sight: Sight) -> [SourceReading] {
@@ -185,13 +188,15 @@ package struct WorkerMachine: Sendable {
 
 /// One asking for a check that a worker can run by itself.
 package struct CheckRun: Hashable, Sendable {
-    /// Its place in the plan.
+    /// Its place in the plan, and its name: an amended plan may have another at that place.
     package var check: Int
+    package var name: String
     package var position: Position
     package var since: Timestamp
 
-    package init(check: Int, position: Position, since: Timestamp) {
+    package init(check: Int, name: String, position: Position, since: Timestamp) {
         self.check = check
+        self.name = name
         self.position = position
         self.since = since
     }
@@ -203,7 +208,7 @@ extension Migration {
         guard case .running(let step) = phase, case .checking(_, _, let since) = step.progress else { return [] }
         return plan.stage(at: step.position).checks.filter { check in
             plan.checks[check].how != .reported && !checks.contains { $0.check == check }
-        }.map { CheckRun(check: $0, position: step.position, since: since) }
+        }.map { CheckRun(check: $0, name: plan.checks[$0].name, position: step.position, since: since) }
     }
 }
 

@@ -96,24 +96,40 @@ extension PlanExplorer {
                 )
             )
         }
-        return findings
+        return findings + ending()
     }
 
-    /// A comparison that has nothing to compare with never passes.
+    /// A comparison that has nothing to compare with never passes: evidence that was gathered stays, ranks are of the last windows.
     private func comparisons(_ stage: Stage, _ index: Int, _ place: String) -> [Finding] {
-        guard !stage.steps.contains(where: { $0 > .zero && $0 < .all }) else { return [] }
+        let isEver = stage.steps.contains { $0 > .zero && $0 < .all }
         return plan.criteria(at: index).enumerated().compactMap { number, criterion in
+            let isStuck: Bool
             switch criterion.condition.test {
-            case .compared, .ranked:
-                Finding(
-                    .error,
-                    stage.criteria == nil ? "criteria/\(number)" : "\(place)/criteria/\(number)",
-                    "“\(criterion)” has no requests of legacy to compare with in \(stage.name), which has no step between 0 % and 100 %",
-                    "give \(stage.name) criteria of its own, or a step such as 50%"
-                )
-            case .threshold, .improved, .burning: nil
+            case .compared: isStuck = !isEver
+            case .ranked(_, let over): isStuck = !isEver || (stage.steps.contains(.all) && stage.bake >= over)
+            case .threshold, .improved, .burning: isStuck = false
             }
+            guard isStuck else { return nil }
+            return Finding(
+                .error,
+                stage.criteria == nil ? "criteria/\(number)" : "\(place)/criteria/\(number)",
+                "“\(criterion)” has no requests of legacy to compare with at the 100 % of \(stage.name), which would not pass it",
+                "compare by evidence (by 1.5x) over steps below 100 %, or give 100 % a stage and criteria of its own"
+            )
         }
+    }
+
+    /// A plan that ends below 100 % leaves the rest at legacy for good.
+    private func ending() -> [Finding] {
+        guard let last = plan.stages.last, let weight = last.steps.last, weight < .all else { return [] }
+        return [
+            Finding(
+                .warning,
+                "stages/\(last.name)/steps",
+                "the plan ends at \(weight) in \(last.name): it is called completed with the rest at legacy",
+                "let the last step be 100%"
+            )
+        ]
     }
 
     private func slowest(_ stage: Int) -> String {

@@ -6,6 +6,8 @@ package struct PlanExplorer: Sendable {
     package struct Report: Sendable {
         /// From so many states the way back to legacy was tried.
         package var states = 0
+        /// Whether it was there from each of them.
+        package var isAlwaysBack = true
         package var findings: [Finding] = []
         /// With every window passing and people at hand; nil when freezes leave no time for it.
         package var shortest: TimeSpan?
@@ -25,6 +27,7 @@ package struct PlanExplorer: Sendable {
         for state in states() {
             report.states += 1
             if let trouble = trouble(from: state) {
+                report.isAlwaysBack = false
                 let stage = state.migration?.phase.step.map { plan.stage(at: $0.position).name }
                 report.findings.append(
                     Finding(

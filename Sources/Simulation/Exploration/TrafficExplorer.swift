@@ -33,7 +33,8 @@ package struct TrafficExplorer: Sendable {
                 let metric = criterion.condition.metric
                 guard metric.needsTraffic, metric.unit != .rate else { continue }
                 let place = stage.criteria != nil ? "stages/\(stage.name)/criteria/\(index)" : "criteria/\(index)"
-                if let finding = scarcity(criterion, mean, position, place) ?? chance(criterion, mean, position, place)
+                if let finding = tooFewUsers(criterion, position, place) ?? scarcity(criterion, mean, position, place)
+                    ?? chance(criterion, mean, position, place)
                 {
                     found.append((finding, mean))
                 }
@@ -59,6 +60,29 @@ package struct TrafficExplorer: Sendable {
         let share = Double(plan.weight(at: position).rawValue) / 10_000
         let rate = stage.services.reduce(0) { $0 + scenario.rate(plan.services[$1].name, stage.environment) }
         return rate * (side == .candidate ? share : 1 - share) * Double(plan.window.rawValue) / 1_000_000
+    }
+
+    /// Different users that one side has in a window of a step, on average.
+    private func different(_ position: Position, _ side: Implementation) -> Double {
+        let share = Double(plan.weight(at: position).rawValue) / 10_000
+        let users = Double(scenario.users) * (side == .candidate ? share : 1 - share)
+        guard users >= 1 else { return 0 }
+        return users * (1 - Transcendental.exp(-samples(position, side) / users))
+    }
+
+    /// Too few users for a comparison of users.
+    private func tooFewUsers(_ criterion: Criterion, _ position: Position, _ place: String) -> Finding? {
+        guard case .compared(_, _, .some(let users)) = criterion.condition.test, plan.weight(at: position) < .all else {
+            return nil
+        }
+        let mean = min(different(position, .candidate), different(position, .legacy))
+        guard mean < Double(users) else { return nil }
+        return Finding(
+            .error,
+            place,
+            "a window of \(name(position)) has \(Self.text(mean)) different users on the smaller side, and “\(criterion)” needs \(users): nothing would be compared",
+            "let windows be longer, or ask for fewer users"
+        )
     }
 
     /// Too few samples for the condition's minimum.
@@ -176,8 +200,19 @@ package struct TrafficExplorer: Sendable {
     private func power(_ condition: Condition, _ position: Position, _ place: String, _ direction: EProcess.Direction)
         -> Power?
     {
-        guard case .compared(let factor, let alpha, _) = condition.test else { return nil }
-        let candidate = Int(samples(position, .candidate)), legacy = Int(samples(position, .legacy))
+        guard case .compared(let factor, let borne, let users) = condition.test else { return nil }
+        // Those that stand in one list share the false alarms.
+        let list =
+            direction == .worse
+            ? plan.guards(at: position.stage).map(\.trigger.condition)
+            : plan.criteria(at: position.stage).map(\.condition)
+        let alpha = max(1, borne / max(1, list.count(where: \.isCompared)))
+        let counted = { (side: Implementation) in
+            Int(min(users == nil ? samples(position, side) : different(position, side), 1e9))
+        }
+        let candidate = counted(.candidate), legacy = counted(.legacy)
+        // In windows with fewer users nothing is compared.
+        if let users, min(candidate, legacy) < users { return nil }
         let rate = max(scenario.legacy.errors + scenario.legacy.timeouts, 0.000_1)
         func trial(_ ratio: Double, _ looks: Int) -> EvidenceTrial {
             EvidenceTrial(

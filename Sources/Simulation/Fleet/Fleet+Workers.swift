@@ -239,7 +239,12 @@ extension Fleet {
             let result = crew.result(of: plan.checks[check.check], isFair, &random)
         else { return }
         let given = PersonsCommand(
-            command: .reportCheck(check: plan.checks[check.check].name, isPassed: result.isPassed, detail: "run"),
+            command: .reportCheck(
+                check: plan.checks[check.check].name,
+                isPassed: result.isPassed,
+                detail: "run",
+                since: check.since
+            ),
             actor: workers[worker].actor
         )
         queue.push(.command(migration: migration, id: newID(), given: given), at: (now + result.after).rawValue)

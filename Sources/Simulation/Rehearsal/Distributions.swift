@@ -13,6 +13,8 @@ extension SplitMix {
     /// How many events come in a time that has so many on average: by inversion, and by the normal approximation above 60.
     mutating func poisson(_ mean: Double) -> Int {
         guard mean > 0 else { return 0 }
+        // No window has more requests than can be counted.
+        let mean = min(mean, Double(Counts.largest) / 2)
         guard mean < 60 else { return max(0, Int((mean + mean.squareRoot() * normal()).rounded())) }
         let limit = Transcendental.exp(-mean)
         var product = unit()

@@ -97,6 +97,10 @@ struct RecordedTraffic: Traffic {
         counts.cacheMisses = lookups - counts.cacheHits
         counts.probesUp = seen.probesUp
         counts.probesDown = seen.probesDown
+        // As many users for each request as there were.
+        counts.users = min(requests, Int((Double(requests) * share(seen.users, seen.requests)).rounded(.up)))
+        counts.usersWithErrors = random.successes(counts.users, share(seen.usersWithErrors, seen.users))
+        counts.usersWithTimeouts = random.successes(counts.users, share(seen.usersWithTimeouts, seen.users))
         counts.latency = random.draws(requests, from: seen.latency)
         return counts
     }

@@ -189,7 +189,7 @@ extension Outcome {
         /// The largest weight of the guarded environment's services, and the share that was seen there.
         package var asked: Weight
         package var seen: Measurement?
-        /// The criteria's values, in the order of the guarded stage's.
+        /// What was measured of the metrics of the plan's criteria, in their order.
         package var candidate: [Measurement?]
         package var legacy: [Measurement?]
     }
@@ -209,13 +209,18 @@ extension Outcome {
                 let seen = shares.reduce(Measurement(value: 0, of: 0)) {
                     Measurement(value: $0.value + $1.value, of: $0.of + $1.of)
                 }
+                // A stage may have criteria of its own; a chart shows the plan's metrics.
+                let judged = migration.plan.criteria.map { criterion in
+                    migration.plan.criteria(at: stage).firstIndex { $0.condition.metric == criterion.condition.metric }
+                        .flatMap { judgement.criteria.indices.contains($0) ? judgement.criteria[$0] : nil }
+                }
                 points.append(
                     Point(
                         at: migration.plan.clock.end(of: judgement.k) - start,
                         asked: migration.traffic(in: environment)?.effective.max() ?? .zero,
                         seen: seen.of > 0 ? seen : nil,
-                        candidate: judgement.criteria.map(\.candidate),
-                        legacy: judgement.criteria.map(\.legacy)
+                        candidate: judged.map { $0?.candidate },
+                        legacy: judged.map { $0?.legacy }
                     )
                 )
             }

@@ -108,6 +108,40 @@ struct Operators: Crew {
         )
     }
 
+    /// The plan with something else in it, which may or may not be accepted.
+    private func amended(_ plan: Plan, _ random: inout SplitMix) -> Plan {
+        var plan = plan
+        plan.expires = plan.expires + .hours(1)
+        let last = plan.stages.count - 1
+        switch Int.random(in: 0..<7, using: &random) {
+        case 0:
+            let threshold = Int.random(in: 15...25, using: &random) * 1_000
+            plan.criteria[0].condition.test = .threshold(side: .below, value: threshold)
+        case 1: plan.watch = plan.watch + plan.window
+        case 2:
+            var twin = plan.triggers[0]
+            twin.maxGap = twin.maxGap + plan.window
+            if plan.triggers.count < 5 { plan.triggers.append(twin) }
+        case 3:
+            // Every check moves by one place.
+            guard plan.checks.count < 4 else { break }
+            plan.checks.insert(Check(name: "extra\(plan.checks.count)", how: .reported, timeout: .hours(2)), at: 0)
+            for stage in plan.stages.indices { plan.stages[stage].checks = plan.stages[stage].checks.map { $0 + 1 } }
+            plan.stages[last].checks.append(0)
+        case 4:
+            guard let most = Weight(rawValue: 7_500), !plan.stages[last].steps.contains(most) else { break }
+            plan.stages[last].steps.insert(most, at: plan.stages[last].steps.count - 1)
+            plan.stages[last].steps.sort()
+        case 5:
+            var more = plan.stages[last]
+            more.name = "more\(plan.stages.count)"
+            more.steps = [.all]
+            if plan.stages.count < 6 { plan.stages.append(more) }
+        default: plan.stages[last].bake = plan.stages[last].bake + plan.window
+        }
+        return plan
+    }
+
     /// Anything that anybody might try.
     private func whim(_ migration: Migration, _ random: inout SplitMix) -> PersonsCommand {
         let plan = migration.plan
@@ -115,13 +149,7 @@ struct Operators: Crew {
         let stage = plan.stages.randomElement(using: &random)
         let weight = [Weight.zero, .all, Weight(rawValue: 3_300) ?? .zero].randomElement(using: &random) ?? .zero
         let step = stage?.steps.randomElement(using: &random) ?? .all
-        var amended = plan
-        amended.criteria[0].condition = Condition(
-            metric: .errorRate,
-            side: .below,
-            threshold: Int.random(in: 15...25, using: &random) * 1_000
-        )
-        amended.expires = plan.expires + .hours(1)
+        let amended = amended(plan, &random)
         let commands: [Command] = [
             .halt(reason: "wait"), .rollBack(reason: "it looks bad"),
             .rollBack(reason: "this one", services: service.map { [$0] }),
