@@ -33,7 +33,7 @@ struct Fuzz: ParsableCommand {
     }
 
     func run() throws {
-        let targets = Self.targets()
+        let targets = try Self.targets()
         let wheel = targets.indices.flatMap { Array(repeating: $0, count: targets[$0].weight) }
         var accepted = targets.map { _ in 0 }, tried = targets.map { _ in 0 }, slowest = targets.map { _ in 0.0 }
         let before = Self.resident()
@@ -72,7 +72,7 @@ struct Fuzz: ParsableCommand {
         }
     }
 
-    private static func targets() -> [Target] {
+    private static func targets() throws -> [Target] {
         func bytes(_ texts: [String]) -> [[UInt8]] { texts.map { Array($0.utf8) } }
         let conditions = [
             "error_rate > 2% for 2m (exit 1.5%, max gap 20s, no data 5m, minimum 20, missing hold, scope service)",
@@ -82,7 +82,7 @@ struct Fuzz: ParsableCommand {
             "error_rate burn rate > 14.4 over 1h/5m (objective 99.9%)", "throughput > 0.5/s for 10s",
         ]
         let plan = SampleText.plan
-        let shop = try? PlanFile.parse(plan, file: "p")
+        let shop = try PlanFile.parse(plan, file: "the sample plan")
         return [
             Target(name: "durations", seeds: bytes(["1h30m", "90s", "14d", "250ms", "0s"]), weight: 30) {
                 (try? Quantity.duration($0)) != nil
@@ -103,7 +103,6 @@ struct Fuzz: ParsableCommand {
                 WindowLines.isReadable(Data($0.utf8))
             },
             Target(name: "scenarios", seeds: bytes([SampleText.scenario]), weight: 3) { text in
-                guard let shop else { return false }
                 let start = Timestamp(rawValue: 0)
                 return (try? ScenarioFile.parse(text, file: "s", plan: shop, start: start)) != nil
             },

@@ -54,7 +54,6 @@ struct ExplorationTests {
         (
             .error, "criteria/0", "no requests of legacy",
             {
-                $0.stages[0].triggers = nil
                 $0.criteria[0].condition.test = .compared(factor: 1_500_000, alpha: 50_000)
             }
         ),
@@ -132,5 +131,34 @@ struct ExplorationTests {
         #expect(times == times.sorted(by: >))
         #expect(times[0] < 300_000_000)
         #expect(try #require(power.falseAlarms) <= 0.06)
+    }
+
+    @Test(
+        "ranks have their figures too: what is looked at in every window alarms without cause, and less with a duration"
+    )
+    func ranks() throws {
+        func power(_ metric: Metric, for duration: TimeSpan) -> Power? {
+            explorer(50) { plan in
+                let ranked = Condition(metric: metric, test: .ranked(alpha: 10_000, over: .minutes(2)))
+                plan.triggers.append(
+                    Trigger(condition: ranked, duration: duration, exit: nil, maxGap: .seconds(20), noData: nil)
+                )
+            }.powers().first
+        }
+        let hasty = try #require(power(.latencyMean, for: .zero)),
+            patient = try #require(power(.latencyMean, for: .minutes(1)))
+        #expect(hasty.against == .legacy)
+        #expect(hasty.seen.map(\.times) == [2, 3, 5])
+        for seen in hasty.seen {
+            guard case .after(let micros) = seen.after else {
+                Issue.record("a candidate \(seen.times) times as slow is not seen")
+                return
+            }
+            #expect(micros <= 120_000_000)
+        }
+        let (without, with) = (try #require(hasty.falseAlarms), try #require(patient.falseAlarms))
+        #expect(with < without)
+        // The traffic says nothing of how many requests legacy's health probes answer.
+        #expect(power(.availability, for: .zero) == nil)
     }
 }

@@ -4,7 +4,6 @@ import MigrationCore
 import MigrationLog
 import PlanFile
 import ScenarioFile
-import Signals
 import Simulation
 
 struct PlanCheck: AsyncParsableCommand {

@@ -12,6 +12,8 @@ struct PlanCheckReport: Encodable {
     }
     struct Comparison: Encodable {
         var condition: String
+        /// What `times` is a multiple of: limit, legacy or nothing.
+        var against: String
         var step: String
         var candidatePerWindow: Int
         var legacyPerWindow: Int
@@ -56,6 +58,7 @@ struct PlanCheckReport: Encodable {
         comparisons = powers.map { power in
             Comparison(
                 condition: power.condition,
+                against: power.against.rawValue,
                 step: power.step,
                 candidatePerWindow: power.candidatePerWindow,
                 legacyPerWindow: power.legacyPerWindow,

@@ -43,7 +43,7 @@ enum PlanCheckText {
         var table = TextTable([.left, .left, .right, .left, .right])
         table.add("comparison with legacy", "at", "requests a window", "seen after (median)", "false alarms")
         for power in powers {
-            let seen = power.seen.map { "\(times($0, power.falseAlarms != nil)) \(after($0.after))" }
+            let seen = power.seen.map { "\(times($0, power.against)) \(after($0.after))" }
             table.add(
                 power.condition,
                 power.step,
@@ -55,10 +55,13 @@ enum PlanCheckText {
         return table.lines(indent: 2)
     }
 
-    /// How bad the candidate is: as a multiple of a trigger's limit, or of legacy.
-    private static func times(_ seen: Power.Seen, _ isTrigger: Bool) -> String {
-        if isTrigger { return "\(Int(seen.times))× the limit:" }
-        return seen.times == 1 ? "as good as legacy:" : "half as bad as legacy:"
+    /// How bad the candidate is.
+    private static func times(_ seen: Power.Seen, _ against: Power.Against) -> String {
+        switch against {
+        case .limit: "\(Int(seen.times))× the limit:"
+        case .legacy: "\(Int(seen.times))× legacy:"
+        case .nothing: seen.times == 1 ? "as good as legacy:" : "half as bad as legacy:"
+        }
     }
 
     private static func after(_ bound: Power.TimeSpanBound) -> String {

@@ -153,9 +153,7 @@ package struct Narrator: Sendable {
     }
 
     /// A step as people call it: `production 25 %`.
-    package func name(_ position: Position) -> String {
-        "\(plan.stage(at: position).name) \(plan.weight(at: position))"
-    }
+    package func name(_ position: Position) -> String { plan.name(at: position) }
 
     /// A measured value as people read it: `0.41 %`, `21.4 s`; a dash for none.
     package static func value(_ measurement: Measurement?, _ metric: Metric) -> String {

@@ -92,9 +92,7 @@ extension Decision {
     }
 
     /// A step as people call it: `production 25 %`.
-    func name(_ position: Position) -> String {
-        "\(plan.stage(at: position).name) \(plan.weight(at: position))"
-    }
+    func name(_ position: Position) -> String { plan.name(at: position) }
 
     /// A weight as it is typed: `25%`.
     func percent(_ weight: Weight) -> String { Decimals.text(weight.rawValue, scale: 100) + "%" }

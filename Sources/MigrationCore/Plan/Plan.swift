@@ -75,6 +75,9 @@ extension Plan {
     package func stage(at position: Position) -> Stage { stages[position.stage] }
     package func weight(at position: Position) -> Weight { stages[position.stage].steps[position.step] }
 
+    /// A step as people call it: `production 25 %`.
+    package func name(at position: Position) -> String { "\(stage(at: position).name) \(weight(at: position))" }
+
     /// The step after this one, across stages; nil after the last.
     package func next(after position: Position) -> Position? {
         if position.step + 1 < stages[position.stage].steps.count {

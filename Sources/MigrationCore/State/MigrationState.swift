@@ -200,7 +200,7 @@ extension Migration {
 
     /// Where a rollback happened, in words; nil before the start.
     package func place(of rollback: Rollback) -> String? {
-        rollback.toldPlace ?? rollback.position.map { "\(plan.stage(at: $0).name) \(plan.weight(at: $0))" }
+        rollback.toldPlace ?? rollback.position.map { plan.name(at: $0) }
     }
 
     /// Why a rollback was begun, in words.

@@ -31,14 +31,25 @@ package struct Power: Hashable, Sendable {
     package var place: String
     /// The condition in words.
     package var condition: String
+    /// What a candidate is so many times as bad as.
+    package var against: Against
     /// The step in words.
     package var step: String
     package var candidatePerWindow: Int
     package var legacyPerWindow: Int
-    /// The median time until a candidate that is so many times as bad as the limit is seen; nil for longer than was tried.
+    /// The median time until a candidate that is so many times as bad is seen.
     package var seen: [Seen]
-    /// Of a trigger: the share of runs as long as the plan in which a candidate at the limit is taken for worse.
+    /// The share of runs as long as the plan in which a candidate that is not worse is taken for worse; nil where evidence is for advancing.
     package var falseAlarms: Double?
+
+    package enum Against: String, Hashable, Sendable {
+        /// Of a trigger by evidence: its factor.
+        case limit
+        /// Of ranks.
+        case legacy
+        /// Of a criterion by evidence, which is to see that a candidate is as good, or better.
+        case nothing
+    }
 
     package struct Seen: Hashable, Sendable {
         package var times: Double

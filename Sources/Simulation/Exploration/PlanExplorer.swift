@@ -110,7 +110,7 @@ package struct PlanExplorer: Sendable {
         if let migration = state.migration, case .running(let step) = migration.phase {
             switch step.progress {
             case .checking, .awaitingApproval:
-                if migration.nextDeadline == nil { return "a gate of \(name(step.position)) never ends" }
+                if migration.nextDeadline == nil { return "a gate of \(plan.name(at: step.position)) never ends" }
             case .recording, .shifting, .baking: break
             }
         }
@@ -177,5 +177,4 @@ package struct PlanExplorer: Sendable {
         )
     }
 
-    func name(_ position: Position) -> String { "\(plan.stage(at: position).name) \(plan.weight(at: position))" }
 }

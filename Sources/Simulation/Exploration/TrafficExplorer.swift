@@ -80,7 +80,7 @@ package struct TrafficExplorer: Sendable {
         return Finding(
             .error,
             place,
-            "a window of \(name(position)) has \(Self.text(mean)) different users on the smaller side, and “\(criterion)” needs \(users): nothing would be compared",
+            "a window of \(plan.name(at: position)) has \(Self.text(mean)) different users on the smaller side, and “\(criterion)” needs \(users): nothing would be compared",
             "let windows be longer, or ask for fewer users"
         )
     }
@@ -89,7 +89,7 @@ package struct TrafficExplorer: Sendable {
     private func scarcity(_ criterion: Criterion, _ mean: Double, _ position: Position, _ place: String) -> Finding? {
         let minimum = Double(max(1, criterion.minimum))
         guard mean < minimum + 3 * minimum.squareRoot() else { return nil }
-        let name = name(position)
+        let name = plan.name(at: position)
         let metric = criterion.condition.metric.name
         // So long that hardly a window has too few.
         let needed = (minimum + 4 * minimum.squareRoot()) / max(mean, 1e-9) * Double(plan.window.rawValue)
@@ -137,7 +137,7 @@ package struct TrafficExplorer: Sendable {
         return Finding(
             isHopeless ? .error : .warning,
             place,
-            "with \(Self.text(mean)) requests in a window of \(name(position)), a candidate that is half as bad as “\(criterion)” allows fails \(Self.text((1 - passing) * 100)) % of the windows by chance: \(need) passing ones in a row take \(spell)",
+            "with \(Self.text(mean)) requests in a window of \(plan.name(at: position)), a candidate that is half as bad as “\(criterion)” allows fails \(Self.text((1 - passing) * 100)) % of the windows by chance: \(need) passing ones in a row take \(spell)",
             longer.map { "let windows be \($0) long, so that each has more requests, or the criterion looser" }
                 ?? "let the criterion be looser, or begin with a larger step"
         )
@@ -176,7 +176,7 @@ package struct TrafficExplorer: Sendable {
 
     // MARK: - Comparisons
 
-    /// The figures of every comparison by evidence, at the first and at the last step of each stage that has traffic on both sides.
+    /// The figures of every comparison with legacy, at the first and at the last step of each stage that has traffic on both sides.
     package func powers() -> [Power] {
         var powers: [Power] = []
         for (index, stage) in plan.stages.enumerated() {
@@ -186,11 +186,17 @@ package struct TrafficExplorer: Sendable {
                 let position = Position(stage: index, step: step)
                 for (number, criterion) in plan.criteria(at: index).enumerated() {
                     let place = stage.criteria == nil ? "criteria/\(number)" : "stages/\(stage.name)/criteria/\(number)"
-                    if let power = power(criterion.condition, position, place, .noWorse) { powers.append(power) }
+                    let power =
+                        power(criterion.condition, position, place, .noWorse)
+                        ?? ranks(criterion.condition, stage.services, position, place, nil)
+                    if let power { powers.append(power) }
                 }
                 for (number, trigger) in plan.triggers(at: index).enumerated() {
                     let place = stage.triggers == nil ? "rollback/\(number)" : "stages/\(stage.name)/rollback/\(number)"
-                    if let power = power(trigger.condition, position, place, .worse) { powers.append(power) }
+                    let power =
+                        power(trigger.condition, position, place, .worse)
+                        ?? ranks(trigger.condition, Array(plan.services.indices), position, place, trigger)
+                    if let power { powers.append(power) }
                 }
             }
         }
@@ -240,23 +246,73 @@ package struct TrafficExplorer: Sendable {
         var power = Power(
             place: place,
             condition: condition.text(asTrigger: direction == .worse),
-            step: name(position),
+            against: direction == .worse ? .limit : .nothing,
+            step: plan.name(at: position),
             candidatePerWindow: candidate,
             legacyPerWindow: legacy,
             seen: seen,
             falseAlarms: nil
         )
         if direction == .worse {
-            let bakes = plan.stages.reduce(TimeSpan.zero) { $0 + $1.bake * Int64($1.steps.count) }
-            let looks = min(Self.looks, (bakes + plan.watch).windows(of: plan.window))
-            let outcome = trial(limit, looks).play(runs: runs, alpha: alpha, seed: seed &+ 1)
+            let outcome = trial(limit, planLooks).play(runs: runs, alpha: alpha, seed: seed &+ 1)
             power.falseAlarms = Double(outcome.alarms) / Double(max(1, outcome.runs))
         }
         return power
     }
 
-    private func name(_ position: Position) -> String {
-        "\(plan.stage(at: position).name) \(plan.weight(at: position))"
+    /// How many windows the plan takes, as far as they are tried.
+    private var planLooks: Int {
+        let bakes = plan.stages.reduce(TimeSpan.zero) { $0 + $1.bake * Int64($1.steps.count) }
+        return min(Self.looks, (bakes + plan.watch).windows(of: plan.window))
+    }
+
+    /// The figures of a comparison by ranks; nil for another condition, and for a metric of which the traffic says nothing.
+    ///
+    /// - Parameter trigger: whose condition it is; nil for a criterion's.
+    private func ranks(
+        _ condition: Condition,
+        _ services: [Int],
+        _ position: Position,
+        _ place: String,
+        _ trigger: Trigger?
+    ) -> Power? {
+        guard case .ranked(let alpha, let over) = condition.test else { return nil }
+        func play(_ times: Double, _ looks: Int) -> EvidenceTrial.Outcome? {
+            scenario.steady(condition.metric, timesAsBad: times).map { scenario in
+                RankTrial(
+                    metric: condition.metric,
+                    alpha: alpha,
+                    depth: max(1, over.windows(of: plan.window)),
+                    need: trigger?.need(window: plan.window) ?? 1,
+                    looks: looks,
+                    traffic: ScenarioTraffic(scenario: scenario, services: plan.services.map(\.name)),
+                    environment: plan.stage(at: position).environment,
+                    services: services,
+                    share: Double(plan.weight(at: position).rawValue) / 10_000,
+                    window: plan.window
+                ).play(runs: min(runs, 60), seed: seed)
+            }
+        }
+        guard let equal = play(1, planLooks) else { return nil }
+        // Ranks see what they can within a few times what they compare.
+        let looks = min(Self.looks, over.windows(of: plan.window) * 5)
+        let longest = TimeSpan(rawValue: plan.window.rawValue * Int64(looks))
+        return Power(
+            place: place,
+            condition: condition.text(asTrigger: trigger != nil),
+            against: .legacy,
+            step: plan.name(at: position),
+            candidatePerWindow: Int(min(samples(position, .candidate), 1e9)),
+            legacyPerWindow: Int(min(samples(position, .legacy), 1e9)),
+            seen: [2.0, 3, 5].map { times in
+                let median = play(times, looks)?.median
+                return Power.Seen(
+                    times: times,
+                    after: median.map { .after(micros: $0.rawValue) } ?? .longer(micros: longest.rawValue)
+                )
+            },
+            falseAlarms: Double(equal.alarms) / Double(max(1, equal.runs))
+        )
     }
 
     private static func text(_ value: Double) -> String {

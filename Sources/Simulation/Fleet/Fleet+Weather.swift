@@ -11,9 +11,7 @@ extension Fleet {
         tally.count(trouble)
         tell("trouble: \(trouble)")
         begin(trouble, lasting)
-        var life: UInt32 = 0
-        if case .routerKilled(let router) = trouble { life = routers[router].life }
-        queue.push(.ends(trouble: trouble, router: life), at: (now + lasting).rawValue)
+        queue.push(.ends(trouble: trouble), at: (now + lasting).rawValue)
     }
 
     private mutating func pick(_ weather: Weather) -> Trouble {
@@ -58,7 +56,7 @@ extension Fleet {
         }
     }
 
-    mutating func end(_ trouble: Trouble, _ life: UInt32) {
+    mutating func end(_ trouble: Trouble) {
         switch trouble {
         case .databaseAway: conditions.isDatabaseAway -= 1
         case .backendsKilled: conditions.areBackendsKilled -= 1

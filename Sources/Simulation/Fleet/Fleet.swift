@@ -51,7 +51,7 @@ struct Fleet: Sendable {
         case glance(migration: Int)
         indirect case command(migration: Int, id: Int, given: PersonsCommand)
         case strike
-        case ends(trouble: Trouble, router: UInt32)
+        case ends(trouble: Trouble)
         /// An operator removes a router's state file and starts it again.
         case wipe(router: Int)
     }
@@ -89,8 +89,6 @@ struct Fleet: Sendable {
         var isNetworkSlow = 0
         /// Counts sessions with the database: a failover ends them all.
         var session = 0
-        /// Versions that an old backup has, by migration.
-        var backup: [Int64] = []
     }
 
     /// - Parameters:
@@ -112,7 +110,6 @@ struct Fleet: Sendable {
         isFair = setting.weather == nil
         workers = (0..<setting.workers).map { VirtualWorker(name: "w\($0 + 1)", posts: []) }
         for plan in plans { try add(plan) }
-        conditions.backup = logs.map { _ in 0 }
         if setting.weather != nil { queue.push(.strike, at: now.rawValue + 1_000_000) }
     }
 
@@ -167,7 +164,6 @@ struct Fleet: Sendable {
         try referees[index].checkWhole(logs[index])
         logs[index] = VirtualLog(name: plan.name, canRewind: setting.weather != nil)
         referees[index] = Referee(mutant: setting.mutant)
-        conditions.backup[index] = 0
         for router in fleets[index] { routers[router].life &+= 1; routers[router].isUp = false }
         fleets[index] = []
         for worker in workers.indices {
@@ -210,7 +206,7 @@ struct Fleet: Sendable {
         case .glance(let migration): try glance(migration)
         case .command(let migration, let id, let given): try perform(given, id: id, on: migration)
         case .strike: strike()
-        case .ends(let trouble, let life): end(trouble, life)
+        case .ends(let trouble): end(trouble)
         case .wipe(let router): wipe(router)
         }
     }
@@ -231,7 +227,7 @@ struct Fleet: Sendable {
             case .glance(let migration): (8, migration, 0)
             case .command(let migration, let id, _): (9, migration, id)
             case .strike: (10, 0, 0)
-            case .ends(let trouble, _): (11, trouble.kind, 0)
+            case .ends(let trouble): (11, trouble.kind, 0)
             case .wipe(let router): (12, router, 0)
             }
         trace.add(now.rawValue &* 16 &+ kind)
