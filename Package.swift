@@ -69,7 +69,7 @@ let package = Package(
         room("MigrationLog", ["MigrationCore", "Postgres", "Schema", crypto, logging]),
         room("PlanFile", ["MigrationCore", yams], resources: [.embedInCode("plan.schema.json")]),
         room("Routing", ["MigrationCore"]),
-        room("Schema", path: "schema", resources: [.embedInCode("0001_log.sql")]),
+        room("Schema", path: "schema", resources: [.embedInCode("0001_log.sql"), .embedInCode("0002_order.sql")]),
         room("Signals", ["MigrationCore", histogram]),
         room("Simulation", ["MigrationCore", "Routing"]),
         room("ScenarioFile", ["MigrationCore", "PlanFile", "Simulation", yams]),
@@ -124,7 +124,7 @@ let package = Package(
         tests("PostgresTests", ["Postgres", "TestSupport"]),
         tests(
             "MigrationLogTests",
-            ["MigrationCore", "MigrationLog", "Postgres", "TestSupport"],
+            ["MigrationCore", "MigrationLog", "Postgres", "Schema", "TestSupport"],
             exclude: ["Fixtures"]
         ),
         tests("RoutingTests", ["MigrationCore", "Routing", "Signals"]),

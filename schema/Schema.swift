@@ -10,6 +10,7 @@ package enum Schema {
     }
 
     package static let files = [
-        File(number: 1, name: "0001_log.sql", bytes: PackageResources._001_log_sql)
+        File(number: 1, name: "0001_log.sql", bytes: PackageResources._001_log_sql),
+        File(number: 2, name: "0002_order.sql", bytes: PackageResources._002_order_sql),
     ]
 }

@@ -1,4 +1,4 @@
-/// What a router accepts: the same revision or a higher one of the same log, and nothing else. A value: the gateway, the adapters and
+/// What a router accepts: the same revision or a higher one of the same log, or any of a log that was begun anew from it, and nothing else. A value: the gateway, the adapters and
 /// the simulator ask the same one.
 package struct Fence: Hashable, Sendable {
     package private(set) var table: RouteTable?
@@ -15,11 +15,16 @@ package struct Fence: Hashable, Sendable {
             self.table = next
             return true
         }
-        guard next.logID == table.logID, next.migration == table.migration, next.environment == table.environment else {
+        let isOurs = next.migration == table.migration && next.environment == table.environment
+        if isOurs, next.logID != table.logID, next.ancestors?.contains(table.logID) == true {
+            self.table = next
+            return true
+        }
+        guard isOurs, next.logID == table.logID else {
             throw RoutingError(
                 .foreignLog,
                 "a route of log \(next.logID) was offered to a router of log \(table.logID)",
-                mend: "if the log was deliberately begun anew, remove the router's state file while it is stopped"
+                mend: "if that log is the right one, remove the router's state file while it is stopped"
             )
         }
         guard next.revision >= table.revision else {

@@ -4,6 +4,8 @@ package import MigrationCore
 package struct RouteTable: Hashable, Codable, Sendable {
     /// The log's ID: revisions of another log say nothing here.
     package var logID: String
+    /// The log's IDs before a person declared it rewound: a router of one of those takes this table, whatever it knows.
+    package var ancestors: [String]?
     package var migration: String
     package var environment: String
     /// The version of the commit that set the weights.
@@ -15,6 +17,7 @@ package struct RouteTable: Hashable, Codable, Sendable {
 
     package init(
         logID: String,
+        ancestors: [String]? = nil,
         migration: String,
         environment: String,
         revision: Int64,
@@ -22,6 +25,7 @@ package struct RouteTable: Hashable, Codable, Sendable {
         weights: [String: Weight]
     ) {
         self.logID = logID
+        self.ancestors = ancestors
         self.migration = migration
         self.environment = environment
         self.revision = revision

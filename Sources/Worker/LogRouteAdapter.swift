@@ -41,3 +41,18 @@ package struct LogRouteAdapter: ServiceDiscoveryAdapter {
         }
     }
 }
+
+extension RouteTable {
+    /// A route of the log as routers are told it.
+    package init(_ route: MigrationLog.Route, _ migration: String, _ environment: String) {
+        self.init(
+            logID: route.log,
+            ancestors: route.ancestors.isEmpty ? nil : route.ancestors,
+            migration: migration,
+            environment: environment,
+            revision: route.revision,
+            hash: route.hash,
+            weights: route.weights
+        )
+    }
+}

@@ -160,14 +160,7 @@ struct MigrationRunner: Sendable {
         }
         do {
             guard let route = try await log.route(name, environment: environment) else { return }
-            let table = RouteTable(
-                logID: route.log,
-                migration: name,
-                environment: environment,
-                revision: route.revision,
-                hash: route.hash,
-                weights: route.weights
-            )
+            let table = RouteTable(route, name, environment)
             _ = try await LogRouteAdapter(router: router, migration: name, log: log).apply(table)
         } catch {
             logger.warning("router not told", metadata: ["router": "\(router)", "reason": "\(error)"])

@@ -43,6 +43,7 @@ package struct Worker: ServiceLifecycle.Service {
         await cancelWhenGracefulShutdown {
             await withDiscardingTaskGroup { group in
                 group.addTask { await listen() }
+                group.addTask { await sealer.run() }
                 while !Task.isCancelled {
                     for migration in await assign() {
                         group.addTask { await runOne(migration) }
@@ -52,6 +53,10 @@ package struct Worker: ServiceLifecycle.Service {
             }
         }
         try? await log.resign(assignments.held.map(MigrationRunner.lease) + [Self.presence + name], of: name)
+    }
+
+    private var sealer: Sealer {
+        Sealer(worker: name, log: log, leaseLife: leaseLife, pollEvery: pollEvery, logger: logger)
     }
 
     private func listen() async {

@@ -10,7 +10,7 @@ struct BundleTests {
     func changedByte() async throws {
         let test = try await TestLog()
         try await test.sample()
-        let log = try await test.log.identity()
+        let log = try await test.log.incarnations()
         let rows = try await test.log.rows("m", after: 0)
         let last = try #require(rows.last)
         var bytes = try LogBundle.head(log: log, stream: "m", commits: last.version, last: last.hash)

@@ -31,6 +31,14 @@ struct TestLog: Sendable {
         try await pool.run { _ = try $0.query(sql, parameters) }
     }
 
+    /// Seals until the order has so many commits; other tests' transactions, in the same cluster, hold it back for a moment.
+    func seal(_ size: Int64) async throws {
+        try await eventually("\(size) commits to be sealed") {
+            let left = try await size - log.orderHead().size
+            return try await log.sealNext(limit: left) == left
+        }
+    }
+
     func replay(_ name: String = "m") async throws -> Replay.Report {
         try await Replay(name, of: log).run { _ in }
     }

@@ -33,10 +33,36 @@ struct BucketTests {
     @Test("buckets are the documented formula", arguments: [("alice", 9_673), ("bob", 9_012)])
     func formula(_ key: String, _ expected: Int) { #expect(Bucket.of(key, migration: "recommendations") == expected) }
 
-    private static func table(_ revision: Int64, log: String = "log", weight: Weight = .all, hash: String = "h")
-        -> RouteTable
-    {
-        RouteTable(logID: log, migration: "m", environment: "e", revision: revision, hash: hash, weights: ["a": weight])
+    private static func table(
+        _ revision: Int64,
+        log: String = "log",
+        after ancestors: [String]? = nil,
+        weight: Weight = .all,
+        hash: String = "h"
+    ) -> RouteTable {
+        RouteTable(
+            logID: log,
+            ancestors: ancestors,
+            migration: "m",
+            environment: "e",
+            revision: revision,
+            hash: hash,
+            weights: ["a": weight]
+        )
+    }
+
+    @Test(
+        "a fence follows a log that was begun anew from its own, whatever the revision, and never goes back to the one before"
+    )
+    func begunAnew() throws {
+        var fence = Fence(Self.table(9))
+        #expect(throws: RoutingError.self) { try fence.admit(Self.table(5, log: "new", after: ["another"])) }
+        #expect(try fence.admit(Self.table(5, log: "new", after: ["older", "log"], weight: .zero)))
+        #expect(throws: RoutingError.self) { try fence.admit(Self.table(10)) }
+        #expect(fence.table?.revision == 5)
+        var other = Self.table(5, log: "newer", after: ["log", "new"])
+        other.environment = "another"
+        #expect(throws: RoutingError.self) { try fence.admit(other) }
     }
 
     @Test("a fence takes the same or a higher revision of the same log, and nothing else")

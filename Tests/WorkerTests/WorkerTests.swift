@@ -35,7 +35,7 @@ struct WorkerTests {
         let plan = SamplePlan.plan("m", window: .milliseconds(200), bake: .milliseconds(600))
         _ = try await log.perform(.plan(plan: plan, hash: try CommitHash.hash(of: plan)), on: "m", by: "ana")
         try await log.report("m", router: "r1", environment: "staging", log: nil, revision: nil, notify: true)
-        let identity = try await log.identity().uuidString
+        let identity = try await log.incarnations().all[0].id.uuidString
         let tasks = ["w1", "w2"].map { name in
             let worker = worker(name, log, conninfo)
             return Task { try await worker.run() }

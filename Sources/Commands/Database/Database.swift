@@ -50,7 +50,7 @@ struct DatabaseStatus: AsyncParsableCommand {
         case .behind, .newer, .edited, .absent: try await installer.requireCurrent()
         }
         Output.line(
-            "log \(try await access.log.identity().uuidString.lowercased()), \(try await access.log.streams().count) migrations"
+            "log \(try await access.log.incarnations().all.last?.id.uuidString.lowercased() ?? ""), \(try await access.log.streams().count) migrations"
         )
     }
 }

@@ -27,7 +27,7 @@ struct ExportCommand: AsyncParsableCommand {
             throw ExitCode(Failure.Code.failed.rawValue)
         }
         guard let last else { throw await Overrides.unknown(migration, access.log) }
-        let log = try await access.log.identity()
+        let log = try await access.log.incarnations()
         Output.raw(try LogBundle.head(log: log, stream: migration, commits: report.commits, last: last.hash))
         var version: Int64 = 0
         while version < report.commits {
@@ -77,7 +77,7 @@ struct VerifyCommand: ParsableCommand {
                 try Output.json(
                     Result(
                         migration: report.head.stream,
-                        log: report.head.log,
+                        log: report.head.logs.last,
                         commits: report.head.commits,
                         head: report.head.head,
                         phase: report.state.migration?.phase.name,
@@ -88,7 +88,7 @@ struct VerifyCommand: ParsableCommand {
                 Output.line(
                     "\(file): \(report.head.commits) commits of \(report.head.stream), chain whole, \(report.head.commits) decisions the same; it ends \(report.state.migration?.phase.name ?? "unplanned")"
                 )
-                Output.line("  log \(report.head.log), last hash \(report.head.head)")
+                Output.line("  log \(report.head.logs.last ?? ""), last hash \(report.head.head)")
                 Output.line(
                     "  what only somebody outside can say: whether that hash is the one that he was told before"
                 )

@@ -108,11 +108,12 @@ struct ReplayCommand: AsyncParsableCommand {
         }
         // As it looked then, by the clock of its last commit.
         let stream = MigrationLog.Stream(
-            log: try await log.identity(),
+            log: try await log.incarnations(),
             name: name,
             now: last.appendedAt,
             state: report.state,
-            head: last.hash
+            head: last.hash,
+            incarnation: last.row.incarnation
         )
         switch format.format {
         case .json: try Output.json(StatusReport(migration, stream))

@@ -3,6 +3,7 @@ import Logging
 import MigrationCore
 import MigrationLog
 import Routing
+import Worker
 
 /// What a gateway begins with: the head of the log where it can be read, else what it has kept.
 struct GatewayHead {
@@ -45,18 +46,5 @@ struct GatewayHead {
             )
             return GatewayHead(plan: kept.plan, table: nil, access: reach)
         }
-    }
-}
-
-extension RouteTable {
-    init(_ route: MigrationLog.Route, _ migration: String, _ environment: String) {
-        self.init(
-            logID: route.log,
-            migration: migration,
-            environment: environment,
-            revision: route.revision,
-            hash: route.hash,
-            weights: route.weights
-        )
     }
 }

@@ -5,6 +5,7 @@ import MigrationLog
 import Routing
 import ServiceLifecycle
 import Synchronization
+import Worker
 
 /// Wires a gateway to the log: routes come from it by notification and by looking, measurements and acknowledgements go to it.
 struct LogRoutes: ServiceLifecycle.Service, RouteSource, SignalSink {
@@ -75,9 +76,21 @@ struct LogRoutes: ServiceLifecycle.Service, RouteSource, SignalSink {
         continuation.finish()
     }
 
-    /// Reads the route and passes it on; the gateway's fence sees to the rest.
+    /// Reads the route and passes it on; the gateway's fence sees to the rest. A log that has another commit where this gateway heard one is
+    /// not followed: it went back in time, and the report that this gateway makes now has the migration quarantined.
     private func look() async {
-        guard let route = try? await access.log.route(migration, environment: environment) else { return }
+        let known = word.state.withLock { $0.table }.map {
+            MigrationLog.KnownRoute(log: $0.logID, revision: $0.revision, hash: $0.hash)
+        }
+        guard let route = try? await access.log.route(migration, environment: environment, known: known) else { return }
+        guard !route.isForked else {
+            logger.error(
+                "the log has another commit at a revision that is in force here: it is not followed",
+                metadata: ["revision": "\(known?.revision ?? 0)"]
+            )
+            occasions.continuation.yield()
+            return
+        }
         continuation.yield(RouteTable(route, migration, environment))
     }
 

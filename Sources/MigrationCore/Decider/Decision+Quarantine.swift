@@ -50,3 +50,17 @@ extension Decision {
         }
     }
 }
+
+extension MigrationState {
+    /// Whether a commit with these events begins a new incarnation of the log: a person declared it rewound, or moves traffic while it is
+    /// quarantined, and routers that know higher revisions of the one before must follow.
+    package func beginsIncarnation(with events: [Event]) -> Bool {
+        events.contains { event in
+            switch event {
+            case .logRewound: true
+            case .weightsSet, .flagSet: migration?.quarantine != nil
+            default: false
+            }
+        }
+    }
+}

@@ -10,32 +10,56 @@ extension MigrationLog {
 
     /// What one environment's routers are to serve, as the projection has it.
     package struct Route: Hashable, Sendable {
-        /// The log's ID, in lower case.
+        /// The ID of the log's incarnation that set it, in lower case, and of those before.
         package var log: String
+        package var ancestors: [String]
         package var revision: Int64
         /// The hash of the commit that set the weights, in hexadecimal digits.
         package var hash: String
         /// By service.
         package var weights: [String: Weight]
+        /// Whether the log has another commit at the revision that the asking router knows.
+        package var isForked: Bool
+    }
+
+    /// A revision as a router knows it.
+    package struct KnownRoute: Hashable, Sendable {
+        package var log: String
+        package var revision: Int64
+        package var hash: String
+
+        package init(log: String, revision: Int64, hash: String) {
+            self.log = log
+            self.revision = revision
+            self.hash = hash
+        }
     }
 
     /// The route of an environment.
     ///
+    /// - Parameter known: what the asking router has, so that a log which lost it, and has since passed its number, is noticed.
     /// - Returns: nil for an unknown migration or environment.
-    package func route(_ stream: String, environment: String) async throws -> Route? {
+    package func route(_ stream: String, environment: String, known: KnownRoute? = nil) async throws -> Route? {
         try await guarded {
             try await pool.run { connection in
                 let rows = try connection.query(
                     """
-                    select l.log_id, t.service, t.revision, t.effective, c.hash
+                    select t.service, t.revision, t.effective, c.hash, c.incarnation
                     from migrate.traffic t
                     join migrate.commit c on c.stream = t.stream and c.version = t.revision
-                    cross join (select log_id from migrate.log order by created_at desc limit 1) l
                     where t.stream = $1::text and t.environment = $2::text
                     """,
                     [.text(stream), .text(environment)]
                 ).rows
                 guard let first = rows.first else { return nil }
+                let own = try first.int("incarnation")
+                let log = try Self.incarnations(connection)
+                guard let id = log.id(of: own) else {
+                    throw LogError(
+                        .damaged,
+                        "the incarnation of revision \(try first.int("revision")) is not in the log"
+                    )
+                }
                 var weights: [String: Weight] = [:]
                 for row in rows {
                     guard let weight = Weight(rawValue: Int(try row.int("effective"))) else {
@@ -48,13 +72,28 @@ extension MigrationLog {
                     weights[try row.text("service")] = weight
                 }
                 return Route(
-                    log: try first.uuid("log_id").uuidString.lowercased(),
+                    log: id.uuidString.lowercased(),
+                    ancestors: log.all.filter { $0.number < own }.map { $0.id.uuidString.lowercased() },
                     revision: try first.int("revision"),
                     hash: Hex.text(try first.bytes("hash")),
-                    weights: weights
+                    weights: weights,
+                    isForked: try known.map { try Self.isForked(stream, $0, id, connection) } ?? false
                 )
             }
         }
+    }
+
+    private static func isForked(
+        _ stream: String,
+        _ known: KnownRoute,
+        _ id: UUID,
+        _ connection: isolated PostgresConnection
+    ) throws -> Bool {
+        guard known.log == id.uuidString.lowercased() else { return false }
+        return try connection.query(
+            "select from migrate.commit where stream = $1::text and version = $2::bigint and hash <> decode($3::text, 'hex')",
+            [.text(stream), .int(known.revision), .text(known.hash)]
+        ).first != nil
     }
 
     /// A router says what is in force and durable there.

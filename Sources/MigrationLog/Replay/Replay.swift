@@ -38,10 +38,13 @@ package struct Replay: Sendable {
     /// One verified commit on its way past.
     package struct Step: Sendable {
         package var commit: Commit
-        package var appendedAt: Timestamp
-        package var hash: [UInt8]
+        /// The commit as it stands in the log.
+        package var row: CommitRow
         package var before: MigrationState
         package var after: MigrationState
+
+        package var appendedAt: Timestamp { row.at }
+        package var hash: [UInt8] { row.hash }
     }
 
     /// Replays the stream.
@@ -58,17 +61,20 @@ package struct Replay: Sendable {
         var state = MigrationState.initial
         var projections = Projections()
         do {
-            let identity = try await log.identity()
+            var incarnations = try await log.incarnations()
+            var incarnation: Int64 = 0
             let snapshot = try await snapshot()
             var head: [UInt8] = []
             while true {
                 let page = try await log.rows(stream, after: state.version)
                 for row in page {
                     if isOver(row.version, row.at) { return Report(commits: state.version, state: state) }
-                    try row.verify(log: identity, stream: stream, version: state.version + 1, prev: head)
+                    if incarnations.id(of: row.incarnation) == nil { incarnations = try await log.incarnations() }
+                    try row.verify(log: incarnations, stream: stream, version: state.version + 1, prev: head)
                     let commit = try CommitCodec.decode(row.body, version: row.version, actor: row.actor)
                     let before = state
-                    state = try Self.step(state, commit, appendedAt: row.at)
+                    state = try Self.step(state, commit, row, after: incarnation)
+                    incarnation = row.incarnation
                     _ = projections.advance(to: state)
                     if let snapshot, snapshot.version == state.version,
                         try Array(CommitCodec.canonical(state)) != snapshot.body
@@ -76,7 +82,7 @@ package struct Replay: Sendable {
                         throw Divergence(state.version, "the snapshot at this version is not the fold's")
                     }
                     head = row.hash
-                    try each(Step(commit: commit, appendedAt: row.at, hash: row.hash, before: before, after: state))
+                    try each(Step(commit: commit, row: row, before: before, after: state))
                 }
                 if page.isEmpty, try await isHead(state.version, head) { break }
             }
@@ -93,10 +99,12 @@ package struct Replay: Sendable {
     }
 
     /// Decides one commit's command again, compares, and folds what was recorded.
-    package static func step(_ state: MigrationState, _ commit: Commit, appendedAt at: Timestamp) throws
+    ///
+    /// - Parameter incarnation: that of the commit before; 0 before the first.
+    static func step(_ state: MigrationState, _ commit: Commit, _ row: CommitRow, after incarnation: Int64) throws
         -> MigrationState
     {
-        guard commit.decidedAt <= at, at - commit.decidedAt <= .seconds(60) else {
+        guard commit.decidedAt <= row.at, row.at - commit.decidedAt <= .seconds(60) else {
             throw Divergence(commit.version, "the decision's time lies more than 60 s before the commit's, or after it")
         }
         switch commit.command {
@@ -126,6 +134,15 @@ package struct Replay: Sendable {
                 "the recorded command decides other events",
                 recorded: words(Array(commit.events.dropFirst(index))),
                 decided: words(Array(decided.dropFirst(index)))
+            )
+        }
+        let begins = state.beginsIncarnation(with: commit.events)
+        guard incarnation == 0 || (begins ? row.incarnation > incarnation : row.incarnation == incarnation) else {
+            throw Divergence(
+                commit.version,
+                begins
+                    ? "the commit should have begun a new incarnation of the log"
+                    : "the commit stands in another incarnation of the log than the one before"
             )
         }
         do {

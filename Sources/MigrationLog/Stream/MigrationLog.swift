@@ -1,4 +1,4 @@
-package import Foundation
+import Foundation
 package import MigrationCore
 package import Postgres
 
@@ -11,19 +11,29 @@ package struct MigrationLog: Sendable {
 
     /// A stream as it stands, and the database's time at that moment.
     package struct Stream: Sendable {
-        package var log: UUID
+        package var log: Incarnations
         package var name: String
         package var now: Timestamp
         package var state: MigrationState
         /// The hash of the last commit; empty before the first.
         package var head: [UInt8]
+        /// The incarnation of the log that the last commit was appended in; 0 before the first.
+        package var incarnation: Int64
 
-        package init(log: UUID, name: String, now: Timestamp, state: MigrationState, head: [UInt8]) {
+        package init(
+            log: Incarnations,
+            name: String,
+            now: Timestamp,
+            state: MigrationState,
+            head: [UInt8],
+            incarnation: Int64
+        ) {
             self.log = log
             self.name = name
             self.now = now
             self.state = state
             self.head = head
+            self.incarnation = incarnation
         }
     }
 
@@ -43,18 +53,21 @@ package struct MigrationLog: Sendable {
     static func load(_ stream: String, from known: Stream?, on connection: isolated PostgresConnection) throws -> Stream
     {
         var loaded = Stream(
-            log: try known?.log ?? identity(connection),
+            log: try known?.log ?? incarnations(connection),
             name: stream,
             now: .init(rawValue: 0),
             state: .initial,
-            head: []
+            head: [],
+            incarnation: 0
         )
         if let known, try isInForce(known, connection) {
             loaded.state = known.state
             loaded.head = known.head
+            loaded.incarnation = known.incarnation
         } else if let snapshot = try snapshot(stream, connection) {
             loaded.state = snapshot.state
             loaded.head = snapshot.head
+            loaded.incarnation = snapshot.incarnation
         }
         while true {
             let page = try connection.query(
@@ -64,7 +77,12 @@ package struct MigrationLog: Sendable {
                 """,
                 [.text(stream), .int(loaded.state.version)]
             )
-            for row in page.rows { try loaded.fold(CommitRow(row)) }
+            for row in page.rows {
+                let row = try CommitRow(row)
+                // Somebody may have begun one since the stream was read.
+                if loaded.log.id(of: row.incarnation) == nil { loaded.log = try incarnations(connection) }
+                try loaded.fold(row)
+            }
             if page.rows.count < 1000 { break }
         }
         loaded.now = try now(loaded.state, connection)
@@ -84,9 +102,14 @@ package struct MigrationLog: Sendable {
     private static func snapshot(
         _ stream: String,
         _ connection: isolated PostgresConnection
-    ) throws -> (state: MigrationState, head: [UInt8])? {
+    ) throws -> (state: MigrationState, head: [UInt8], incarnation: Int64)? {
+        // Only one that stands beside its commit: a failover may have lost that.
         let row = try connection.query(
-            "select version, head, body from migrate.snapshot where stream = $1::text",
+            """
+            select s.version, s.head, s.body, c.incarnation from migrate.snapshot s
+            join migrate.commit c on c.stream = s.stream and c.version = s.version and c.hash = s.head
+            where s.stream = $1::text
+            """,
             [.text(stream)]
         ).first
         guard let row, let state = try? JSONDecoder().decode(MigrationState.self, from: Data(row.bytes("body"))),
@@ -95,20 +118,7 @@ package struct MigrationLog: Sendable {
             // One that another release wrote, or nobody: the commits themselves are always enough.
             return nil
         }
-        return (state, try row.bytes("head"))
-    }
-
-    /// The ID of this incarnation of the log.
-    package func identity() async throws -> UUID {
-        try await guarded {
-            try await pool.run { connection in try Self.identity(connection) }
-        }
-    }
-
-    static func identity(_ connection: isolated PostgresConnection) throws -> UUID {
-        let row = try connection.query("select log_id from migrate.log order by created_at desc limit 1").first
-        guard let row else { throw LogError(.damaged, "the log has no ID: its row was deleted") }
-        return try row.uuid("log_id")
+        return (state, try row.bytes("head"), try row.int("incarnation"))
     }
 
     /// The database's time, read after the state that it belongs to; within a stream it never goes back.
@@ -194,5 +204,6 @@ extension MigrationLog.Stream {
             throw LogError(.damaged, error.message, version: error.version)
         }
         head = row.hash
+        incarnation = row.incarnation
     }
 }

@@ -99,7 +99,10 @@ extension MigrationLog {
         )
         let next = try stream.state.folding(commit)
         let body = try CommitCodec.encode(command: command, decidedAt: stream.now, events: events)
-        var statements = [PostgresStatement("begin"), appendStatement(name, stream.state.version, id, actor, body)]
+        let begins = stream.state.beginsIncarnation(with: events)
+        var statements = [
+            PostgresStatement("begin"), appendStatement(name, stream.state.version, id, actor, body, begins: begins),
+        ]
         statements += try derived(name, from: stream.state, to: next) + also + [PostgresStatement("commit")]
         let answers: [PostgresRows]
         do {
@@ -113,6 +116,7 @@ extension MigrationLog {
         var after = stream
         after.state = next
         after.head = try row.bytes("hash")
+        if begins || stream.incarnation == 0 { after.incarnation = try row.int("incarnation") }
         return Performed(commit: commit, stream: after, isRepeated: false)
     }
 
@@ -134,11 +138,16 @@ extension MigrationLog {
         _ expected: Int64,
         _ id: UUID,
         _ actor: String,
-        _ body: [UInt8]
+        _ body: [UInt8],
+        begins: Bool
     ) -> PostgresStatement {
         PostgresStatement(
-            "select version, at, hash from migrate.append($1::text, $2::bigint, $3::uuid, $4::text, $5::bytea)",
-            [.text(stream), .int(expected), .text(id.uuidString), .text(actor), .bytes(body)]
+            """
+            select version, at, hash, incarnation from migrate.append(
+                $1::text, $2::bigint, $3::uuid, $4::text, $5::bytea, $6::boolean
+            )
+            """,
+            [.text(stream), .int(expected), .text(id.uuidString), .text(actor), .bytes(body), .bool(begins)]
         )
     }
 

@@ -9,8 +9,8 @@ package enum LogBundle {
     /// The first line.
     package struct Head: Codable, Hashable, Sendable {
         package var format: Int
-        /// The log's ID, in lower case.
-        package var log: String
+        /// The IDs of the log's incarnations in the order of their numbers, from 1, in lower case.
+        package var logs: [String]
         package var stream: String
         package var commits: Int64
         /// The hash of the last commit, in hexadecimal digits.
@@ -19,6 +19,7 @@ package enum LogBundle {
 
     private struct Line: Codable {
         var version: Int64
+        var incarnation: Int64
         var id: String
         var actor: String
         var at: Int64
@@ -41,15 +42,15 @@ package enum LogBundle {
         package var message: String
     }
 
-    package static let format = 1
+    package static let format = 2
     /// No line is longer, in bytes.
     private static let longest = 64 << 20
 
-    package static func head(log: UUID, stream: String, commits: Int64, last: [UInt8]) throws -> [UInt8] {
+    package static func head(log: Incarnations, stream: String, commits: Int64, last: [UInt8]) throws -> [UInt8] {
         try line(
             Head(
                 format: format,
-                log: log.uuidString.lowercased(),
+                logs: log.all.map { $0.id.uuidString.lowercased() },
                 stream: stream,
                 commits: commits,
                 head: Hex.text(last)
@@ -61,6 +62,7 @@ package enum LogBundle {
         try line(
             Line(
                 version: row.version,
+                incarnation: row.incarnation,
                 id: row.commandID.uuidString.lowercased(),
                 actor: row.actor,
                 at: row.at.rawValue,
@@ -88,9 +90,7 @@ package enum LogBundle {
         guard head.format == format else {
             throw Broken(line: 1, message: "the format \(head.format) is not known here")
         }
-        guard let log = UUID(uuidString: head.log), log.uuidString.lowercased() == head.log else {
-            throw Broken(line: 1, message: "the log’s ID is none")
-        }
+        let log = try incarnations(head.logs)
         guard Int64(lines.count - 1) == head.commits, head.commits > 0 else {
             throw Broken(
                 line: lines.count,
@@ -99,9 +99,11 @@ package enum LogBundle {
         }
         var state = MigrationState.initial
         var last: [UInt8] = []
+        var incarnation: Int64 = 0
         for (index, text) in lines.dropFirst().enumerated() {
-            let step = try step(read(Line.self, text, index + 2), state, log, head.stream, last, index + 2)
-            (state, last) = (step.after, step.hash)
+            let line = try read(Line.self, text, index + 2)
+            let step = try step(line, state, log, head.stream, last, incarnation, index + 2)
+            (state, last, incarnation) = (step.after, step.hash, step.row.incarnation)
             each(step)
         }
         guard Hex.text(last) == head.head else {
@@ -113,12 +115,28 @@ package enum LogBundle {
         return Report(head: head, state: state)
     }
 
+    private static func incarnations(_ texts: [String]) throws -> Incarnations {
+        var ids: [Int64: UUID] = [:]
+        for (index, text) in texts.enumerated() {
+            guard let id = UUID(uuidString: text), id.uuidString.lowercased() == text else {
+                throw Broken(line: 1, message: "an ID of the log is none")
+            }
+            ids[Int64(index + 1)] = id
+        }
+        do {
+            return try Incarnations(ids)
+        } catch {
+            throw Broken(line: 1, message: error.message)
+        }
+    }
+
     private static func step(
         _ line: Line,
         _ state: MigrationState,
-        _ log: UUID,
+        _ log: Incarnations,
         _ stream: String,
         _ prev: [UInt8],
+        _ incarnation: Int64,
         _ number: Int
     ) throws -> Replay.Step {
         guard let id = UUID(uuidString: line.id), id.uuidString.lowercased() == line.id,
@@ -128,6 +146,7 @@ package enum LogBundle {
         }
         let row = CommitRow(
             version: line.version,
+            incarnation: line.incarnation,
             commandID: id,
             actor: line.actor,
             at: Timestamp(rawValue: line.at),
@@ -138,8 +157,8 @@ package enum LogBundle {
         do {
             try row.verify(log: log, stream: stream, version: state.version + 1, prev: prev)
             let commit = try CommitCodec.decode(row.body, version: row.version, actor: row.actor)
-            let after = try Replay.step(state, commit, appendedAt: row.at)
-            return Replay.Step(commit: commit, appendedAt: row.at, hash: hash, before: state, after: after)
+            let after = try Replay.step(state, commit, row, after: incarnation)
+            return Replay.Step(commit: commit, row: row, before: state, after: after)
         } catch let error as LogError {
             throw Broken(line: number, message: error.message)
         } catch let error as Replay.Divergence {

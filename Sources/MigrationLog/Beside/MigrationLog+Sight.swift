@@ -13,7 +13,7 @@ extension MigrationLog {
         try await guarded {
             try await pool.run { connection in
                 let loaded = try Self.load(stream, from: known, on: connection)
-                let reports = try Self.reports(of: stream, log: loaded.log, connection)
+                let reports = try Self.reports(of: stream, connection)
                 let next = loaded.state.migration?.nextWindow
                 let sight = WorkerMachine.Sight(
                     now: loaded.now,
@@ -54,30 +54,33 @@ extension MigrationLog {
     package func reports(of stream: String) async throws -> [RouterReport] {
         try await guarded {
             try await pool.run { connection in
-                try Self.reports(of: stream, log: Self.identity(connection), connection)
+                try Self.reports(of: stream, connection)
             }
         }
     }
 
-    private static func reports(of stream: String, log: UUID, _ connection: isolated PostgresConnection) throws
-        -> [RouterReport]
-    {
+    private static func reports(of stream: String, _ connection: isolated PostgresConnection) throws -> [RouterReport] {
+        // A revision of an earlier incarnation says nothing about this one; one of an incarnation that the log does not know was lost.
         try connection.query(
             """
-            select r.name, r.environment, r.log_id, r.revision, r.seen_at,
-                coalesce(r.hash is not null and c.hash <> r.hash, false) as is_forked
-            from migrate.router r left join migrate.commit c on c.stream = r.stream and c.version = r.revision
+            select r.name, r.environment, r.seen_at,
+                case when l.number is null or l.number = h.incarnation then r.revision end as revision,
+                case when r.log_id is null then false when l.number is null then true
+                    else l.number = h.incarnation and coalesce(c.hash <> r.hash, false) end as is_forked
+            from migrate.router r
+            join migrate.stream s on s.stream = r.stream
+            join migrate.commit h on h.stream = s.stream and h.version = s.version
+            left join migrate.log l on l.log_id = r.log_id
+            left join migrate.commit c on c.stream = r.stream and c.version = r.revision
             where r.stream = $1::text order by r.name
             """,
             [.text(stream)]
         ).rows.map { row in
-            // A revision of another incarnation of the log says nothing about this one.
-            let isOurs = try row.optionalBytes("log_id") != nil && row.uuid("log_id") == log
-            return RouterReport(
+            RouterReport(
                 router: try row.text("name"),
                 environment: try row.text("environment"),
-                revision: isOurs ? try row.optionalInt("revision") : nil,
-                isForked: isOurs ? try row.bool("is_forked") : false,
+                revision: try row.optionalInt("revision"),
+                isForked: try row.bool("is_forked"),
                 seenAt: Timestamp(rawValue: try row.microseconds("seen_at"))
             )
         }

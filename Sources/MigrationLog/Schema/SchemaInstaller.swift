@@ -1,7 +1,7 @@
 import Crypto
 import Foundation
 package import Postgres
-import Schema
+package import Schema
 
 /// Brings a database's schema to this release's, file by file, and says which it has.
 package struct SchemaInstaller: Sendable {
@@ -18,50 +18,76 @@ package struct SchemaInstaller: Sendable {
     }
 
     private let pool: PostgresPool
+    private let files: [Schema.File]
 
-    package init(pool: PostgresPool) { self.pool = pool }
+    /// - Parameter files: a release's, in their order.
+    package init(pool: PostgresPool, files: [Schema.File] = Schema.files) {
+        self.pool = pool
+        self.files = files
+    }
 
-    package static var newest: Int64 { Schema.files.map(\.number).max() ?? 0 }
+    package static var newest: Int64 { newest(Schema.files) }
+
+    private static func newest(_ files: [Schema.File]) -> Int64 { files.map(\.number).max() ?? 0 }
 
     package func status() async throws -> Status {
         do {
-            return try await pool.run { connection in try Self.status(connection) }
+            return try await pool.run { [files] connection in try Self.status(files, connection) }
         } catch let error as PostgresError {
             throw LogError(error)
         }
     }
 
-    /// Installs what is missing, in one transaction; several at once wait for one another.
+    /// How long an upgrade waits for a lock: appends that come meanwhile wait behind it.
+    private static let lockTimeout = 500
+    /// How often it tries again.
+    private static let attempts = 120
+
+    /// Installs what is missing, each file in a transaction of its own; several at once wait for one another. Interrupted, it has installed
+    /// whole files, and goes on from there.
     ///
     /// - Returns: the numbers that were installed now.
     /// - Throws: ``LogError/Code/schema`` for a newer or an edited one, which is left as it is.
     package func install() async throws -> [Int64] {
-        do {
-            return try await pool.transact { connection in
-                try connection.query("select pg_advisory_xact_lock(hashtextextended('migrate schema', 0))")
-                let status = try Self.status(connection)
-                let installed: Int64
-                switch status {
-                case .current: return []
-                case .newer, .edited: throw Self.error(for: status)
-                case .absent:
-                    installed = 0
-                    try connection.script(Self.ledger)
-                case .behind(let number): installed = number
+        var installed: [Int64] = []
+        var attempt = 0
+        while true {
+            do {
+                guard let number = try await pool.transact({ [files] in try Self.installNext(files, $0) }) else {
+                    return installed
                 }
-                let waiting = Schema.files.filter { $0.number > installed }
-                for file in waiting {
-                    try connection.script(file.sql)
-                    try connection.query(
-                        "insert into migrate.schema_version (number, name, checksum) values ($1::bigint, $2::text, $3::bytea)",
-                        [.int(file.number), .text(file.name), .bytes(Self.checksum(file))]
-                    )
-                }
-                return waiting.map(\.number)
+                installed.append(number)
+            } catch let error as PostgresError where error.sqlState == "55P03" && attempt < Self.attempts {
+                // Somebody reads or writes for long; those who came after us have their turn before we try again.
+                attempt += 1
+                try await Task.sleep(for: .milliseconds(500))
+            } catch let error as PostgresError {
+                throw LogError(error)
             }
-        } catch let error as PostgresError {
-            throw LogError(error)
         }
+    }
+
+    private static func installNext(_ files: [Schema.File], _ connection: isolated PostgresConnection) throws -> Int64?
+    {
+        try connection.query("select pg_advisory_xact_lock(hashtextextended('migrate schema', 0))")
+        let installed: Int64
+        switch try status(files, connection) {
+        case .current: return nil
+        case .newer(let number): throw error(for: .newer(at: number))
+        case .edited(let number): throw error(for: .edited(number: number))
+        case .absent:
+            installed = 0
+            try connection.script(ledger)
+        case .behind(let number): installed = number
+        }
+        guard let file = files.first(where: { $0.number > installed }) else { return nil }
+        try connection.query("set local lock_timeout = \(lockTimeout)")
+        try connection.script(file.sql)
+        try connection.query(
+            "insert into migrate.schema_version (number, name, checksum) values ($1::bigint, $2::text, $3::bytea)",
+            [.int(file.number), .text(file.name), .bytes(checksum(file))]
+        )
+        return file.number
     }
 
     /// Throws unless the database has exactly this release's schema.
@@ -79,20 +105,22 @@ package struct SchemaInstaller: Sendable {
         );
         """
 
-    private static func status(_ connection: isolated PostgresConnection) throws(PostgresError) -> Status {
+    private static func status(_ files: [Schema.File], _ connection: isolated PostgresConnection) throws(PostgresError)
+        -> Status
+    {
         let table = try connection.query("select to_regclass('migrate.schema_version') is not null as found").first
         guard try table?.bool("found") == true else { return .absent }
         let rows = try connection.query("select number, checksum from migrate.schema_version order by number").rows
         guard let last = rows.last else { return .absent }
         for row in rows {
             let number = try row.int("number")
-            guard let file = Schema.files.first(where: { $0.number == number }) else {
+            guard let file = files.first(where: { $0.number == number }) else {
                 return .newer(at: try last.int("number"))
             }
             guard try row.bytes("checksum") == checksum(file) else { return .edited(number: number) }
         }
         let number = try last.int("number")
-        return number < newest ? .behind(at: number) : .current(at: number)
+        return number < newest(files) ? .behind(at: number) : .current(at: number)
     }
 
     private static func checksum(_ file: Schema.File) -> [UInt8] { Array(SHA256.hash(data: file.bytes)) }

@@ -59,8 +59,12 @@ extension MigrationLog {
                     where m.phase is null or m.phase not in ('rolledBack', 'completed', 'abandoned')
                     or m.phase = 'rolledBack' and exists (
                         select from migrate.router r left join migrate.commit c on c.stream = r.stream and c.version = r.revision
-                        where r.stream = s.stream and r.log_id = (select log_id from migrate.log order by created_at desc limit 1)
-                        and (r.revision > s.version or r.hash <> c.hash)
+                        left join migrate.log l on l.log_id = r.log_id
+                        where r.stream = s.stream and (
+                            r.log_id is not null and l.number is null
+                            or l.number = (select h.incarnation from migrate.commit h where h.stream = s.stream and h.version = s.version)
+                            and (r.revision > s.version or r.hash <> c.hash)
+                        )
                     )
                     order by s.stream
                     """

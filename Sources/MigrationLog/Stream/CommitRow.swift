@@ -5,6 +5,8 @@ import Postgres
 /// A commit as it stands in the database.
 package struct CommitRow: Hashable, Sendable {
     package var version: Int64
+    /// The number of the log's incarnation that it was appended in.
+    package var incarnation: Int64
     package var commandID: UUID
     package var actor: String
     /// When the database appended it.
@@ -13,10 +15,20 @@ package struct CommitRow: Hashable, Sendable {
     package var prev: [UInt8]
     package var hash: [UInt8]
 
-    static let columns = "version, command_id, actor, at, body, prev, hash"
+    static let columns = "version, incarnation, command_id, actor, at, body, prev, hash"
 
-    init(version: Int64, commandID: UUID, actor: String, at: Timestamp, body: [UInt8], prev: [UInt8], hash: [UInt8]) {
+    init(
+        version: Int64,
+        incarnation: Int64,
+        commandID: UUID,
+        actor: String,
+        at: Timestamp,
+        body: [UInt8],
+        prev: [UInt8],
+        hash: [UInt8]
+    ) {
         self.version = version
+        self.incarnation = incarnation
         self.commandID = commandID
         self.actor = actor
         self.at = at
@@ -27,6 +39,7 @@ package struct CommitRow: Hashable, Sendable {
 
     init(_ row: PostgresRow) throws(PostgresError) {
         version = try row.int("version")
+        incarnation = try row.int("incarnation")
         commandID = try row.uuid("command_id")
         actor = try row.text("actor")
         at = Timestamp(rawValue: try row.microseconds("at"))
@@ -38,11 +51,11 @@ package struct CommitRow: Hashable, Sendable {
     /// Checks that the row is the next of its stream and was not changed after it was written.
     ///
     /// - Parameters:
-    ///   - log: the log's ID.
+    ///   - log: the log's incarnations.
     ///   - stream: the stream's name.
     ///   - version: the version that must come next.
     ///   - prev: the hash of the row before; empty before the first.
-    func verify(log: UUID, stream: String, version expected: Int64, prev head: [UInt8]) throws(LogError) {
+    func verify(log: Incarnations, stream: String, version expected: Int64, prev head: [UInt8]) throws(LogError) {
         guard version == expected else {
             throw LogError(
                 .damaged,
@@ -57,7 +70,14 @@ package struct CommitRow: Hashable, Sendable {
                 version: version
             )
         }
-        guard CommitHash.hash(log: log, stream: stream, row: self) == hash else {
+        guard let id = log.id(of: incarnation) else {
+            throw LogError(
+                .damaged,
+                "version \(version) was appended in incarnation \(incarnation) of the log, which the log does not know",
+                version: version
+            )
+        }
+        guard CommitHash.hash(log: id, stream: stream, row: self) == hash else {
             throw LogError(
                 .damaged,
                 "version \(version): the row's bytes do not hash to the recorded hash: it was changed after it was written",

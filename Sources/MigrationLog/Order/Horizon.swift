@@ -1,0 +1,87 @@
+package import MigrationCore
+import Postgres
+
+/// Who holds the order back: the sealer gives no number to a commit while a transaction that began before it is under way, in whatever
+/// database of the cluster.
+package struct Horizon: Hashable, Sendable {
+    /// A transaction that is under way and has written.
+    package struct Holder: Hashable, Sendable {
+        /// The server's process; nil for a prepared transaction, which has none.
+        package var pid: Int64?
+        package var database: String
+        package var application: String
+        package var query: String
+        package var age: TimeSpan
+        /// What ends it.
+        package var mend: String
+    }
+
+    /// Commits without a number.
+    package var unsealed: Int64
+    /// How long the oldest of them has waited.
+    package var waits: TimeSpan
+    /// Commits whose transaction IDs are another cluster's: a logical restore brought them, and no waiting will seal them.
+    package var restored: Int64
+    /// The oldest, and the oldest first.
+    package var holders: [Holder]
+
+    /// Longer than this no commit should have to wait.
+    package static let patience = TimeSpan.seconds(60)
+}
+
+extension MigrationLog {
+    /// How far the order lags, and who holds it back.
+    package func horizon() async throws -> Horizon {
+        try await guarded {
+            try await pool.run { connection in
+                let row = try connection.query(Self.unsealedQuery).first
+                let holders = try connection.query(Self.holdersQuery).rows.map { row in
+                    let pid = try row.optionalInt("pid")
+                    let prepared = try row.text("application")
+                    return Horizon.Holder(
+                        pid: pid,
+                        database: try row.text("database"),
+                        application: prepared,
+                        query: String(try row.text("query").prefix(200)),
+                        age: TimeSpan(rawValue: try row.int("age")),
+                        mend: pid.map { "select pg_terminate_backend(\($0))" } ?? "rollback prepared '\(prepared)'"
+                    )
+                }
+                return Horizon(
+                    unsealed: try row?.int("unsealed") ?? 0,
+                    waits: TimeSpan(rawValue: try row?.int("waits") ?? 0),
+                    restored: try row?.int("restored") ?? 0,
+                    holders: holders
+                )
+            }
+        }
+    }
+
+    /// What lies beyond the sealer's cursor; and what lies before it although it came after everything that has a number, which only a
+    /// restore brings about.
+    private static let unsealedQuery = """
+        with open as (
+            select c.xid, c.at, false as is_behind from migrate.sealer s
+            join migrate.commit c on (c.xid, c.id) > (s.xid, s.id) and c.id > s.floor
+            union all
+            select c.xid, c.at, true from migrate.sealer s
+            join migrate.commit c on c.id > (select coalesce(max(id), 0) from migrate.seal) and (c.xid, c.id) <= (s.xid, s.id)
+        )
+        select count(*) as unsealed,
+            coalesce((extract(epoch from clock_timestamp() - min(at)) * 1000000)::bigint, 0) as waits,
+            count(*) filter (where is_behind or xid >= pg_snapshot_xmax(pg_current_snapshot())) as restored
+        from open
+        """
+
+    /// Its own transaction has written nothing, and so is not among them.
+    private static let holdersQuery = """
+        select a.pid, coalesce(a.datname, '') as database, coalesce(a.application_name, '') as application,
+            coalesce(a.query, '') as query,
+            coalesce((extract(epoch from clock_timestamp() - a.xact_start) * 1000000)::bigint, 0) as age
+        from pg_stat_activity a where a.backend_xid is not null
+        union all
+        select null, p.database, p.gid, 'a prepared transaction', (extract(epoch from clock_timestamp() - p.prepared) * 1000000)::bigint
+        from pg_prepared_xacts p
+        order by age desc limit 10
+        """
+}
