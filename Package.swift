@@ -69,7 +69,13 @@ let package = Package(
         room("MigrationLog", ["MigrationCore", "Postgres", "Schema", crypto, logging]),
         room("PlanFile", ["MigrationCore", yams], resources: [.embedInCode("plan.schema.json")]),
         room("Routing", ["MigrationCore"]),
-        room("Schema", path: "schema", resources: [.embedInCode("0001_log.sql"), .embedInCode("0002_order.sql")]),
+        room(
+            "Schema",
+            path: "schema",
+            resources: [
+                .embedInCode("0001_log.sql"), .embedInCode("0002_order.sql"), .embedInCode("0003_evidence.sql"),
+            ]
+        ),
         room("Signals", ["MigrationCore", histogram]),
         room("Simulation", ["MigrationCore", "Routing"]),
         room("ScenarioFile", ["MigrationCore", "PlanFile", "Simulation", yams]),

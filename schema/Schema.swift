@@ -12,5 +12,6 @@ package enum Schema {
     package static let files = [
         File(number: 1, name: "0001_log.sql", bytes: PackageResources._001_log_sql),
         File(number: 2, name: "0002_order.sql", bytes: PackageResources._002_order_sql),
+        File(number: 3, name: "0003_evidence.sql", bytes: PackageResources._003_evidence_sql),
     ]
 }

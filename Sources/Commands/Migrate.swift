@@ -21,13 +21,15 @@ package struct Migrate: AsyncParsableCommand {
         groupedSubcommands: [
             CommandGroup(
                 name: "Set up",
-                subcommands: [Database.self, PlanCommand.self, Create.self, Run.self, GatewayRun.self]
+                subcommands: [
+                    Database.self, KeysCommand.self, PlanCommand.self, Create.self, Run.self, GatewayRun.self,
+                ]
             ),
             CommandGroup(
                 name: "See",
                 subcommands: [
                     Status.self, History.self, WindowsCommand.self, ReplayCommand.self,
-                    ExportCommand.self, VerifyCommand.self, RouteCommand.self, Try.self,
+                    ExportCommand.self, VerifyCommand.self, CheckpointCommand.self, RouteCommand.self, Try.self,
                     SimulateCommand.self,
                 ]
             ),

@@ -9,6 +9,8 @@ struct Sealer: Sendable {
     let log: MigrationLog
     let leaseLife: TimeSpan
     let pollEvery: TimeSpan
+    /// Nil where checkpoints are not signed.
+    let checkpoints: CheckpointPolicy?
     let logger: Logger
 
     private static let batch: Int64 = 1000
@@ -17,6 +19,7 @@ struct Sealer: Sendable {
     func run() async {
         var lease = LeaseMachine(life: leaseLife)
         var watch = HorizonWatch(logger: logger)
+        var publisher = checkpoints.map { CheckpointPublisher(policy: $0, log: log, logger: logger) }
         while !Task.isCancelled {
             do {
                 try await renew(&lease)
@@ -24,6 +27,7 @@ struct Sealer: Sendable {
                     let sealed = try await log.sealNext(limit: Self.batch)
                     if sealed == Self.batch { continue }
                     try await watch.look(at: log)
+                    try await publisher?.step()
                 }
             } catch {
                 guard !Task.isCancelled else { break }

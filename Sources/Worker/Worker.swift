@@ -14,6 +14,7 @@ package struct Worker: ServiceLifecycle.Service {
     private let listener: LogListener
     private let leaseLife: TimeSpan
     private let pollEvery: TimeSpan
+    private let checkpoints: CheckpointPolicy?
     private let logger: Logger
     private let assignments = Assignments()
 
@@ -22,12 +23,14 @@ package struct Worker: ServiceLifecycle.Service {
     ///   - listener: of ``MigrationLog/routeChannel`` and ``MigrationLog/reportChannel``.
     ///   - leaseLife: after how long a worker that is silent is taken for dead.
     ///   - pollEvery: how long it waits at most before it looks for itself.
+    ///   - checkpoints: how the order is vouched for, while this worker seals it; nil for not at all.
     package init(
         name: String,
         log: MigrationLog,
         listener: LogListener,
         leaseLife: TimeSpan,
         pollEvery: TimeSpan = .seconds(1),
+        checkpoints: CheckpointPolicy? = nil,
         logger: Logger
     ) {
         self.name = name
@@ -35,6 +38,7 @@ package struct Worker: ServiceLifecycle.Service {
         self.listener = listener
         self.leaseLife = leaseLife
         self.pollEvery = pollEvery
+        self.checkpoints = checkpoints
         self.logger = logger
     }
 
@@ -56,7 +60,14 @@ package struct Worker: ServiceLifecycle.Service {
     }
 
     private var sealer: Sealer {
-        Sealer(worker: name, log: log, leaseLife: leaseLife, pollEvery: pollEvery, logger: logger)
+        Sealer(
+            worker: name,
+            log: log,
+            leaseLife: leaseLife,
+            pollEvery: pollEvery,
+            checkpoints: checkpoints,
+            logger: logger
+        )
     }
 
     private func listen() async {

@@ -108,7 +108,7 @@ struct ReplayCommandTests {
             ("left out", [lines[0], lines[1]] + lines[3...]),
             ("doubled", [lines[0], lines[1], lines[1]] + lines[2...]),
             ("another actor", lines.map { $0.replacing("\"actor\":\"ana\"", with: "\"actor\":\"eve\"") }),
-            ("another log", [lines[0].replacing("-", with: "+")] + lines[1...]), ("empty", [""]),
+            ("another log", [lines[0].replacing("\"id\":\"", with: "\"id\":\"0")] + lines[1...]), ("empty", [""]),
             ("a blank at the end", lines.map { $0.isEmpty ? $0 : $0 + " " }),
         ]
         for (what, changed) in changes {
@@ -122,12 +122,96 @@ struct ReplayCommandTests {
         #expect(try run("export", "nonsense").code == 3)
     }
 
-    private static func python(_ file: String) throws -> Int32 {
+    @Test("keys, signed overrides, a kept checkpoint: who may, what vouches for it, and what a bundle shows of both")
+    func evidence() async throws {
+        _ = try await play()
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("keys-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        func file(_ name: String) -> String { folder.appendingPathComponent(name).path }
+        for name in ["ana", "ben", "sealer"] { #expect(try run("keys", "generate", file(name)).code == 0) }
+        #expect(try run("keys", "generate", file("ana")).code == 1)
+        func add(_ owner: String, _ roles: String..., key: String?) throws -> Program.Result {
+            let key = key.map { ["--key", file($0)] } ?? []
+            return try Program.run(
+                ["keys", "add", "--owner", owner, "--file", file(owner), "--actor", "ana", "--reason", "first"] + key
+                    + roles.flatMap { ["--role", $0] },
+                database: TestDatabase.conninfo
+            )
+        }
+        #expect(try add("ana", "keys", "operate", key: nil).code == 0)
+        let unsigned = try add("ben", "approve", key: nil)
+        #expect(unsigned.code == 3)
+        #expect(unsigned.text.contains("has to be signed"))
+        #expect(try add("ben", "approve", key: "ana").code == 0)
+        #expect(try add("sealer", "checkpoint", key: "ana").code == 0)
+        let required = try run(
+            "keys",
+            "require",
+            "on",
+            "--actor",
+            "ana",
+            "--key",
+            file("ana"),
+            "--reason",
+            "production"
+        )
+        #expect(required.text.contains("overrides have to be signed"))
+
+        let refused = try run("restart", "shop", "--actor", "ana", "--reason", "mended")
+        #expect(refused.code == 3)
+        #expect(refused.text.contains("have to be signed"))
+        let other = try run("restart", "shop", "--actor", "ana", "--key", file("ben"), "--reason", "mended")
+        #expect(other.text.contains("is ben’s, and the command is ana’s"))
+        let role = try run("restart", "shop", "--actor", "ben", "--key", file("ben"), "--reason", "mended")
+        #expect(role.text.contains("it takes the role operate"))
+        #expect(try run("rollback", "shop", "--actor", "ben", "--key", file("ben"), "--reason", "calls").code == 0)
+        #expect(try run("replay", "shop").code == 0)
+
+        let log = MigrationLog(pool: PostgresPool(try TestDatabase.conninfo, name: "test evidence"))
+        let key = try #require(SigningKey(pem: String(contentsOfFile: file("sealer"), encoding: .utf8)))
+        func seal() async throws {
+            try await eventually("everything to be sealed") {
+                _ = try await log.sealNext(limit: 100_000)
+                return try await log.horizon().unsealed == 0
+            }
+            _ = try await log.sign(with: key)
+        }
+        #expect(try run("checkpoint").code == 1)
+        try await seal()
+        let kept = file("kept.note")
+        #expect(try run("checkpoint", "--keep", kept).code == 0)
+        try FileManager.default.copyItem(atPath: kept, toPath: file("monday.note"))
+        #expect(try run("halt", "shop", "--actor", "ana", "--key", file("ana"), "--reason", "x").code == 3)
+        try await seal()
+        #expect(try run("checkpoint", "--keep", kept).code == 0)
+        #expect(try run("checkpoint", "--against", file("monday.note")).text.contains("goes on from"))
+        #expect(try run("replay", "shop", "--checkpoint", file("monday.note")).code == 0)
+        let all = try run("replay", "--all", "--checkpoint", file("monday.note"))
+        #expect(all.code == 0)
+        #expect(all.text.contains("2 checkpoints"))
+
+        let bundle = try Program.file(try run("export", "shop", "--since", file("monday.note")).text, "shop.bundle")
+        let whole = try Program.run(
+            ["verify", bundle, "--checkpoint", file("monday.note"), "--public-key", key.publicKey.text]
+        )
+        #expect(whole.code == 0, "\(whole.text)")
+        #expect(whole.text.contains("signed by sealer’s key"))
+        #expect(try Self.python(bundle, file("monday.note")) == 0)
+        let stranger = try Program.run(["verify", bundle, "--public-key", SigningKey().publicKey.text])
+        #expect(stranger.code == 1)
+        let plain = try Program.file(try run("export", "shop").text, "plain.bundle")
+        let unshown = try Program.run(["verify", plain, "--checkpoint", file("monday.note")])
+        #expect(unshown.code == 1)
+        #expect(unshown.text.contains("export it with --since"))
+        #expect(try Self.python(plain, file("monday.note")) != 0)
+    }
+
+    private static func python(_ files: String...) throws -> Int32 {
         let tool = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().appendingPathComponent("tools/verify-bundle").path
         let output = FileManager.default.temporaryDirectory.appendingPathComponent("py-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: output) }
-        return try ChildProcess("/usr/bin/env", ["python3", tool, file], output: output).wait()
+        return try ChildProcess("/usr/bin/env", ["python3", tool] + files, output: output).wait()
     }
 
     @Test("every migration is replayed, and one that diverges is named")

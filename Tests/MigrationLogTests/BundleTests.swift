@@ -6,20 +6,26 @@ import Testing
 
 @Suite("Bundles", .database)
 struct BundleTests {
-    @Test("a changed byte of a small export is found, wherever it stands: all of the head, and every seventh after it")
-    func changedByte() async throws {
-        let test = try await TestLog()
-        try await test.sample()
-        let log = try await test.log.incarnations()
-        let rows = try await test.log.rows("m", after: 0)
-        let last = try #require(rows.last)
-        var bytes = try LogBundle.head(log: log, stream: "m", commits: last.version, last: last.hash)
-        for row in rows { bytes += try LogBundle.line(row) }
-        let report = try LogBundle.verify(Data(bytes))
-        #expect(report.head.commits == 6)
+    @Test("a bundle is verified without a database: keys, signatures, chain, decisions, and the checkpoint over it")
+    func whole() async throws {
+        let trusted = try await TrustedLog()
+        let report = try LogBundle.verify(try await trusted.bundle())
+        #expect(report.head.commits == 7)
+        #expect(report.head.trust == 5)
         #expect(report.state.migration?.phase.name == "halted")
+        #expect(report.covered == 6)
+        #expect(report.checkpoint?.size == 17)
+        #expect(report.signer?.owner == "sealer")
+    }
+
+    @Test(
+        "every changed byte is found, wherever it stands: all of the head and the evidence, and every seventh between"
+    )
+    func changedByte() async throws {
+        let bytes = Array(try await TrustedLog().bundle())
         let head = try #require(bytes.firstIndex(of: UInt8(ascii: "\n")))
-        for place in Array(0...head) + Array(stride(from: head + 1, to: bytes.count, by: 7)) {
+        let last = try #require(bytes.dropLast().lastIndex(of: UInt8(ascii: "\n")))
+        for place in Array(0...head) + Array(stride(from: head + 1, to: last, by: 7)) + Array(last..<bytes.count) {
             var changed = bytes
             // Another bit each time; a flip to a line's end and from it among them.
             changed[place] ^= 1 << UInt8(place % 8)

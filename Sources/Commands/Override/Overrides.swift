@@ -21,6 +21,7 @@ enum Overrides {
                 on: migration,
                 by: options.actorName,
                 id: options.commandID,
+                key: options.signingKey(),
                 also: also
             )
         } catch let refusal as Refusal where refusal.code == .unplanned {

@@ -2,48 +2,81 @@ import ArgumentParser
 import MigrationCore
 import MigrationLog
 
-/// Replays every migration of a log, two at a time: the gate that a new release has to pass before it is deployed.
+/// Replays every migration of a log, two at a time, and verifies the order over all of them: the gate that a new release has to pass before
+/// it is deployed.
 struct ReplayAll {
     let log: MigrationLog
     let format: OutputFormat
+    let checkpoint: Checkpoint?
 
     private struct Entry: Sendable {
         var name: String
         var report: Replay.Report
     }
 
+    /// The result for programs.
+    private struct Result: Encodable {
+        struct Order: Encodable {
+            var commits: Int64
+            var checkpoints: Int
+            var message: String?
+        }
+        var format = 2
+        var whole: Bool
+        var migrations: [ReplayReport]
+        var order: Order
+    }
+
     func run() async throws {
-        let names = try await log.streams()
         let started = ContinuousClock.now
-        let progress = Progress("migrations", of: names.count)
+        let heads = try await log.heads()
+        let progress = Progress("commits", of: Int(heads.reduce(0) { $0 + $1.version }))
+        let entries = try await replay(heads.map(\.name), progress)
+        progress.end()
+        let order = try await OrderAudit(log).run(against: checkpoint)
+        let broken = entries.filter { $0.report.divergence != nil }
+        let isWhole = broken.isEmpty && order.divergence == nil
+        switch format {
+        case .json:
+            try Output.json(
+                Result(
+                    whole: isWhole,
+                    migrations: entries.map { ReplayReport($0.name, $0.report) },
+                    order: Result.Order(
+                        commits: order.size,
+                        checkpoints: order.checkpoints,
+                        message: order.divergence?.message
+                    )
+                )
+            )
+        case .text: tell(entries, broken, order, ContinuousClock.now - started)
+        }
+        if !isWhole { throw ExitCode(Failure.Code.failed.rawValue) }
+    }
+
+    private func replay(_ names: [String], _ progress: Progress) async throws -> [Entry] {
         var entries: [Entry] = []
         try await withThrowingTaskGroup(of: Entry.self) { group in
             var waiting = names[...]
             func begin(_ name: String) {
-                group.addTask { Entry(name: name, report: try await Replay(name, of: log).run { _ in }) }
+                group.addTask {
+                    Entry(name: name, report: try await Replay(name, of: log).run { _ in progress.add(1) })
+                }
             }
             for _ in 0..<2 { if let name = waiting.popFirst() { begin(name) } }
             while let entry = try await group.next() {
                 entries.append(entry)
-                progress.reach(entries.count)
                 if let name = waiting.popFirst() { begin(name) }
             }
         }
-        progress.end()
-        entries.sort { $0.name < $1.name }
-        let broken = entries.filter { $0.report.divergence != nil }
-        switch format {
-        case .json: try Output.json(entries.map { ReplayReport($0.name, $0.report) })
-        case .text: tell(entries, broken, ContinuousClock.now - started)
-        }
-        if !broken.isEmpty { throw ExitCode(Failure.Code.failed.rawValue) }
+        return entries.sorted { $0.name < $1.name }
     }
 
-    private func tell(_ entries: [Entry], _ broken: [Entry], _ duration: Duration) {
+    private func tell(_ entries: [Entry], _ broken: [Entry], _ order: OrderAudit.Report, _ duration: Duration) {
         var table = TextTable([.left, .right, .left, .left])
         for entry in entries {
             let word = entry.report.divergence.map {
-                "DIVERGES" + ($0.version.map { " at version \($0)" } ?? " in a projection")
+                "DIVERGES" + ($0.version.map { " at version \($0)" } ?? " beside its commits")
             }
             table.add(
                 entry.name,
@@ -59,13 +92,18 @@ struct ReplayAll {
             Output.line("\(entry.name):")
             for line in ReplayText.divergence(divergence) { Output.line("  " + line) }
         }
+        Output.line("")
+        let checkpoints = order.checkpoints == 1 ? "1 checkpoint" : "\(order.checkpoints) checkpoints"
+        Output.line(
+            order.divergence.map { "the order DIVERGES: \($0.message)" }
+                ?? "the order of \(order.size) commits is whole, and so are the tree over it and \(checkpoints)"
+        )
         let commits = entries.reduce(0) { $0 + $1.report.commits }
         let micros = TimeSpan(rawValue: Int64(duration / .microseconds(1)))
         let verdict =
             broken.isEmpty
             ? "every chain whole, every decision the same, projections the same"
             : "\(broken.count) of \(entries.count) diverge"
-        Output.line("")
         Output.line(
             "replayed \(commits) commits of \(entries.count) migrations in \(LocalTime.span(micros)): \(verdict)"
         )

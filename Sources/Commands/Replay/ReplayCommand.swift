@@ -28,6 +28,8 @@ struct ReplayCommand: AsyncParsableCommand {
     @Option(help: "The state as it was at a version, or at a time (UTC).") var at: ReplayBound?
     @Option(help: "Why: what was seen, the rule and what came of the decision at this version.") var explain: Int64?
     @Option(help: "What would another plan have decided on the same windows? Its file.") var whatIf: String?
+    @Option(help: "A checkpoint that was kept outside, of which the log has to be the continuation: its file.")
+    var checkpoint: String?
     @Flag(help: "Tells every window too, not only what changed something.") var windows = false
     @OptionGroup var format: FormatOptions
     @OptionGroup var database: DatabaseOptions
@@ -42,7 +44,10 @@ struct ReplayCommand: AsyncParsableCommand {
 
     func run() async throws {
         let access = try await LogAccess(database)
-        guard let migration else { return try await ReplayAll(log: access.log, format: format.format).run() }
+        guard let migration else {
+            let checkpoint = try checkpoint.map(CheckpointFile.read)
+            return try await ReplayAll(log: access.log, format: format.format, checkpoint: checkpoint).run()
+        }
         do {
             if let at {
                 try await show(migration, at, access.log)
@@ -64,7 +69,7 @@ struct ReplayCommand: AsyncParsableCommand {
         let started = ContinuousClock.now
         var narrator: Narrator?
         let isText = format.format == .text
-        let report = try await Replay(migration, of: log).run { step in
+        let report = try await Replay(migration, of: log).run(against: checkpoint.map(CheckpointFile.read)) { step in
             if case .plan(let plan, _) = step.commit.command { narrator = Narrator(plan: plan) }
             narrator?.follow(step.commit)
             guard isText, let narrator, windows || narrator.isNotable(step.commit) else { return }

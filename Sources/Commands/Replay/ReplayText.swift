@@ -25,7 +25,7 @@ enum ReplayText {
     }
 
     static func divergence(_ divergence: Replay.Divergence) -> [String] {
-        var lines = ["DIVERGES" + (divergence.version.map { " at version \($0)" } ?? " in a projection")]
+        var lines = ["DIVERGES" + (divergence.version.map { " at version \($0)" } ?? " beside its commits")]
         lines.append("  \(divergence.message)")
         if let recorded = divergence.recorded { lines.append("  recorded     \(recorded)") }
         if let decided = divergence.decided { lines.append("  re-decided   \(decided)") }

@@ -2,6 +2,7 @@ package import ArgumentParser
 import Foundation
 package import Logging
 import MigrationCore
+import MigrationLog
 import PlanFile
 
 /// Where the log is.
@@ -32,6 +33,9 @@ struct OverrideOptions: ParsableArguments {
     @Option(help: "The command's own ID (a UUID): sent twice, it is carried out once.")
     var id: String?
 
+    @Option(help: "The file of the key that it is signed with; else MIGRATE_KEY.")
+    var key: String?
+
     @Flag(help: "Answers yes where a terminal would be asked.")
     var yes = false
 
@@ -43,6 +47,9 @@ struct OverrideOptions: ParsableArguments {
     }
 
     var actorName: String { actor ?? NSUserName() }
+    /// The key that the command is signed with; nil for none.
+    func signingKey() throws -> SigningKey? { try (key ?? ProcessEnvironment.key).map(KeyFile.read) }
+
     var commandID: UUID { id.flatMap(UUID.init(uuidString:)) ?? UUID() }
 }
 

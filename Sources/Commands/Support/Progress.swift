@@ -8,6 +8,7 @@ final class Progress: Sendable {
     private struct State {
         var started: ContinuousClock.Instant
         var told: ContinuousClock.Instant?
+        var done = 0
     }
 
     private let what: String
@@ -20,9 +21,16 @@ final class Progress: Sendable {
         self.total = total
     }
 
-    func reach(_ done: Int) {
+    func reach(_ done: Int) { advance { $0 = done } }
+
+    /// For those who count in several places at once.
+    func add(_ more: Int) { advance { $0 += more } }
+
+    private func advance(_ change: (inout Int) -> Void) {
         let isTerminal = isatty(2) == 1
         let line = state.withLock { state -> String? in
+            change(&state.done)
+            let done = state.done
             let now = ContinuousClock.now
             let seconds = (now - state.started) / .seconds(1)
             let pause: Duration = isTerminal ? .milliseconds(200) : .seconds(3)

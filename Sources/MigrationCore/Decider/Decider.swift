@@ -55,9 +55,13 @@ extension MigrationState {
 
     /// Decides a command as it is recorded: a person's refused command is an event too, a worker's is nothing.
     ///
+    /// - Parameter forbidden: why whoever gives it may not, by the keys of the log.
     /// - Throws: the refusal of a worker's command, or of any command before the plan.
-    package func decideRecorded(_ command: Command, by actor: String, at: Timestamp) throws(Refusal) -> [Event] {
-        do {
+    package func decideRecorded(_ command: Command, by actor: String, at: Timestamp, forbidden: Refusal? = nil)
+        throws(Refusal) -> [Event]
+    {
+        do throws(Refusal) {
+            if let forbidden { throw forbidden }
             return try decide(command, by: actor, at: at)
         } catch {
             guard command.isOverride, migration != nil, at >= decidedAt else { throw error }

@@ -16,6 +16,8 @@ package struct Refusal: Error, Hashable, Codable, Sendable {
         case stale
         /// Whoever gives the command may not.
         case notAllowed
+        /// The command has to be signed, and is not, or not by a key that may.
+        case unsigned
         /// The same person has already given what is asked of several.
         case notDistinct
         /// A rule that comes first stands in the way.

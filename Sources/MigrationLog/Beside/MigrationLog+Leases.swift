@@ -56,7 +56,7 @@ extension MigrationLog {
                 try connection.query(
                     """
                     select s.stream from migrate.stream s left join migrate.migration m using (stream)
-                    where m.phase is null or m.phase not in ('rolledBack', 'completed', 'abandoned')
+                    where s.stream <> '@trust' and (m.phase is null or m.phase not in ('rolledBack', 'completed', 'abandoned')
                     or m.phase = 'rolledBack' and exists (
                         select from migrate.router r left join migrate.commit c on c.stream = r.stream and c.version = r.revision
                         left join migrate.log l on l.log_id = r.log_id
@@ -65,7 +65,7 @@ extension MigrationLog {
                             or l.number = (select h.incarnation from migrate.commit h where h.stream = s.stream and h.version = s.version)
                             and (r.revision > s.version or r.hash <> c.hash)
                         )
-                    )
+                    ))
                     order by s.stream
                     """
                 ).rows.map { try $0.text("stream") }

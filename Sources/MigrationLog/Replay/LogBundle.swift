@@ -1,20 +1,89 @@
 package import Foundation
 package import MigrationCore
 
-/// A stream as a file: its rows to the byte, checked without a database.
+/// A stream as a file: its rows to the byte, and what vouches for them, checked without a database.
 ///
-/// Lines of canonical JSON (sorted keys, nothing that could be left out): a head that says whose it is, how many commits there are and the
-/// last one's hash, then a row for each. Whoever changes a byte changes a value that is hashed, or the shape that is demanded.
+/// Lines of canonical JSON (sorted keys, nothing that could be left out): a head that says whose it is and how many lines follow; a row for
+/// each commit of the log's keys; a row for each commit of the migration; and, where the order has a checkpoint over them, the evidence:
+/// the checkpoint's signed note, and the path from the last commit that it covers to its root. Whoever changes a byte changes a value that is
+/// hashed or signed, or the shape that is demanded.
 package enum LogBundle {
     /// The first line.
     package struct Head: Codable, Hashable, Sendable {
         package var format: Int
-        /// The IDs of the log's incarnations in the order of their numbers, from 1, in lower case.
-        package var logs: [String]
+        /// The incarnations of the log that the rows were appended in.
+        package var logs: [Log]
         package var stream: String
         package var commits: Int64
+        /// How many rows of the keys' stream come first.
+        package var trust: Int64
+        /// Whether the last line is evidence.
+        package var hasEvidence: Bool
         /// The hash of the last commit, in hexadecimal digits.
         package var head: String
+    }
+
+    package struct Log: Codable, Hashable, Sendable {
+        package var number: Int64
+        /// In lower case.
+        package var id: String
+    }
+
+    /// The last line.
+    package struct Evidence: Codable, Hashable, Sendable {
+        /// The signed note of a checkpoint.
+        package var note: String
+        /// The last version of the migration that the checkpoint covers, and its number in the order.
+        package var version: Int64
+        package var n: Int64
+        /// The path from its leaf to the root, in hexadecimal digits.
+        package var proof: [String]
+        /// An earlier checkpoint that somebody had kept, and what shows that this one goes on from it.
+        package var since: Since?
+
+        package init(note: String, version: Int64, n: Int64, proof: [String], since: Since?) {
+            self.note = note
+            self.version = version
+            self.n = n
+            self.proof = proof
+            self.since = since
+        }
+    }
+
+    package struct Since: Codable, Hashable, Sendable {
+        package var note: String
+        package var proof: [String]
+
+        package init(note: String, proof: [String]) {
+            self.note = note
+            self.proof = proof
+        }
+    }
+
+    /// Everything that a bundle says.
+    package struct Content: Sendable {
+        package var log: Incarnations
+        package var stream: String
+        package var trust: [CommitRow]
+        package var evidence: Evidence?
+        package var last: CommitRow
+        package var incarnations: Set<Int64>
+
+        package init(
+            log: Incarnations,
+            stream: String,
+            trust: [CommitRow],
+            evidence: Evidence?,
+            last: CommitRow,
+            incarnations: Set<Int64>
+        ) {
+            self.log = log
+            self.stream = stream
+            self.trust = trust
+            self.evidence = evidence
+            self.last = last
+            self.incarnations = incarnations
+        }
     }
 
     private struct Line: Codable {
@@ -33,6 +102,12 @@ package enum LogBundle {
     package struct Report: Sendable {
         package var head: Head
         package var state: MigrationState
+        /// The checkpoint that vouches for the commits up to ``covered``, and the owner's name and ID of its key.
+        package var checkpoint: Checkpoint?
+        package var signer: TrustedKey?
+        package var covered: Int64
+        /// The earlier checkpoint that this one was shown to go on from.
+        package var since: Checkpoint?
     }
 
     /// What is wrong with a bundle, and in which line.
@@ -40,22 +115,34 @@ package enum LogBundle {
         /// Counted from 1.
         package var line: Int
         package var message: String
+
+        package init(line: Int, message: String) {
+            self.line = line
+            self.message = message
+        }
     }
 
     package static let format = 2
     /// No line is longer, in bytes.
     private static let longest = 64 << 20
 
-    package static func head(log: Incarnations, stream: String, commits: Int64, last: [UInt8]) throws -> [UInt8] {
-        try line(
-            Head(
-                format: format,
-                logs: log.all.map { $0.id.uuidString.lowercased() },
-                stream: stream,
-                commits: commits,
-                head: Hex.text(last)
-            )
+    // MARK: - Writing
+
+    /// The lines before the migration's rows.
+    package static func beginning(_ content: Content) throws -> [UInt8] {
+        let used = content.incarnations.union(content.trust.map(\.incarnation))
+        let head = Head(
+            format: format,
+            logs: content.log.all.filter { used.contains($0.number) }.map {
+                Log(number: $0.number, id: $0.id.uuidString.lowercased())
+            },
+            stream: content.stream,
+            commits: content.last.version,
+            trust: Int64(content.trust.count),
+            hasEvidence: content.evidence != nil,
+            head: Hex.text(content.last.hash)
         )
+        return try content.trust.reduce(line(head)) { try $0 + line($1) }
     }
 
     package static func line(_ row: CommitRow) throws -> [UInt8] {
@@ -73,13 +160,17 @@ package enum LogBundle {
         )
     }
 
-    private static func line(_ value: some Encodable) throws -> [UInt8] {
+    package static func line(_ evidence: Evidence) throws -> [UInt8] { try line(evidence as any Encodable) }
+
+    private static func line(_ value: any Encodable) throws -> [UInt8] {
         Array(try CommitCodec.canonical(value)) + [UInt8(ascii: "\n")]
     }
 
-    /// Verifies versions, hashes and their chain, decides every command again, and folds.
+    // MARK: - Verifying
+
+    /// Verifies versions, hashes and their chain, signatures, the evidence, decides every command again, and folds.
     ///
-    /// - Parameter each: sees every verified commit.
+    /// - Parameter each: sees every verified commit of the migration.
     /// - Throws: ``Broken`` for the first line that does not hold.
     package static func verify(_ data: Data, each: (Replay.Step) -> Void = { _ in }) throws -> Report {
         guard data.last == UInt8(ascii: "\n") else {
@@ -90,38 +181,104 @@ package enum LogBundle {
         guard head.format == format else {
             throw Broken(line: 1, message: "the format \(head.format) is not known here")
         }
+        guard head.commits > 0, head.trust >= 0, head.commits < .max / 4, head.trust < .max / 4,
+            Int64(lines.count) == 1 + head.trust + head.commits + (head.hasEvidence ? 1 : 0)
+        else {
+            throw Broken(line: lines.count, message: "there are \(lines.count) lines, and the head says another number")
+        }
         let log = try incarnations(head.logs)
-        guard Int64(lines.count - 1) == head.commits, head.commits > 0 else {
-            throw Broken(
-                line: lines.count,
-                message: "\(lines.count - 1) commits are here, and the head says \(head.commits)"
-            )
+        var trust = TrustVerifier(log: log)
+        var used: Set<Int64> = []
+        for number in 1..<1 + Int(head.trust) {
+            let row = try row(lines[number], number + 1)
+            try named(number + 1) { try trust.admit(row) }
+            used.insert(row.incarnation)
         }
-        var state = MigrationState.initial
-        var last: [UInt8] = []
-        var incarnation: Int64 = 0
-        for (index, text) in lines.dropFirst().enumerated() {
-            let line = try read(Line.self, text, index + 2)
-            let step = try step(line, state, log, head.stream, last, incarnation, index + 2)
-            (state, last, incarnation) = (step.after, step.hash, step.row.incarnation)
-            each(step)
+        var verifier = StreamVerifier(head.stream, log: log, trust: trust.history)
+        var covered: [UInt8] = []
+        let evidence = head.hasEvidence ? try read(Evidence.self, lines[lines.count - 1], lines.count) : nil
+        for number in 1 + Int(head.trust)..<1 + Int(head.trust + head.commits) {
+            let row = try row(lines[number], number + 1)
+            try named(number + 1) { each(try verifier.admit(row)) }
+            used.insert(row.incarnation)
+            if row.version == evidence?.version { covered = row.hash }
         }
-        guard Hex.text(last) == head.head else {
+        guard Hex.text(verifier.head) == head.head else {
             throw Broken(line: 1, message: "the last commit’s hash is not the one that the head says")
         }
-        guard state.migration?.plan.name == head.stream else {
+        guard verifier.state.migration?.plan.name == head.stream else {
             throw Broken(line: 1, message: "the migration’s name is not the stream’s")
         }
-        return Report(head: head, state: state)
+        guard used == Set(head.logs.map(\.number)), used.count == head.logs.count else {
+            throw Broken(line: 1, message: "the head names an incarnation that no row is of")
+        }
+        var report = Report(head: head, state: verifier.state, covered: 0)
+        if let evidence { try check(evidence, of: covered, lines.count, trust.history, &report) }
+        return report
     }
 
-    private static func incarnations(_ texts: [String]) throws -> Incarnations {
+    private static func check(
+        _ evidence: Evidence,
+        of hash: [UInt8],
+        _ line: Int,
+        _ trust: TrustHistory,
+        _ report: inout Report
+    ) throws {
+        func broken(_ message: String) -> Broken { Broken(line: line, message: message) }
+        func checkpoint(_ note: String) throws -> (Checkpoint, TrustedKey) {
+            do {
+                let checkpoint = try Checkpoint(note: note)
+                guard let signer = trust.signer(of: checkpoint) else {
+                    throw broken("the checkpoint is not signed by a key of the log that may")
+                }
+                return (checkpoint, signer)
+            } catch let error as Checkpoint.Malformed {
+                throw broken("the checkpoint is none: \(error.message)")
+            }
+        }
+        func path(_ texts: [String]) throws -> [[UInt8]] {
+            try texts.map { text in
+                guard let bytes = Hex.bytes(text), bytes.count == 32 else {
+                    throw broken("a hash of the proof is none")
+                }
+                return bytes
+            }
+        }
+        let (latest, signer) = try checkpoint(evidence.note)
+        guard !hash.isEmpty,
+            MerkleTree.verify(
+                inclusionOf: MerkleTree.leaf(hash),
+                at: evidence.n - 1,
+                size: latest.size,
+                proof: try path(evidence.proof),
+                root: latest.root
+            )
+        else { throw broken("version \(evidence.version) is not in the tree that the checkpoint was made of") }
+        if let since = evidence.since {
+            let (earlier, _) = try checkpoint(since.note)
+            guard earlier.origin == latest.origin,
+                MerkleTree.verify(
+                    consistencyOf: earlier.size,
+                    root: earlier.root,
+                    with: latest.size,
+                    root: latest.root,
+                    proof: try path(since.proof)
+                )
+            else { throw broken("the checkpoint does not go on from the earlier one") }
+            report.since = earlier
+        }
+        report.checkpoint = latest
+        report.signer = signer
+        report.covered = evidence.version
+    }
+
+    private static func incarnations(_ logs: [Log]) throws -> Incarnations {
         var ids: [Int64: UUID] = [:]
-        for (index, text) in texts.enumerated() {
-            guard let id = UUID(uuidString: text), id.uuidString.lowercased() == text else {
+        for log in logs {
+            guard let id = UUID(uuidString: log.id), id.uuidString.lowercased() == log.id else {
                 throw Broken(line: 1, message: "an ID of the log is none")
             }
-            ids[Int64(index + 1)] = id
+            ids[log.number] = id
         }
         do {
             return try Incarnations(ids)
@@ -130,21 +287,12 @@ package enum LogBundle {
         }
     }
 
-    private static func step(
-        _ line: Line,
-        _ state: MigrationState,
-        _ log: Incarnations,
-        _ stream: String,
-        _ prev: [UInt8],
-        _ incarnation: Int64,
-        _ number: Int
-    ) throws -> Replay.Step {
+    private static func row(_ text: Data, _ number: Int) throws -> CommitRow {
+        let line = try read(Line.self, text, number)
         guard let id = UUID(uuidString: line.id), id.uuidString.lowercased() == line.id,
             let before = Hex.bytes(line.prev), let hash = Hex.bytes(line.hash)
-        else {
-            throw Broken(line: number, message: "an ID or a hash is none")
-        }
-        let row = CommitRow(
+        else { throw Broken(line: number, message: "an ID or a hash is none") }
+        return CommitRow(
             version: line.version,
             incarnation: line.incarnation,
             commandID: id,
@@ -154,15 +302,16 @@ package enum LogBundle {
             prev: before,
             hash: hash
         )
+    }
+
+    /// Puts what does not hold beside its line.
+    private static func named(_ number: Int, _ body: () throws -> Void) throws {
         do {
-            try row.verify(log: log, stream: stream, version: state.version + 1, prev: prev)
-            let commit = try CommitCodec.decode(row.body, version: row.version, actor: row.actor)
-            let after = try Replay.step(state, commit, row, after: incarnation)
-            return Replay.Step(commit: commit, row: row, before: state, after: after)
+            try body()
         } catch let error as LogError {
             throw Broken(line: number, message: error.message)
         } catch let error as Replay.Divergence {
-            throw Broken(line: number, message: "version \(row.version): \(error.message)")
+            throw Broken(line: number, message: "version \(error.version ?? 0): \(error.message)")
         }
     }
 

@@ -6,7 +6,7 @@ import Postgres
 package struct Replay: Sendable {
     /// The first place at which the log and this program do not agree.
     package struct Divergence: Error, Hashable, Sendable {
-        /// The version; nil when a projection differs from the fold of a whole log.
+        /// The version; nil when what is beside the commits (a projection, the order, a checkpoint) does not belong to a whole log.
         package var version: Int64?
         package var message: String
         package var recorded: String?
@@ -40,6 +40,8 @@ package struct Replay: Sendable {
         package var commit: Commit
         /// The commit as it stands in the log.
         package var row: CommitRow
+        /// The signature of whoever gave the command; it was verified.
+        package var signed: Signed?
         package var before: MigrationState
         package var after: MigrationState
 
@@ -50,112 +52,94 @@ package struct Replay: Sendable {
     /// Replays the stream.
     ///
     /// - Parameters:
+    ///   - checkpoint: one that was kept outside, of which the log has to be the continuation.
     ///   - isOver: whether a version, appended at a time, lies after what is asked for; what follows is not read, and neither head nor
     ///     projections are compared.
     ///   - each: sees every verified commit.
     /// - Throws: a ``LogError`` when the log cannot be read at all.
     package func run(
+        against checkpoint: Checkpoint? = nil,
         until isOver: (Int64, Timestamp) -> Bool = { _, _ in false },
         each: (Step) throws -> Void
     ) async throws -> Report {
-        var state = MigrationState.initial
+        var verifier = StreamVerifier(stream, log: try await log.incarnations(), trust: try await log.trustHistory())
         var projections = Projections()
         do {
-            var incarnations = try await log.incarnations()
-            var incarnation: Int64 = 0
             let snapshot = try await snapshot()
-            var head: [UInt8] = []
+            if let checkpoint { try await check(checkpoint) }
+            var order = StreamOrder()
             while true {
-                let page = try await log.rows(stream, after: state.version)
+                let page = try await log.rows(stream, after: verifier.state.version)
                 for row in page {
-                    if isOver(row.version, row.at) { return Report(commits: state.version, state: state) }
-                    if incarnations.id(of: row.incarnation) == nil { incarnations = try await log.incarnations() }
-                    try row.verify(log: incarnations, stream: stream, version: state.version + 1, prev: head)
-                    let commit = try CommitCodec.decode(row.body, version: row.version, actor: row.actor)
-                    let before = state
-                    state = try Self.step(state, commit, row, after: incarnation)
-                    incarnation = row.incarnation
-                    _ = projections.advance(to: state)
-                    if let snapshot, snapshot.version == state.version,
-                        try Array(CommitCodec.canonical(state)) != snapshot.body
-                    {
-                        throw Divergence(state.version, "the snapshot at this version is not the fold's")
+                    if isOver(row.version, row.at) {
+                        return Report(commits: verifier.state.version, state: verifier.state)
                     }
-                    head = row.hash
-                    try each(Step(commit: commit, row: row, before: before, after: state))
+                    try await renew(&verifier, before: row)
+                    let step = try verifier.admit(row)
+                    try order.admit(row)
+                    _ = projections.advance(to: step.after)
+                    if let snapshot, snapshot.version == row.version,
+                        try Array(CommitCodec.canonical(step.after)) != snapshot.body
+                    {
+                        throw Divergence(row.version, "the snapshot at this version is not the fold's")
+                    }
+                    try each(step)
                 }
-                if page.isEmpty, try await isHead(state.version, head) { break }
+                if page.isEmpty, try await isHead(verifier.state.version, verifier.head) { break }
             }
-            if let snapshot, snapshot.version > state.version {
+            if let snapshot, snapshot.version > verifier.state.version {
                 throw Divergence(snapshot.version, "there is a snapshot of a version that the stream does not have")
             }
-            try await compare(projections, with: state)
-            return Report(commits: state.version, state: state)
+            try await check(order)
+            try await compare(projections, with: verifier.state)
+            return Report(commits: verifier.state.version, state: verifier.state)
         } catch let error as Divergence {
-            return Report(commits: state.version, state: state, divergence: error)
+            return Report(commits: verifier.state.version, state: verifier.state, divergence: error)
         } catch let error as LogError where error.code == .damaged {
-            return Report(commits: state.version, state: state, divergence: Divergence(error.version, error.message))
+            let divergence = Divergence(error.version, error.message)
+            return Report(commits: verifier.state.version, state: verifier.state, divergence: divergence)
         }
     }
 
-    /// Decides one commit's command again, compares, and folds what was recorded.
-    ///
-    /// - Parameter incarnation: that of the commit before; 0 before the first.
-    static func step(_ state: MigrationState, _ commit: Commit, _ row: CommitRow, after incarnation: Int64) throws
-        -> MigrationState
-    {
-        guard commit.decidedAt <= row.at, row.at - commit.decidedAt <= .seconds(60) else {
-            throw Divergence(commit.version, "the decision's time lies more than 60 s before the commit's, or after it")
+    /// Reads what came to the log after the replay began, and before this row.
+    private func renew(_ verifier: inout StreamVerifier, before row: CommitRow) async throws {
+        if verifier.log.id(of: row.incarnation) == nil { verifier.log = try await log.incarnations() }
+        if verifier.needsTrust(for: row) { verifier.trust = try await log.trustHistory() }
+    }
+
+    /// The log has to go on from a checkpoint that was kept outside.
+    private func check(_ checkpoint: Checkpoint) async throws {
+        if let flaw = try await log.flaw(of: checkpoint) {
+            throw Divergence(nil, "against the checkpoint of \(checkpoint.size) commits: \(flaw)")
         }
-        switch commit.command {
-        case .plan(let plan, let hash), .amend(let plan, let hash, _):
-            guard try CommitHash.hash(of: plan) == hash else {
-                throw Divergence(commit.version, "the plan does not hash to the recorded hash \(hash)")
+    }
+
+    /// The stream's commits have to be in the tree over the order, and the tree in its newest checkpoint.
+    private func check(_ order: StreamOrder) async throws {
+        guard let last = order.last else { return }
+        let head = try await log.orderHead()
+        guard last.n <= head.size else {
+            throw Divergence(nil, "version \(last.version) has number \(last.n) of an order of \(head.size)")
+        }
+        let proof = try await log.prover(size: head.size).inclusion(of: last.n - 1)
+        let isIn = MerkleTree.verify(
+            inclusionOf: last.leaf,
+            at: last.n - 1,
+            size: head.size,
+            proof: proof,
+            root: head.root
+        )
+        guard isIn else { throw Divergence(nil, "version \(last.version) is not in the tree over the order") }
+        guard let note = try await log.latestCheckpoint() else { return }
+        do {
+            let checkpoint = try Checkpoint(note: note)
+            guard try await log.trustHistory().signer(of: checkpoint) != nil else {
+                throw Divergence(nil, "the newest checkpoint is not signed by a key of the log that may")
             }
-        default: break
+            try await check(checkpoint)
+        } catch let error as Checkpoint.Malformed {
+            throw Divergence(nil, "the newest checkpoint is none: \(error.message)")
         }
-        let decided: [Event]
-        do {
-            decided = try state.decideRecorded(commit.command, by: commit.actor, at: commit.decidedAt)
-        } catch {
-            throw Divergence(
-                commit.version,
-                "the recorded command is refused",
-                recorded: words(commit.events),
-                decided: error.message
-            )
-        }
-        guard decided == commit.events else {
-            let index =
-                zip(decided, commit.events).enumerated().first { $1.0 != $1.1 }?.offset
-                ?? min(decided.count, commit.events.count)
-            throw Divergence(
-                commit.version,
-                "the recorded command decides other events",
-                recorded: words(Array(commit.events.dropFirst(index))),
-                decided: words(Array(decided.dropFirst(index)))
-            )
-        }
-        let begins = state.beginsIncarnation(with: commit.events)
-        guard incarnation == 0 || (begins ? row.incarnation > incarnation : row.incarnation == incarnation) else {
-            throw Divergence(
-                commit.version,
-                begins
-                    ? "the commit should have begun a new incarnation of the log"
-                    : "the commit stands in another incarnation of the log than the one before"
-            )
-        }
-        do {
-            return try state.folding(commit)
-        } catch {
-            throw Divergence(error.version, error.message)
-        }
-    }
-
-    private static func words(_ events: [Event]) -> String {
-        guard let data = try? CommitCodec.canonical(events) else { return "\(events.count) events" }
-        let text = String(decoding: data, as: UTF8.self)
-        return text.count > 400 ? text.prefix(400) + "…" : text
     }
 
     /// Whether the stream ends here; false when somebody has appended since.

@@ -3,28 +3,43 @@ package import MigrationCore
 
 /// A commit's bytes in the log: UTF-8 JSON with sorted keys, kept exactly as they were hashed and never encoded again to verify.
 package enum CommitCodec {
-    private struct Body: Codable {
-        var command: Command
-        var decidedAt: Timestamp
-        var events: [Event]
+    /// What a commit's bytes say.
+    package struct Body<C: Codable & Sendable, E: Codable & Sendable>: Codable, Sendable {
+        package var command: C
+        package var decidedAt: Timestamp
+        package var events: [E]
+        /// The signature of whoever gave the command.
+        package var signed: Signed?
+        /// The version of the keys' stream that the decision went by; nil for a worker's, and before there are keys.
+        package var trust: Int64?
+
+        package init(command: C, decidedAt: Timestamp, events: [E], signed: Signed? = nil, trust: Int64? = nil) {
+            self.command = command
+            self.decidedAt = decidedAt
+            self.events = events
+            self.signed = signed
+            self.trust = trust
+        }
     }
+
+    package typealias MigrationBody = Body<Command, Event>
+    package typealias TrustBody = Body<TrustCommand, TrustEvent>
 
     /// - Throws: an `EncodingError` for a number that JSON cannot hold, which no command has.
     package static func encode(command: Command, decidedAt: Timestamp, events: [Event]) throws -> [UInt8] {
-        Array(try canonical(Body(command: command, decidedAt: decidedAt, events: events)))
+        try encode(MigrationBody(command: command, decidedAt: decidedAt, events: events))
     }
+
+    package static func encode<C, E>(_ body: Body<C, E>) throws -> [UInt8] { Array(try canonical(body)) }
 
     /// - Throws: a ``LogError/Code/damaged`` that names the version, for bytes that are not a commit of this release.
     package static func decode(_ bytes: [UInt8], version: Int64, actor: String) throws(LogError) -> Commit {
+        Commit(try body(bytes, version: version), version: version, actor: actor)
+    }
+
+    package static func body(_ bytes: [UInt8], version: Int64) throws(LogError) -> MigrationBody {
         do {
-            let body = try JSONDecoder().decode(Body.self, from: Data(bytes))
-            return Commit(
-                version: version,
-                actor: actor,
-                decidedAt: body.decidedAt,
-                command: body.command,
-                events: body.events
-            )
+            return try JSONDecoder().decode(MigrationBody.self, from: Data(bytes))
         } catch {
             throw LogError(
                 .damaged,
@@ -33,6 +48,39 @@ package enum CommitCodec {
                 version: version
             )
         }
+    }
+
+    /// The exact bytes of a body's command, which come first: keys are sorted.
+    ///
+    /// - Returns: nil for bytes that do not begin with one.
+    static func command(in body: [UInt8]) -> [UInt8]? {
+        let key = Array("{\"command\":".utf8)
+        guard body.starts(with: key) else { return nil }
+        var depth = 0
+        var isInText = false
+        var isEscaped = false
+        for index in key.count..<body.count {
+            let byte = body[index]
+            if isInText {
+                if isEscaped {
+                    isEscaped = false
+                } else if byte == UInt8(ascii: "\\") {
+                    isEscaped = true
+                } else if byte == UInt8(ascii: "\"") {
+                    isInText = false
+                }
+                continue
+            }
+            switch byte {
+            case UInt8(ascii: "\""): isInText = true
+            case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
+            case UInt8(ascii: "}"), UInt8(ascii: "]"):
+                depth -= 1
+                if depth == 0 { return Array(body[key.count...index]) }
+            default: break
+            }
+        }
+        return nil
     }
 
     /// JSON with sorted keys and unescaped slashes.
@@ -70,5 +118,17 @@ package enum CommitCodec {
             return path.isEmpty ? context.debugDescription : "\(context.debugDescription) at \(path)"
         default: return "\(error)"
         }
+    }
+}
+
+extension Commit {
+    init(_ body: CommitCodec.MigrationBody, version: Int64, actor: String) {
+        self.init(
+            version: version,
+            actor: actor,
+            decidedAt: body.decidedAt,
+            command: body.command,
+            events: body.events
+        )
     }
 }

@@ -14,6 +14,13 @@ package struct CommitRow: Hashable, Sendable {
     package var body: [UInt8]
     package var prev: [UInt8]
     package var hash: [UInt8]
+    /// Its place in the order and its leaf in the tree, where it was read with them and has one.
+    package var seal: Seal?
+
+    package struct Seal: Hashable, Sendable {
+        package var n: Int64
+        package var leaf: [UInt8]
+    }
 
     static let columns = "version, incarnation, command_id, actor, at, body, prev, hash"
 
@@ -46,6 +53,12 @@ package struct CommitRow: Hashable, Sendable {
         body = try row.bytes("body")
         prev = try row.bytes("prev")
         hash = try row.bytes("hash")
+    }
+
+    /// A row that was read with its seal.
+    init(sealed row: PostgresRow) throws(PostgresError) {
+        try self.init(row)
+        if let n = try row.optionalInt("n") { seal = Seal(n: n, leaf: try row.bytes("leaf")) }
     }
 
     /// Checks that the row is the next of its stream and was not changed after it was written.

@@ -26,6 +26,7 @@ extension MigrationLog {
     ///   - actor: who asks.
     ///   - id: the command's own ID; the same for every retry.
     ///   - known: a state read earlier, to read on from.
+    ///   - key: what a person signs the command with.
     ///   - also: statements of the same transaction, such as taking the signals that the command carries.
     /// - Returns: the commit; nil when there is nothing to record.
     /// - Throws: a `Refusal` of a worker's command or of one without a migration; a ``LogError``.
@@ -34,6 +35,7 @@ extension MigrationLog {
         on stream: String,
         by actor: String,
         id: UUID = UUID(),
+        key: SigningKey? = nil,
         known: Stream? = nil,
         also: [PostgresStatement] = []
     ) async throws -> Performed? {
@@ -45,7 +47,7 @@ extension MigrationLog {
                 let base = known
                 let isOpen = outcomeIsOpen
                 return try await pool.run { connection in
-                    try Self.attempt(command, stream, actor, id, base, also, isOpen, connection)
+                    try Self.attempt(command, stream, actor, id, key, base, also, isOpen, connection)
                 }
             } catch let error as PostgresError {
                 last = error
@@ -81,6 +83,7 @@ extension MigrationLog {
         _ name: String,
         _ actor: String,
         _ id: UUID,
+        _ key: SigningKey?,
         _ known: Stream?,
         _ also: [PostgresStatement],
         _ outcomeIsOpen: Bool,
@@ -88,7 +91,13 @@ extension MigrationLog {
     ) throws -> Performed? {
         if outcomeIsOpen, let found = try find(id, of: command, name, connection) { return found }
         let stream = try load(name, from: known, on: connection)
-        let events = try stream.state.decideRecorded(command, by: actor, at: stream.now)
+        let authority = try authority(command, stream, actor, id, key, connection)
+        let events = try stream.state.decideRecorded(
+            command,
+            by: actor,
+            at: stream.now,
+            forbidden: authority.forbidden
+        )
         guard !events.isEmpty else { return nil }
         let commit = Commit(
             version: stream.state.version + 1,
@@ -98,7 +107,15 @@ extension MigrationLog {
             events: events
         )
         let next = try stream.state.folding(commit)
-        let body = try CommitCodec.encode(command: command, decidedAt: stream.now, events: events)
+        let body = try CommitCodec.encode(
+            CommitCodec.MigrationBody(
+                command: command,
+                decidedAt: stream.now,
+                events: events,
+                signed: authority.signed,
+                trust: authority.trust
+            )
+        )
         let begins = stream.state.beginsIncarnation(with: events)
         var statements = [
             PostgresStatement("begin"), appendStatement(name, stream.state.version, id, actor, body, begins: begins),
@@ -120,6 +137,36 @@ extension MigrationLog {
         return Performed(commit: commit, stream: after, isRepeated: false)
     }
 
+    /// A person's right to a command, by the keys of the log: the signature, the keys' version, and why he may not.
+    private static func authority(
+        _ command: Command,
+        _ stream: Stream,
+        _ actor: String,
+        _ id: UUID,
+        _ key: SigningKey?,
+        _ connection: isolated PostgresConnection
+    ) throws -> (signed: Signed?, trust: Int64?, forbidden: Refusal?) {
+        guard command.isOverride, !actor.hasPrefix(Command.workerPrefix) else { return (nil, nil, nil) }
+        // After the stream, so that a key that was taken away before the decision is known to be.
+        let keys = try trust(connection).history.latest
+        let incarnation = stream.incarnation == 0 ? stream.log.newest : stream.incarnation
+        var signed: Signed?
+        if let key, let log = stream.log.id(of: incarnation) {
+            signed = try Signed.sign(
+                Array(CommitCodec.canonical(command)),
+                with: key,
+                log: log,
+                stream: stream.name,
+                seen: stream.state.version,
+                actor: actor,
+                expires: stream.now + signatureLife,
+                id: id
+            )
+        }
+        let forbidden = keys.forbids(command, by: actor, signer: signed?.key)
+        return (signed, keys.version == 0 ? nil : keys.version, forbidden)
+    }
+
     /// Sends a transaction in one round trip; an error leaves no open transaction behind.
     private static func pipelined(
         _ statements: [PostgresStatement],
@@ -133,7 +180,7 @@ extension MigrationLog {
         }
     }
 
-    private static func appendStatement(
+    static func appendStatement(
         _ stream: String,
         _ expected: Int64,
         _ id: UUID,

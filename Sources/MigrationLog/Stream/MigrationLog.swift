@@ -127,13 +127,25 @@ package struct MigrationLog: Sendable {
         return max(state.decidedAt, Timestamp(rawValue: try row?.microseconds("now") ?? 0))
     }
 
-    /// The names of all streams.
+    /// The names of all migrations.
     package func streams() async throws -> [String] {
         try await guarded {
             try await pool.run { connection in
-                try connection.query("select stream from migrate.stream order by stream").rows.map {
-                    try $0.text("stream")
-                }
+                try connection.query("select stream from migrate.stream where stream <> '@trust' order by stream").rows
+                    .map {
+                        try $0.text("stream")
+                    }
+            }
+        }
+    }
+
+    /// The migrations and how many commits each has, the longest first.
+    package func heads() async throws -> [(name: String, version: Int64)] {
+        try await guarded {
+            try await pool.run { connection in
+                try connection.query(
+                    "select stream, version from migrate.stream where stream <> '@trust' order by version desc, stream"
+                ).rows.map { (try $0.text("stream"), try $0.int("version")) }
             }
         }
     }
@@ -168,19 +180,23 @@ package struct MigrationLog: Sendable {
         }
     }
 
-    /// Reads a stream's rows in pages, without folding them; for those who verify everything themselves.
+    /// Reads a stream's rows with their seals in pages, without folding them; for those who verify everything themselves.
     ///
     /// - Returns: at most 1000 rows after `version`.
     package func rows(_ stream: String, after version: Int64) async throws -> [CommitRow] {
         try await guarded {
             try await pool.run { connection in
-                try connection.query(
-                    "select \(CommitRow.columns) from migrate.commit where stream = $1::text and version > $2::bigint order by version limit 1000",
-                    [.text(stream), .int(version)]
-                ).rows.map { try CommitRow($0) }
+                try connection.query(Self.rowsQuery, [.text(stream), .int(version)]).rows.map {
+                    try CommitRow(sealed: $0)
+                }
             }
         }
     }
+
+    package static let rowsQuery = """
+        select \(CommitRow.columns), n, leaf from migrate.commit left join migrate.seal using (id)
+        where stream = $1::text and version > $2::bigint order by version limit 1000
+        """
 
     /// Puts every error of the database in the log's words.
     @discardableResult

@@ -1,0 +1,124 @@
+import ArgumentParser
+import Foundation
+import MigrationCore
+import MigrationLog
+
+struct VerifyCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "verify",
+        abstract:
+            "Verifies an exported migration without a database: hashes, chain, signatures, evidence, and every decision.",
+        discussion: """
+            Exits 1 at the first line that does not hold. tools/verify-bundle checks the hashes without this program.
+
+            Examples:
+              migrate verify recommendations.bundle
+              migrate verify recommendations.bundle --checkpoint monday.note --public-key 3q2+7w…
+            """
+    )
+    @Argument(help: "The file that migrate export wrote.") var file: String
+    @Option(help: "A checkpoint that you have kept; the bundle's has to be it, or to be shown to go on from it.")
+    var checkpoint: String?
+    @Option(help: "The checkpoint key that you know, in base64; else the one that the bundle itself names is taken.")
+    var publicKey: String?
+    @OptionGroup var format: FormatOptions
+
+    /// The result for programs.
+    struct Result: Encodable {
+        var format = 2
+        var migration: String?
+        var log: String?
+        var commits: Int64?
+        var head: String?
+        var phase: String?
+        /// The version up to which the checkpoint vouches for the commits; and its size.
+        var covered: Int64?
+        var checkpoint: Int64?
+        var whole: Bool
+        var line: Int?
+        var message: String?
+    }
+
+    func run() throws {
+        guard let data = FileManager.default.contents(atPath: file) else {
+            throw Failure(.failed, "the file \(file) cannot be read")
+        }
+        do {
+            let report = try LogBundle.verify(data)
+            try hold(report)
+            switch format.format {
+            case .json: try Output.json(result(report))
+            case .text: for line in lines(report) { Output.line(line) }
+            }
+        } catch let broken as LogBundle.Broken {
+            switch format.format {
+            case .json: try Output.json(Result(whole: false, line: broken.line, message: broken.message))
+            case .text: Output.line("\(file):\(broken.line): BROKEN: \(broken.message)")
+            }
+            throw ExitCode(Failure.Code.failed.rawValue)
+        }
+    }
+
+    /// Holds the bundle against what the auditor knows himself.
+    private func hold(_ report: LogBundle.Report) throws {
+        func broken(_ message: String) -> LogBundle.Broken { LogBundle.Broken(line: 1, message: message) }
+        if let publicKey {
+            guard let key = PublicKey(base64: publicKey) else {
+                throw Failure(.usage, "--public-key is 32 bytes in base64")
+            }
+            guard let checkpoint = report.checkpoint else { throw broken("the bundle has no checkpoint") }
+            guard checkpoint.isSigned(by: key) else {
+                throw broken("the checkpoint is not signed by the key that you know")
+            }
+        }
+        if let file = checkpoint {
+            let kept = try CheckpointFile.read(file)
+            guard let own = report.checkpoint else { throw broken("the bundle has no checkpoint") }
+            let isSame = own.origin == kept.origin && own.size == kept.size && own.root == kept.root
+            let since = report.since
+            let isSince = since?.origin == kept.origin && since?.size == kept.size && since?.root == kept.root
+            guard isSame || isSince else {
+                throw broken(
+                    own.size > kept.size && since == nil
+                        ? "nothing shows that the checkpoint goes on from yours: export it with --since \(file)"
+                        : "the checkpoint is not yours, and does not go on from it"
+                )
+            }
+        }
+    }
+
+    private func result(_ report: LogBundle.Report) -> Result {
+        Result(
+            migration: report.head.stream,
+            log: report.head.logs.last?.id,
+            commits: report.head.commits,
+            head: report.head.head,
+            phase: report.state.migration?.phase.name,
+            covered: report.checkpoint == nil ? nil : report.covered,
+            checkpoint: report.checkpoint?.size,
+            whole: true
+        )
+    }
+
+    private func lines(_ report: LogBundle.Report) -> [String] {
+        var lines = [
+            "\(file): \(report.head.commits) commits of \(report.head.stream), chain whole, \(report.head.commits) decisions the same; it ends \(report.state.migration?.phase.name ?? "unplanned")",
+            "  log \(report.head.logs.last?.id ?? ""), last hash \(report.head.head)",
+        ]
+        guard let checkpoint = report.checkpoint, let signer = report.signer else {
+            lines.append(
+                "  no checkpoint covers it: only somebody who was told that hash before can say that it is the one there was"
+            )
+            return lines
+        }
+        let revoked = signer.isActive ? "" : ", which the log no longer takes"
+        lines.append(
+            "  versions 1 to \(report.covered) are in the checkpoint of \(checkpoint.size) commits, signed by \(signer.owner)’s key \(signer.key.id)\(revoked)"
+        )
+        if let since = report.since { lines.append("  which goes on from that of \(since.size) commits") }
+        if self.checkpoint == nil {
+            lines.append("  whether that checkpoint is one that you were told before, you say: --checkpoint FILE")
+        }
+        return lines
+    }
+}

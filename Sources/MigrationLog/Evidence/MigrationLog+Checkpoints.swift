@@ -1,0 +1,79 @@
+import Foundation
+import MigrationCore
+import Postgres
+
+extension MigrationLog {
+    /// Signs where the order stands, and keeps that beside it.
+    ///
+    /// - Returns: the checkpoint; nil when nothing has been sealed since the last.
+    /// - Throws: a ``LogError/Code/damaged`` when the key is not one that may sign checkpoints, or the tree does not hold.
+    package func sign(with key: SigningKey) async throws -> Checkpoint? {
+        try await guarded {
+            guard try await trustHistory().latest.key(key.publicKey.id)?.has(.checkpoint) == true else {
+                throw LogError(
+                    .damaged,
+                    "key \(key.publicKey.id) is not one that may sign checkpoints of this log",
+                    mend: "add it: migrate keys add --role checkpoint"
+                )
+            }
+            return try await pool.transact { connection in
+                let head = try Self.orderHead(connection)
+                let incarnations = try Self.incarnations(connection)
+                guard head.size > 0, let log = incarnations.id(of: incarnations.newest) else { return nil }
+                var checkpoint = Checkpoint(log: log, head: head)
+                try checkpoint.sign(with: key)
+                let row = try connection.query(
+                    """
+                    insert into migrate.checkpoint (n, root, note) values ($1::bigint, $2::bytea, $3::text)
+                    on conflict do nothing returning n
+                    """,
+                    [.int(head.size), .bytes(head.root), .text(checkpoint.note)]
+                ).first
+                return row == nil ? nil : checkpoint
+            }
+        }
+    }
+
+    /// The checkpoints of the log from a size on, in the order of their sizes; nil for a text that is none any more.
+    package func checkpoints(from size: Int64 = 0) async throws -> [(size: Int64, note: String)] {
+        try await guarded {
+            try await pool.run { connection in
+                try connection.query(
+                    "select n, note from migrate.checkpoint where n >= $1::bigint order by n",
+                    [.int(size)]
+                ).rows.map { (try $0.int("n"), try $0.text("note")) }
+            }
+        }
+    }
+
+    /// The newest one.
+    package func latestCheckpoint() async throws -> String? {
+        try await guarded {
+            try await pool.run { connection in
+                try connection.query("select note from migrate.checkpoint order by n desc limit 1").first?.text("note")
+            }
+        }
+    }
+
+    /// Why the log is not the one that a checkpoint was made of; nil when its order begins as that one was.
+    package func flaw(of checkpoint: Checkpoint) async throws -> String? {
+        let origins = try await incarnations().all.map { Checkpoint.origin(of: $0.id) }
+        guard origins.contains(checkpoint.origin) else {
+            return "it is of \(checkpoint.origin), which this log never was"
+        }
+        let head = try await orderHead()
+        guard checkpoint.size <= head.size else {
+            return "it says \(checkpoint.size) commits, and the order of this log has \(head.size): its end was cut off"
+        }
+        let proof = try await prover(size: head.size).consistency(with: checkpoint.size)
+        let holds = MerkleTree.verify(
+            consistencyOf: checkpoint.size,
+            root: checkpoint.root,
+            with: head.size,
+            root: head.root,
+            proof: proof
+        )
+        return holds
+            ? nil : "the first \(checkpoint.size) commits of this log’s order are not those that it was made of"
+    }
+}

@@ -1,0 +1,90 @@
+package import Foundation
+package import MigrationCore
+import Postgres
+
+extension MigrationLog {
+    /// The keys of the log and their history, verified.
+    package func trustHistory() async throws -> TrustHistory {
+        try await guarded {
+            try await pool.run { connection in try Self.trust(connection).history }
+        }
+    }
+
+    static func trust(_ connection: isolated PostgresConnection) throws -> TrustVerifier {
+        var verifier = TrustVerifier(log: try incarnations(connection))
+        for row in try trustRows(connection) { try verifier.admit(row) }
+        return verifier
+    }
+
+    /// The rows of the keys' stream, for those who export them.
+    package func trustRows() async throws -> [CommitRow] {
+        try await guarded {
+            try await pool.run { connection in try Self.trustRows(connection) }
+        }
+    }
+
+    private static func trustRows(_ connection: isolated PostgresConnection) throws -> [CommitRow] {
+        try connection.query(
+            "select \(CommitRow.columns) from migrate.commit where stream = $1::text order by version",
+            [.text(TrustHistory.stream)]
+        ).rows.map { try CommitRow($0) }
+    }
+
+    /// Changes the keys of the log.
+    ///
+    /// - Parameters:
+    ///   - key: what the command is signed with.
+    ///   - id: the command's own ID.
+    /// - Returns: the keys after it; nil when it changed nothing.
+    /// - Throws: a `Refusal`; a ``LogError``.
+    package func perform(_ command: TrustCommand, by actor: String, key: SigningKey?, id: UUID = UUID()) async throws
+        -> TrustState?
+    {
+        do {
+            return try await pool.transact { connection in
+                let trust = try Self.trust(connection)
+                let state = trust.history.latest
+                let now = try connection.query("select clock_timestamp() as now").first?.microseconds("now") ?? 0
+                let decidedAt = Timestamp(rawValue: now)
+                let events = try state.decide(command, by: actor, signer: key?.publicKey.id)
+                guard !events.isEmpty else { return nil }
+                guard let log = try Self.incarnations(connection).id(of: trust.current) else { return nil }
+                let signed = try key.map {
+                    try Signed.sign(
+                        Array(CommitCodec.canonical(command)),
+                        with: $0,
+                        log: log,
+                        stream: TrustHistory.stream,
+                        seen: state.version,
+                        actor: actor,
+                        expires: decidedAt + Self.signatureLife,
+                        id: id
+                    )
+                }
+                let body = CommitCodec.TrustBody(command: command, decidedAt: decidedAt, events: events, signed: signed)
+                let statement = Self.appendStatement(
+                    TrustHistory.stream,
+                    state.version,
+                    id,
+                    actor,
+                    try CommitCodec.encode(body),
+                    begins: false
+                )
+                try connection.query(statement.sql, statement.parameters)
+                return state.folding(events)
+            }
+        } catch let error as PostgresError where error.code == .lost {
+            throw LogError(
+                .unknownOutcome,
+                "the connection broke: whether the keys were changed is not known",
+                mend: "look, before you send it again: migrate keys list",
+                cause: error
+            )
+        } catch let error as PostgresError {
+            throw LogError(error)
+        }
+    }
+
+    /// For how long what is signed here and now may be appended.
+    static let signatureLife = TimeSpan.minutes(5)
+}

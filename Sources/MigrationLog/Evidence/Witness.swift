@@ -1,0 +1,73 @@
+package import Foundation
+import MigrationCore
+
+/// Keeps the last checkpoint that it saw of a log in a file that the log's owner cannot reach, and takes a newer one only where the log still
+/// begins as the kept one says.
+package struct Witness: Sendable {
+    /// What a look has shown.
+    package enum Sight: Hashable, Sendable {
+        /// The log has no checkpoint yet.
+        case nothing
+        /// The log begins as the kept one says; this one is kept now.
+        case kept(Checkpoint)
+        /// A person has declared that the log was rewound: the kept one is of an incarnation before, and this one is kept now.
+        case begunAnew(Checkpoint, before: Checkpoint)
+        /// The log is not the one that it was.
+        case broken(String, kept: Checkpoint)
+    }
+
+    private let file: URL
+    private let log: MigrationLog
+
+    package init(file: URL, log: MigrationLog) {
+        self.file = file
+        self.log = log
+    }
+
+    /// The checkpoint that is kept.
+    ///
+    /// - Throws: ``Checkpoint/Malformed`` for a file that holds something else.
+    package func kept() throws -> Checkpoint? {
+        guard let data = FileManager.default.contents(atPath: file.path) else { return nil }
+        return try Checkpoint(note: String(decoding: data, as: UTF8.self))
+    }
+
+    /// Looks at the log's newest checkpoint, and keeps it where it may.
+    package func look() async throws -> Sight {
+        let kept = try kept()
+        guard let note = try await log.latestCheckpoint() else {
+            return kept.map { .broken("the log has no checkpoint any more", kept: $0) } ?? .nothing
+        }
+        let latest: Checkpoint
+        do {
+            latest = try Checkpoint(note: note)
+        } catch {
+            guard let kept else { throw error }
+            return .broken("the log’s checkpoint is none: \(error.message)", kept: kept)
+        }
+        guard try await log.trustHistory().signer(of: latest)?.isActive == true else {
+            let flaw = "the log’s checkpoint is not signed by a key that the log takes now"
+            guard let kept else { throw LogError(.damaged, flaw, mend: "see: migrate keys list") }
+            return .broken(flaw, kept: kept)
+        }
+        guard let kept else {
+            try keep(latest)
+            return .kept(latest)
+        }
+        if kept.origin != latest.origin, try await isIncarnation(kept.origin) {
+            try keep(latest)
+            return .begunAnew(latest, before: kept)
+        }
+        if let flaw = try await log.flaw(of: kept) { return .broken(flaw, kept: kept) }
+        try keep(latest)
+        return .kept(latest)
+    }
+
+    private func isIncarnation(_ origin: String) async throws -> Bool {
+        try await log.incarnations().all.contains { Checkpoint.origin(of: $0.id) == origin }
+    }
+
+    private func keep(_ checkpoint: Checkpoint) throws {
+        try Data(checkpoint.note.utf8).write(to: file, options: .atomic)
+    }
+}

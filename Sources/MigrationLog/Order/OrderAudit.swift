@@ -1,0 +1,152 @@
+import Foundation
+import Postgres
+
+/// Verifies the order of the whole log: its numbers, its leaves, the tree over them, and every checkpoint that was made of it.
+package struct OrderAudit: Sendable {
+    /// What it has shown.
+    package struct Report: Sendable {
+        package var size: Int64
+        package var checkpoints: Int
+        package var divergence: Replay.Divergence?
+    }
+
+    private let log: MigrationLog
+
+    package init(_ log: MigrationLog) { self.log = log }
+
+    /// Reads the whole order.
+    ///
+    /// - Parameter kept: a checkpoint that was kept outside, of which the order has to be the continuation.
+    /// - Throws: a ``LogError`` when the log cannot be read at all.
+    package func run(against kept: Checkpoint? = nil) async throws -> Report {
+        let head = try await log.orderHead()
+        let checkpoints = try await log.checkpoints().filter { $0.size <= head.size }
+        let beyond = try await log.checkpoints(from: head.size + 1)
+        var frontier = MerkleFrontier()
+        var report = Report(size: head.size, checkpoints: checkpoints.count)
+        do {
+            if let first = beyond.first {
+                throw Self.broken("there is a checkpoint of \(first.size) commits, and the order has \(head.size)")
+            }
+            let trust = try await log.trustHistory()
+            let origins = Set(try await log.incarnations().all.map { Checkpoint.origin(of: $0.id) })
+            var waiting = checkpoints[...]
+            while frontier.size < head.size {
+                let page = try await page(after: frontier.size, upTo: head.size)
+                guard !page.isEmpty else { throw Self.broken("number \(frontier.size + 1) of the order is missing") }
+                let nodes = try await nodes(over: frontier.size + Int64(page.count))
+                for row in page {
+                    try Self.add(row, to: &frontier, nodes)
+                    while let next = waiting.first, next.size == frontier.size {
+                        waiting.removeFirst()
+                        try Self.check(next, frontier.root, origins, trust)
+                    }
+                }
+            }
+            guard frontier.root == head.root else {
+                throw Self.broken("the head of the tree over the order is not the one that its leaves make up")
+            }
+            if let kept, let flaw = try await log.flaw(of: kept) {
+                throw Self.broken("against the checkpoint of \(kept.size) commits: \(flaw)")
+            }
+        } catch let divergence as Replay.Divergence {
+            report.divergence = divergence
+        } catch let error as LogError where error.code == .damaged {
+            report.divergence = Replay.Divergence(error.version, error.message)
+        }
+        return report
+    }
+
+    private struct Row: Sendable {
+        var n: Int64
+        var leaf: [UInt8]
+        var hash: [UInt8]?
+    }
+
+    private struct Node: Hashable {
+        var level: Int
+        var index: Int64
+    }
+
+    private static let pageSize: Int64 = 4096
+
+    private func page(after n: Int64, upTo size: Int64) async throws -> [Row] {
+        try await log.guarded {
+            try await log.pool.run { connection in
+                try connection.query(
+                    """
+                    select s.n, s.leaf, c.hash from migrate.seal s left join migrate.commit c on c.id = s.id
+                    where s.n > $1::bigint and s.n <= $2::bigint order by s.n limit \(Self.pageSize)
+                    """,
+                    [.int(n), .int(size)]
+                ).rows.map { row in
+                    Row(n: try row.int("n"), leaf: try row.bytes("leaf"), hash: try row.optionalBytes("hash"))
+                }
+            }
+        }
+    }
+
+    /// The stored subtrees that end within the last page before a size.
+    private func nodes(over size: Int64) async throws -> [Node: [UInt8]] {
+        try await log.guarded {
+            try await log.pool.run { connection in
+                var nodes: [Node: [UInt8]] = [:]
+                for level in stride(from: 8, through: 56, by: 8) {
+                    let first = (size - min(size, Self.pageSize)) >> Int64(level)
+                    for row in try connection.query(
+                        """
+                        select index, hash from migrate.node where level = \(level) and index >= $1::bigint
+                        order by index limit \(Self.pageSize)
+                        """,
+                        [.int(first)]
+                    ).rows {
+                        nodes[Node(level: level, index: try row.int("index"))] = try row.bytes("hash")
+                    }
+                    if size >> Int64(level) == 0 { break }
+                }
+                return nodes
+            }
+        }
+    }
+
+    private static func add(_ row: Row, to frontier: inout MerkleFrontier, _ nodes: [Node: [UInt8]]) throws {
+        guard row.n == frontier.size + 1 else { throw broken("number \(frontier.size + 1) of the order is missing") }
+        guard let hash = row.hash else { throw broken("the commit of number \(row.n) of the order is missing") }
+        guard row.leaf == MerkleTree.leaf(hash) else {
+            throw broken("number \(row.n) of the order is not the leaf of its commit")
+        }
+        var wrong: Node?
+        frontier.add(row.leaf) { level, index, hash in
+            guard level > 0, level % 8 == 0 else { return }
+            let node = Node(level: level, index: index)
+            if nodes[node] != hash { wrong = node }
+        }
+        if let wrong {
+            throw broken(
+                "the stored subtree at level \(wrong.level), index \(wrong.index), is not the one of its leaves"
+            )
+        }
+    }
+
+    private static func check(
+        _ stored: (size: Int64, note: String),
+        _ root: [UInt8],
+        _ origins: Set<String>,
+        _ trust: TrustHistory
+    ) throws {
+        let checkpoint: Checkpoint
+        do {
+            checkpoint = try Checkpoint(note: stored.note)
+        } catch {
+            throw broken("the checkpoint of \(stored.size) commits is none: \(error.message)")
+        }
+        guard checkpoint.size == stored.size, checkpoint.root == root, origins.contains(checkpoint.origin) else {
+            throw broken("the checkpoint of \(stored.size) commits was not made of this order")
+        }
+        guard trust.signer(of: checkpoint) != nil else {
+            throw broken("the checkpoint of \(stored.size) commits is not signed by a key of the log that may")
+        }
+    }
+
+    private static func broken(_ message: String) -> Replay.Divergence { Replay.Divergence(nil, message) }
+}
