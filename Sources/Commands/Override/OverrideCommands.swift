@@ -40,7 +40,7 @@ struct Rewound: AsyncParsableCommand {
         abstract: "Ends a quarantine: the log as it stands is what counts, and routers take its routes anew.",
         discussion: """
             After a failover that lost the last commits, or an old backup, routers know more than the log. Find out what was lost; roll back if
-            you are not sure. Then say this, stop each gateway, remove its state file, and start it again: it takes the log's route.
+            you are not sure. Then say this: it begins a new incarnation of the log, whose routes gateways of the old one take by themselves.
 
             Example: migrate rewound recommendations --reason "the standby had not got the last two commits"
             """

@@ -28,6 +28,8 @@ struct ReplayCommand: AsyncParsableCommand {
     @Option(help: "The state as it was at a version, or at a time (UTC).") var at: ReplayBound?
     @Option(help: "Why: what was seen, the rule and what came of the decision at this version.") var explain: Int64?
     @Option(help: "What would another plan have decided on the same windows? Its file.") var whatIf: String?
+    @Flag(help: "Which rows of the projections are not what the commits make of them.") var projections = false
+    @Flag(help: "With --projections: writes them anew.") var rebuild = false
     @Option(help: "A checkpoint that was kept outside, of which the log has to be the continuation: its file.")
     var checkpoint: String?
     @Flag(help: "Tells every window too, not only what changed something.") var windows = false
@@ -36,9 +38,10 @@ struct ReplayCommand: AsyncParsableCommand {
 
     func validate() throws {
         if all == (migration != nil) { throw ValidationError("name a migration, or give --all") }
-        if [at != nil, explain != nil, whatIf != nil, all].count(where: { $0 }) > 1 {
-            throw ValidationError("give one of --at, --explain, --what-if and --all")
+        if [at != nil, explain != nil, whatIf != nil, projections, all].count(where: { $0 }) > 1 {
+            throw ValidationError("give one of --at, --explain, --what-if, --projections and --all")
         }
+        if rebuild, !projections { throw ValidationError("--rebuild comes with --projections") }
         if let explain, explain < 1 { throw ValidationError("--explain is a version from 1") }
     }
 
@@ -55,6 +58,8 @@ struct ReplayCommand: AsyncParsableCommand {
                 try await tellWhy(migration, explain, access.log)
             } else if let whatIf {
                 try await suppose(migration, whatIf, access.log)
+            } else if projections {
+                try await compare(migration, access.log)
             } else {
                 try await replay(migration, access.log)
             }
@@ -94,6 +99,45 @@ struct ReplayCommand: AsyncParsableCommand {
         guard let divergence = report.divergence else { return report }
         for line in ReplayText.divergence(divergence) { Output.error(line) }
         throw ExitCode(Failure.Code.failed.rawValue)
+    }
+
+    // MARK: - Projections
+
+    private struct ProjectionResult: Encodable {
+        struct Row: Encodable {
+            var row: String
+            var recorded: String?
+            var folded: String?
+        }
+        var format = 1
+        var migration: String
+        var differences: [Row]
+        /// How many rows were written anew.
+        var rebuilt: Int?
+    }
+
+    private func compare(_ name: String, _ log: MigrationLog) async throws {
+        guard try await log.streams().contains(name) else { throw await Overrides.unknown(name, log) }
+        let projections = Rebuild(name, of: log)
+        let differences = try await projections.differences()
+        let rebuilt = rebuild ? try await projections.run() : nil
+        switch format.format {
+        case .json:
+            let rows = differences.map {
+                ProjectionResult.Row(row: $0.row, recorded: $0.recorded, folded: $0.folded)
+            }
+            try Output.json(ProjectionResult(migration: name, differences: rows, rebuilt: rebuilt))
+        case .text:
+            for difference in differences {
+                Output.line(difference.row)
+                Output.line("  recorded  \(difference.recorded ?? "no row")")
+                Output.line("  folded    \(difference.folded ?? "no row")")
+            }
+            let word = differences.isEmpty ? "every row is the fold’s" : "\(differences.count) rows are not the fold’s"
+            Output.line("projections of \(name): \(word)")
+            if let rebuilt { Output.line("wrote \(rebuilt) rows anew") }
+        }
+        if !differences.isEmpty, !rebuild { throw ExitCode(Failure.Code.failed.rawValue) }
     }
 
     // MARK: - Then, why, and what if

@@ -76,8 +76,9 @@ struct GatewayRun: AsyncParsableCommand {
             logger: logger,
             didBind: { port in Output.line("gateway \(name) serves \(environment) on http://\(host):\(port)") }
         )
+        let witness = GatewayWitness(stateFile: file, log: head.access.log, logger: logger)
         try await ServiceGroup(
-            services: [routes, gateway],
+            services: [routes, witness, gateway],
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
         ).run()

@@ -175,47 +175,14 @@ package struct Replay: Sendable {
     }
 
     private func compare(_ projections: Projections, with state: MigrationState) async throws {
-        let (found, head) = try await log.pool.run { [stream] connection in
-            var found: [[PostgresValue]: Projections.Entry] = [:]
-            for table in ProjectionTable.allCases {
-                for raw in try connection.query(table.select, [.text(stream)]).rows {
-                    let row = try table.read(raw)
-                    found[[.text(table.rawValue)] + row.key] = Projections.Entry(
-                        row: row,
-                        version: try raw.int("version")
-                    )
-                }
-            }
-            let row = try connection.query(
-                "select version from migrate.stream where stream = $1::text",
-                [.text(stream)]
-            )
-            return (found, try row.first?.int("version") ?? 0)
-        }
-        let expected = projections.rows
-        for key in Set(expected.keys).union(found.keys).sorted(by: { "\($0)" < "\($1)" })
-        where expected[key] != found[key] {
-            // Somebody may have appended since the last page was read.
-            if let version = found[key]?.version, version > state.version, version <= head { continue }
-            throw Divergence(
-                nil,
-                "the projection \(Self.name(key)) is not the fold's",
-                recorded: found[key].map { "version \($0.version): \(Self.words($0.row))" } ?? "no row",
-                decided: expected[key].map { "version \($0.version): \(Self.words($0.row))" } ?? "no row"
-            )
-        }
-    }
-
-    private static func name(_ key: [PostgresValue]) -> String { key.map(word).joined(separator: "/") }
-    private static func words(_ row: ProjectionRow) -> String { row.values.map(word).joined(separator: ", ") }
-
-    private static func word(_ value: PostgresValue) -> String {
-        switch value {
-        case .null: "–"
-        case .text(let text): text
-        case .int(let number): String(number)
-        case .bool(let bool): String(bool)
-        case .bytes(let bytes): Hex.text(bytes)
-        }
+        guard
+            let first = try await Rebuild.differences(stream, projections, upTo: state.version, log).first
+        else { return }
+        throw Divergence(
+            nil,
+            "the projection \(first.row) is not the fold's",
+            recorded: first.recorded ?? "no row",
+            decided: first.folded ?? "no row"
+        )
     }
 }

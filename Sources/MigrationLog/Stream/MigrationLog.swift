@@ -186,17 +186,23 @@ package struct MigrationLog: Sendable {
     package func rows(_ stream: String, after version: Int64) async throws -> [CommitRow] {
         try await guarded {
             try await pool.run { connection in
-                try connection.query(Self.rowsQuery, [.text(stream), .int(version)]).rows.map {
-                    try CommitRow(sealed: $0)
-                }
+                try Self.rows(stream, after: version, limit: 1000, connection)
             }
         }
     }
 
     package static let rowsQuery = """
         select \(CommitRow.columns), n, leaf from migrate.commit left join migrate.seal using (id)
-        where stream = $1::text and version > $2::bigint order by version limit 1000
+        where stream = $1::text and version > $2::bigint order by version limit $3::bigint
         """
+
+    static func rows(_ stream: String, after version: Int64, limit: Int64, _ connection: isolated PostgresConnection)
+        throws -> [CommitRow]
+    {
+        try connection.query(rowsQuery, [.text(stream), .int(version), .int(limit)]).rows.map {
+            try CommitRow(sealed: $0)
+        }
+    }
 
     /// Puts every error of the database in the log's words.
     @discardableResult

@@ -1,0 +1,190 @@
+package import MigrationCore
+import Postgres
+
+/// Looks at a log as a whole: what is wrong with it or beside it, and what mends it.
+package struct Doctor: Sendable {
+    /// Something that is not as it should be.
+    package struct Finding: Hashable, Sendable {
+        package enum Kind: String, Hashable, Sendable {
+            case head, horizon, unsealed, restored, sealer, projection, leases, signals, clock
+        }
+        package var kind: Kind
+        package var message: String
+        /// What a person does; nil where ``Doctor/mend(_:)`` can.
+        package var mend: String?
+    }
+
+    private let log: MigrationLog
+
+    package init(_ log: MigrationLog) { self.log = log }
+
+    /// Looks at everything, and changes nothing.
+    ///
+    /// - Parameter now: this machine's time, which is held against the database's; nil to leave that out.
+    package func look(now: Timestamp?) async throws -> [Finding] {
+        var findings = try await heads()
+        findings += try await order()
+        findings += try await projections()
+        findings += try await leftovers()
+        if let now { findings += try await clock(now) }
+        return findings
+    }
+
+    /// Mends what can be mended without a person's judgement.
+    ///
+    /// - Returns: what was done, in words; nil for a finding that a person has to mend.
+    package func mend(_ finding: Finding) async throws -> String? {
+        switch finding.kind {
+        case .restored: return "sealed \(try await log.sealRestored()) commits by their own numbers"
+        case .unsealed:
+            var sealed: Int64 = 0
+            while true {
+                let more = try await log.sealNext()
+                sealed += more
+                if more == 0 { return "sealed \(sealed) commits" }
+            }
+        case .projection:
+            var rebuilt: [String] = []
+            for (name, _) in try await stale() {
+                _ = try await Rebuild(name, of: log).run()
+                rebuilt.append(name)
+            }
+            return "wrote the projections anew of \(rebuilt.joined(separator: ", "))"
+        case .leases: return "removed \(try await remove(Self.deadLeases)) leases"
+        case .signals: return "removed \(try await remove(Self.deadSignals)) measurements"
+        case .head, .horizon, .sealer, .clock: return nil
+        }
+    }
+
+    // MARK: - Looking
+
+    /// Streams whose head is not their last commit: what a failed restore or a hand leaves behind.
+    private func heads() async throws -> [Finding] {
+        try await rows(
+            """
+            select s.stream, s.version, c.version as last from migrate.stream s
+            left join lateral (
+                select version, hash from migrate.commit c where c.stream = s.stream order by version desc limit 1
+            ) c on true
+            where c.version is distinct from s.version or c.hash <> s.head
+            order by s.stream limit 20
+            """
+        ) { row in
+            Finding(
+                kind: .head,
+                message:
+                    "the head of \(try row.text("stream")) says version \(try row.int("version")), and its last commit is \(try row.optionalInt("last") ?? 0)",
+                mend: "appends to it stop; find out who changed it: migrate replay \(try row.text("stream"))"
+            )
+        }
+    }
+
+    private func order() async throws -> [Finding] {
+        let horizon = try await log.horizon()
+        var findings: [Finding] = []
+        if horizon.restored > 0 {
+            findings.append(
+                Finding(
+                    kind: .restored,
+                    message:
+                        "\(horizon.restored) commits came by a logical restore from another cluster: no waiting gives them a number"
+                )
+            )
+        }
+        let waiting = horizon.unsealed - horizon.restored
+        guard waiting > 0, horizon.waits > .seconds(10) else { return findings }
+        let old = horizon.holders.filter { $0.age > .seconds(10) }
+        for holder in old {
+            let whose = holder.pid.map { "process \($0) (\(holder.application))" } ?? "“\(holder.application)”"
+            findings.append(
+                Finding(
+                    kind: .horizon,
+                    message:
+                        "\(whose) in database \(holder.database) holds the order back since \(holder.age): \(holder.query)",
+                    mend: "end it, or: \(holder.mend)"
+                )
+            )
+        }
+        let isSealed = try await log.liveLeases(prefix: MigrationLog.sealerLease).isEmpty == false
+        if !isSealed {
+            findings.append(
+                Finding(
+                    kind: .sealer,
+                    message: "nobody seals: no worker holds the lease",
+                    mend: "start one: migrate worker"
+                )
+            )
+        }
+        findings.append(
+            Finding(
+                kind: .unsealed,
+                message: "\(waiting) commits have no number yet, the oldest since \(horizon.waits)"
+            )
+        )
+        return findings
+    }
+
+    private func projections() async throws -> [Finding] {
+        try await stale().map { name, row in
+            Finding(kind: .projection, message: "the projections of \(name) are not the fold’s: \(row)")
+        }
+    }
+
+    /// The migrations whose projections are not their fold's, each with the first such row.
+    private func stale() async throws -> [(name: String, row: String)] {
+        var found: [(String, String)] = []
+        for name in try await log.streams() {
+            do {
+                if let row = try await Rebuild(name, of: log).firstDifference() { found.append((name, row)) }
+            } catch let error as LogError where error.code == .damaged {
+                // What cannot be folded has no projections to compare: the head, or a replay, says so.
+                continue
+            }
+        }
+        return found
+    }
+
+    private static let deadLeases = "migrate.lease where expires_at < clock_timestamp() - interval '1 day'"
+    private static let deadSignals = """
+        migrate.signal s where exists (
+            select from migrate.migration m where m.stream = s.stream and m.phase in ('rolledBack', 'completed', 'abandoned')
+        ) and received_at < clock_timestamp() - interval '1 day'
+        """
+
+    private func leftovers() async throws -> [Finding] {
+        let leases = try await rows("select count(*) as found from \(Self.deadLeases) having count(*) > 0") { row in
+            Finding(kind: .leases, message: "\(try row.int("found")) leases ended more than a day ago")
+        }
+        let signals = try await rows("select count(*) as found from \(Self.deadSignals) having count(*) > 0") { row in
+            Finding(kind: .signals, message: "\(try row.int("found")) measurements are of migrations that are over")
+        }
+        return leases + signals
+    }
+
+    private func clock(_ now: Timestamp) async throws -> [Finding] {
+        try await rows("select clock_timestamp() as now") { row in
+            Timestamp(rawValue: try row.microseconds("now"))
+        }.compactMap { database in
+            let ahead = now - database
+            guard ahead > .seconds(2) || ahead < .seconds(-2) else { return nil }
+            return Finding(
+                kind: .clock,
+                message:
+                    "this machine’s clock is \(ahead > .zero ? ahead : .zero - ahead) \(ahead > .zero ? "ahead of" : "behind") the database’s, which decides",
+                mend: "keep both in step (NTP): gateways measure by their own"
+            )
+        }
+    }
+
+    private func rows<R: Sendable>(_ sql: String, _ read: @Sendable (PostgresRow) throws -> R) async throws -> [R] {
+        try await log.guarded {
+            try await log.pool.run { connection in try connection.query(sql).rows.map { try read($0) } }
+        }
+    }
+
+    private func remove(_ what: String) async throws -> Int64 {
+        try await rows("with gone as (delete from \(what) returning 1) select count(*) as gone from gone") {
+            try $0.int("gone")
+        }.first ?? 0
+    }
+}

@@ -1,0 +1,122 @@
+import Foundation
+import MigrationCore
+import MigrationLog
+import Postgres
+import TestSupport
+import Testing
+
+@Suite("The doctor, and projections that are written anew", .database)
+struct DoctorTests {
+    /// What is wrong, without what other tests in the same cluster bring about for a moment.
+    private func look(_ test: TestLog, now: Timestamp? = nil) async throws -> [Doctor.Finding] {
+        try await Doctor(test.log).look(now: now).filter { ![.horizon, .unsealed, .sealer].contains($0.kind) }
+    }
+
+    @Test("finds nothing wrong with a log that is well")
+    func well() async throws {
+        let test = try await TestLog()
+        try await test.sample()
+        #expect(try await look(test).isEmpty)
+        let now = try await test.log.load("m").now
+        #expect(try await look(test, now: now).isEmpty)
+        let off = try await look(test, now: now + .hours(1))
+        #expect(off.map(\.kind) == [.clock])
+        #expect(off[0].message.contains("ahead of the database’s"))
+    }
+
+    @Test("names an unsealed tail, who holds the order back, and that nobody seals; and seals what it can")
+    func unsealed() async throws {
+        let test = try await TestLog()
+        try await test.sample()
+        let holder = try await PostgresConnection(try TestDatabase.conninfo, name: "forgotten session")
+        try await holder.run {
+            try $0.query("begin")
+            _ = try $0.query("select pg_current_xact_id()")
+        }
+        // As if all of it had begun a minute ago.
+        try await test.tamper("update migrate.commit set at = at - interval '1 minute'")
+        let doctor = Doctor(test.log)
+        let findings = try await doctor.look(now: nil)
+        #expect(findings.contains { $0.kind == .unsealed && $0.message.hasPrefix("6 commits have no number yet") })
+        #expect(findings.contains { $0.kind == .sealer })
+        try await holder.run { _ = try $0.query("rollback") }
+        await holder.close()
+        let unsealed = try #require(findings.first { $0.kind == .unsealed })
+        try await eventually("the doctor to seal") {
+            _ = try await doctor.mend(unsealed)
+            return try await test.log.orderHead().size == 6
+        }
+        #expect(try await !doctor.look(now: nil).contains { $0.kind == .unsealed })
+    }
+
+    @Test("mends the order after a logical restore, dead leases, old measurements, and projections that are behind")
+    func mends() async throws {
+        let test = try await TestLog()
+        try await test.sample()
+        try await test.tamper(
+            """
+            update migrate.commit set xid = (xid::text::bigint + 1000000000)::text::xid8;
+            insert into migrate.lease values ('worker/old', 'old', 1, now() - interval '2 days');
+            insert into migrate.signal values ('m', 1, 'r', 'staging', '', now() - interval '2 days');
+            update migrate.migration set phase = 'rolledBack';
+            update migrate.traffic set asked = 17 where service = 'a' and environment = 'staging'
+            """
+        )
+        let doctor = Doctor(test.log)
+        let findings = try await look(test)
+        #expect(Set(findings.map(\.kind)) == [.restored, .leases, .signals, .projection])
+        for finding in findings { #expect(try await doctor.mend(finding) != nil, "\(finding)") }
+        #expect(try await look(test).isEmpty)
+        #expect(try await test.replay().divergence == nil)
+    }
+
+    @Test("a head that is not the last commit is for a person")
+    func head() async throws {
+        let test = try await TestLog()
+        try await test.sample()
+        try await test.tamper("delete from migrate.commit where version = 6")
+        let finding = try #require(try await look(test).first { $0.kind == .head })
+        #expect(finding.message.contains("version 6, and its last commit is 5"))
+        #expect(try await Doctor(test.log).mend(finding) == nil)
+    }
+
+    @Test("projections are written anew to the last row's version, and no reader sees a half meanwhile")
+    func rebuild() async throws {
+        let test = try await TestLog()
+        try await test.sample()
+        try await test.sql("delete from migrate.criterion where kind = 'trigger'")
+        try await test.sql("update migrate.traffic set asked = 17, version = 1")
+        let rebuild = Rebuild("m", of: test.log)
+        let differences = try await rebuild.differences()
+        #expect(differences.count == 6)
+        #expect(differences[0].row.hasPrefix("criterion/"))
+        #expect(differences[0].recorded == nil)
+        let whole = 1 + 4 + 4
+        let reader = Task {
+            var counts: Set<Int64> = []
+            while !Task.isCancelled {
+                let count = try await test.pool.run { connection in
+                    try connection.query(
+                        """
+                        select (select count(*) from migrate.migration) + (select count(*) from migrate.traffic)
+                            + (select count(*) from migrate.criterion) as found
+                        """
+                    ).first?.int("found") ?? 0
+                }
+                counts.insert(count)
+            }
+            return counts
+        }
+        for turn in 0..<30 {
+            let rows = try await rebuild.run()
+            #expect(rows == whole)
+            _ = try await test.log.perform(.halt(reason: "\(turn)"), on: "m", by: "ana")
+        }
+        reader.cancel()
+        let counts = try await reader.value
+        // What was there before, and the whole; nothing between.
+        #expect(counts.isSubset(of: [Int64(whole - 2), Int64(whole)]), "\(counts)")
+        #expect(try await rebuild.differences().isEmpty)
+        #expect(try await test.replay().divergence == nil)
+    }
+}

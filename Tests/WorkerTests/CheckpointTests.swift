@@ -1,0 +1,108 @@
+import Foundation
+import Logging
+import MigrationCore
+import MigrationLog
+import Postgres
+import Synchronization
+import TestSupport
+import Testing
+import Worker
+
+@Suite("Checkpoints by a worker", .database)
+struct CheckpointTests {
+    /// An address that is away, and comes back.
+    private final class Sink: Sendable {
+        private let state = Mutex<(isAway: Bool, taken: Int)>((true, 0))
+        var taken: Int { state.withLock { $0.taken } }
+        func comeBack() { state.withLock { $0.isAway = false } }
+        func answer() -> String {
+            state.withLock { state in
+                guard !state.isAway else {
+                    return "HTTP/1.1 503 Away\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+                }
+                state.taken += 1
+                return "HTTP/1.1 204 Taken\r\nconnection: close\r\n\r\n"
+            }
+        }
+    }
+
+    @Test(
+        "go to a folder and to an address, which gets what it missed while it was away; a log that was cut off is not vouched for there"
+    )
+    func published() async throws {
+        let conninfo = try TestDatabase.conninfo
+        let log = MigrationLog(pool: PostgresPool(conninfo, name: "test", limit: 8))
+        _ = try await SchemaInstaller(pool: log.pool).install()
+        let key = SigningKey()
+        func add(_ owner: String, _ key: SigningKey, _ role: Role) async throws {
+            let command = TrustCommand.addKey(owner: owner, key: key.publicKey, roles: [role], reason: "x")
+            _ = try await log.perform(command, by: "kim", key: nil)
+        }
+        try await add("sealer", key, .checkpoint)
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("sink-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let sink = Sink()
+        let address = try await TestUpstream(.says { _ in sink.answer() })
+        var logger = Logger(label: "w")
+        logger.logLevel = .critical
+        let worker = Worker(
+            name: "w",
+            log: log,
+            listener: LogListener(conninfo, name: "w", channels: []),
+            leaseLife: .milliseconds(900),
+            pollEvery: .milliseconds(50),
+            checkpoints: CheckpointPolicy(
+                key: key,
+                every: .milliseconds(100),
+                sinks: [.folder(folder), .http("http://127.0.0.1:\(address.port)/checkpoints")]
+            ),
+            logger: logger
+        )
+        let task = Task { try await worker.run() }
+        func kept() throws -> Int64? {
+            guard let data = FileManager.default.contents(atPath: folder.appendingPathComponent("latest").path) else {
+                return nil
+            }
+            return try Checkpoint(note: String(decoding: data, as: UTF8.self)).size
+        }
+        try await eventually("the first checkpoint") { try kept() == 1 }
+        try await add("ana", SigningKey(), .operate)
+        try await eventually("the second checkpoint") { try kept() == 2 }
+        for name in ["000000000001.note", "000000000002.note"] {
+            #expect(FileManager.default.fileExists(atPath: folder.appendingPathComponent(name).path))
+        }
+        try await eventually("the address to be tried") { address.requests > 0 }
+        #expect(sink.taken == 0)
+        sink.comeBack()
+        try await eventually("the address to have both") { sink.taken == 2 }
+
+        // Somebody cuts the log's end off, with everything that follows from it: there is a checkpoint of one commit again.
+        try await log.pool.run {
+            try $0.script(
+                """
+                set session_replication_role = replica;
+                delete from migrate.checkpoint where n = 2;
+                delete from migrate.seal where n = 2;
+                delete from migrate.node;
+                delete from migrate.commit where version = 2;
+                update migrate.stream s set version = 1, head = c.hash, at = c.at from migrate.commit c where c.version = 1;
+                update migrate.sealer s set n = 1, frontier = (select array_agg(leaf) from migrate.seal), xid = c.xid, id = c.id
+                    from migrate.commit c where c.version = 1;
+                set session_replication_role = default
+                """
+            )
+        }
+        try await add("ben", SigningKey(), .operate)
+        try await eventually("another order of two commits") { try await log.checkpoints().last?.size == 2 }
+        let look = try await Witness(file: folder.appendingPathComponent("latest"), log: log).look()
+        guard case .broken(let flaw, let old) = look else {
+            Issue.record("\(look)")
+            return
+        }
+        #expect(flaw.contains("are not those"))
+        #expect(old.size == 2)
+        task.cancel()
+        _ = await task.result
+        await address.close()
+    }
+}
