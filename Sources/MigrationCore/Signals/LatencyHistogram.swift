@@ -27,6 +27,9 @@ package struct LatencyHistogram: Hashable, Sendable {
         }
     }
 
+    /// - Parameter rising: buckets whose values rise, each with a count; whoever gives them has seen to that.
+    package init(rising: [Bucket]) { buckets = rising }
+
     package var count: Int { buckets.reduce(0) { $0 + $1.count } }
 
     /// The smallest recorded value that at least the given share of the samples does not exceed (nearest rank).

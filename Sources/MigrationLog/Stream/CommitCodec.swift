@@ -30,7 +30,11 @@ package enum CommitCodec {
         try encode(MigrationBody(command: command, decidedAt: decidedAt, events: events))
     }
 
-    package static func encode<C, E>(_ body: Body<C, E>) throws -> [UInt8] { Array(try canonical(body)) }
+    package static func encode(_ body: MigrationBody) throws -> [UInt8] {
+        try WindowCodec.write(body) ?? Array(canonical(body))
+    }
+
+    package static func encode(_ body: TrustBody) throws -> [UInt8] { Array(try canonical(body)) }
 
     /// - Throws: a ``LogError/Code/damaged`` that names the version, for bytes that are not a commit of this release.
     package static func decode(_ bytes: [UInt8], version: Int64, actor: String) throws(LogError) -> Commit {
@@ -38,6 +42,7 @@ package enum CommitCodec {
     }
 
     package static func body(_ bytes: [UInt8], version: Int64) throws(LogError) -> MigrationBody {
+        if let body = WindowCodec.read(bytes) { return body }
         do {
             return try JSONDecoder().decode(MigrationBody.self, from: Data(bytes))
         } catch {
