@@ -64,10 +64,11 @@ end $$;
 --   MG003 decidedAt lies too far from the clock         MG004 the transaction has written already
 --   MG005 the body is not a commit                      MG006 the stream's last commit does not hash to its head
 --   MG008 the command ID has made its commit already
--- p_begins: the commit begins a new incarnation, whose revisions routers take although they know higher ones of those before; only what a
+-- p_head: the hash of the commit at the expected version, which tells a log that has lost it and gone another way (MG001 too); null where
+-- nothing was read. p_begins: the commit begins a new incarnation, whose revisions routers take although they know higher ones of those before; only what a
 -- person decides after the log went back in time does, and a replay checks that.
 create function migrate.append(
-    p_stream text, p_expected bigint, p_command_id uuid, p_actor text, p_body bytea, p_begins boolean,
+    p_stream text, p_expected bigint, p_head bytea, p_command_id uuid, p_actor text, p_body bytea, p_begins boolean,
     out version bigint, out at timestamptz, out hash bytea, out incarnation integer
 ) language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -106,6 +107,9 @@ begin
     if coalesce(v_last.head_version, 0) <> p_expected then
         raise exception 'stream % is at version %, not %', p_stream, coalesce(v_last.head_version, 0), p_expected
             using errcode = 'MG001';
+    end if;
+    if p_head <> v_last.head then
+        raise exception 'version % of stream % is another commit than was read', p_expected, p_stream using errcode = 'MG001';
     end if;
     if v_last.head_version is not null then
         if v_last.hash is null or v_last.hash <> v_last.head or v_last.log_id is null or v_last.head <> migrate.commit_hash(
@@ -161,7 +165,7 @@ create or replace function migrate.append(
 ) language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
     select a.version, a.at, a.hash into version, at, hash
-        from migrate.append(p_stream, p_expected, p_command_id, p_actor, p_body, false) a;
+        from migrate.append(p_stream, p_expected, null, p_command_id, p_actor, p_body, false) a;
 end $$;
 
 -- Gives the next commits their places in the order and the tree: those of transactions that began before any that is still under way, so
@@ -247,9 +251,9 @@ begin
     return p_sealer;
 end $$;
 
-alter function migrate.append(text, bigint, uuid, text, bytea, boolean) owner to migrate_owner;
-revoke all on function migrate.append(text, bigint, uuid, text, bytea, boolean) from public;
-grant execute on function migrate.append(text, bigint, uuid, text, bytea, boolean) to migrate_append;
+alter function migrate.append(text, bigint, bytea, uuid, text, bytea, boolean) owner to migrate_owner;
+revoke all on function migrate.append(text, bigint, bytea, uuid, text, bytea, boolean) from public;
+grant execute on function migrate.append(text, bigint, bytea, uuid, text, bytea, boolean) to migrate_append;
 alter table migrate.seal owner to migrate_owner;
 alter table migrate.node owner to migrate_owner;
 alter table migrate.sealer owner to migrate_owner;

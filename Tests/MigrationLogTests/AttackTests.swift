@@ -264,7 +264,7 @@ struct Attack: Sendable, CustomTestStringConvertible {
     ]
 }
 
-@Suite("A log that is attacked", .database)
+@Suite("A log that is attacked", .serialized, .database)
 struct AttackTests {
     @Test("tells so, and by what", arguments: Attack.all)
     func found(_ attack: Attack) async throws {

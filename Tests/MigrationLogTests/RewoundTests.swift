@@ -113,7 +113,7 @@ struct RewoundTests {
         let events = try stream.state.decideRecorded(command, by: "eve", at: stream.now)
         let body = try CommitCodec.encode(command: command, decidedAt: stream.now, events: events)
         try await test.sql(
-            "select migrate.append('m', 7, gen_random_uuid(), 'eve', $1::bytea, $2::boolean)",
+            "select migrate.append('m', 7, null, gen_random_uuid(), 'eve', $1::bytea, $2::boolean)",
             [.bytes(body), .bool(begins)]
         )
         let divergence = try #require(try await test.replay().divergence)

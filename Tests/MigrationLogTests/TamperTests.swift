@@ -110,7 +110,7 @@ struct Tampering: Sendable, CustomTestStringConvertible {
     ]
 }
 
-@Suite("A log that was changed", .database)
+@Suite("A log that was changed", .serialized, .database)
 struct TamperTests {
     @Test("is found by a replay, which names the place", arguments: Tampering.all)
     func found(_ tampering: Tampering) async throws {

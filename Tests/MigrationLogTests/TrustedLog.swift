@@ -71,7 +71,7 @@ struct TrustedLog: Sendable {
             )
         )
         try await test.sql(
-            "select migrate.append($1::text, $2::bigint, $3::uuid, $4::text, $5::bytea, false)",
+            "select migrate.append($1::text, $2::bigint, null, $3::uuid, $4::text, $5::bytea, false)",
             [.text(stream), .int(loaded.state.version), .text(id.uuidString), .text(actor), .bytes(body)]
         )
     }

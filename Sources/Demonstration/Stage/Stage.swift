@@ -36,8 +36,13 @@ final class Stage: Sendable {
     var shopConninfo: String { shop.conninfo }
 
     func startDatabases() async throws {
-        try cluster.start()
         try shop.start()
+        try await startLog()
+    }
+
+    /// The log's cluster alone.
+    func startLog() async throws {
+        try cluster.start()
         _ = try await SchemaInstaller(pool: log.pool).install()
     }
 
@@ -71,6 +76,15 @@ final class Stage: Sendable {
         }
         return text
     }
+
+    /// Runs one of PostgreSQL's own programs against the log.
+    ///
+    /// - Returns: what it printed.
+    @discardableResult
+    func tool(_ program: String, _ arguments: [String]) throws -> String { try cluster.tool(program, arguments) }
+
+    /// Runs a statement as the log's owner.
+    func sql(_ statement: String) throws { try tool("psql", ["-q", "-v", "ON_ERROR_STOP=1", "-c", statement]) }
 
     /// Ends a program, hard or softly, and waits for its end.
     func end(_ name: String, signal: Int32 = SIGTERM) {

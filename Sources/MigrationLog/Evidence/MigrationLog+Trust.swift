@@ -65,6 +65,7 @@ extension MigrationLog {
                 let statement = Self.appendStatement(
                     TrustHistory.stream,
                     state.version,
+                    trust.head,
                     id,
                     actor,
                     try CommitCodec.encode(body),

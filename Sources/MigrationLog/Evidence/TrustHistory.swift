@@ -10,7 +10,7 @@ package struct TrustHistory: Sendable {
 
     private var entries: [(at: Timestamp, state: TrustState)] = [(Timestamp(rawValue: .min), TrustState())]
 
-    init() {}
+    package init() {}
 
     package var latest: TrustState { entries[entries.count - 1].state }
 

@@ -54,25 +54,28 @@ package enum ProjectionTable: String, Hashable, Sendable, CaseIterable {
         }
     }
 
-    /// Writes a row: parameters are the stream, the version, then the row's values.
-    var upsert: String {
+    /// Writes rows: parameters are the stream, then for each row its version and its values.
+    func upsert(_ count: Int) -> String {
         let all = keys + columns
         let names = (["stream", "version"] + all.map { "\"\($0.name)\"" }).joined(separator: ", ")
-        let values = all.enumerated().map { index, column in
-            let place = "$\(index + 3)"
-            switch column.kind {
-            case .text: return "\(place)::text"
-            case .int: return "\(place)::bigint"
-            case .bool: return "\(place)::boolean"
-            case .time: return "timestamptz 'epoch' + \(place)::bigint * interval '1 microsecond'"
+        let rows = (0..<count).map { row in
+            let first = 2 + row * (all.count + 1)
+            let values = all.enumerated().map { index, column in
+                let place = "$\(first + index + 1)"
+                switch column.kind {
+                case .text: return "\(place)::text"
+                case .int: return "\(place)::bigint"
+                case .bool: return "\(place)::boolean"
+                case .time: return "timestamptz 'epoch' + \(place)::bigint * interval '1 microsecond'"
+                }
             }
+            return "($1::text, $\(first)::bigint, \(values.joined(separator: ", ")))"
         }
         let key = (["stream"] + keys.map(\.name)).joined(separator: ", ")
         let sets = (["version"] + columns.map { "\"\($0.name)\"" }).map { "\($0) = excluded.\($0)" }.joined(
             separator: ", "
         )
-        return
-            "insert into migrate.\(rawValue) (\(names)) values ($1::text, $2::bigint, \(values.joined(separator: ", ")))"
+        return "insert into migrate.\(rawValue) (\(names)) values \(rows.joined(separator: ", "))"
             + " on conflict (\(key)) do update set \(sets)"
     }
 

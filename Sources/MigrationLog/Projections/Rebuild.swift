@@ -62,7 +62,7 @@ package struct Rebuild: Sendable {
                 }
                 for entry in projections.rows.values {
                     try connection.query(
-                        entry.row.table.upsert,
+                        entry.row.table.upsert(1),
                         [.text(stream), .int(entry.version)] + entry.row.values
                     )
                 }

@@ -217,6 +217,15 @@ package enum LogBundle {
         return report
     }
 
+    /// A verified bundle's rows: the keys', and the migration's.
+    static func rows(of data: Data) throws -> (report: Report, trust: [CommitRow], rows: [CommitRow]) {
+        var rows: [CommitRow] = []
+        let report = try verify(data) { rows.append($0.row) }
+        let lines = data.split(separator: UInt8(ascii: "\n")).dropFirst().prefix(Int(report.head.trust))
+        let trust = try lines.enumerated().map { try row($0.element, $0.offset + 2) }
+        return (report, trust, rows)
+    }
+
     private static func check(
         _ evidence: Evidence,
         of hash: [UInt8],

@@ -24,7 +24,7 @@ package struct CommitRow: Hashable, Sendable {
 
     static let columns = "version, incarnation, command_id, actor, at, body, prev, hash"
 
-    init(
+    package init(
         version: Int64,
         incarnation: Int64,
         commandID: UUID,

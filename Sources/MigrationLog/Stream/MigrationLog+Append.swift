@@ -90,7 +90,7 @@ extension MigrationLog {
         _ connection: isolated PostgresConnection
     ) throws -> Performed? {
         if outcomeIsOpen, let found = try find(id, of: command, name, connection) { return found }
-        let stream = try load(name, from: known, on: connection)
+        let stream = try known.flatMap(Self.fresh) ?? load(name, from: known, on: connection)
         let authority = try authority(command, stream, actor, id, key, connection)
         let events = try stream.state.decideRecorded(
             command,
@@ -117,22 +117,21 @@ extension MigrationLog {
             )
         )
         let begins = stream.state.beginsIncarnation(with: events)
-        var statements = [
-            PostgresStatement("begin"), appendStatement(name, stream.state.version, id, actor, body, begins: begins),
-        ]
-        statements += try derived(name, from: stream.state, to: next) + also + [PostgresStatement("commit")]
+        let append = appendStatement(name, stream.state.version, stream.head, id, actor, body, begins: begins)
         let answers: [PostgresRows]
         do {
-            answers = try pipelined(statements, connection)
+            answers = try connection.pipeline([append] + derived(name, from: stream.state, to: next) + also)
         } catch let error as PostgresError where error.sqlState == LogError.State.repeated {
             return try find(id, of: command, name, connection)
         }
-        guard let row = answers[1].first else {
+        guard let row = answers.first?.first else {
             throw PostgresError(.unexpectedValue, "append answered without a row")
         }
         var after = stream
         after.state = next
         after.head = try row.bytes("hash")
+        after.now = Timestamp(rawValue: try row.microseconds("at"))
+        after.readAt = .now
         if begins || stream.incarnation == 0 { after.incarnation = try row.int("incarnation") }
         return Performed(commit: commit, stream: after, isRepeated: false)
     }
@@ -167,22 +166,19 @@ extension MigrationLog {
         return (signed, keys.version == 0 ? nil : keys.version, forbidden)
     }
 
-    /// Sends a transaction in one round trip; an error leaves no open transaction behind.
-    private static func pipelined(
-        _ statements: [PostgresStatement],
-        _ connection: isolated PostgresConnection
-    ) throws -> [PostgresRows] {
-        do {
-            return try connection.pipeline(statements)
-        } catch {
-            if connection.isUsable { try connection.query("rollback") }
-            throw error
-        }
+    /// What was read a moment ago is decided on as it was read: the append refuses it when the stream has another head by now.
+    private static func fresh(_ stream: Stream) -> Stream? {
+        guard stream.state.version > 0, stream.readAt + readLife > .now else { return nil }
+        return stream
     }
+
+    /// For how long. A decision's time may lie no more than 60 s before its append.
+    private static let readLife = Duration.seconds(5)
 
     static func appendStatement(
         _ stream: String,
         _ expected: Int64,
+        _ head: [UInt8],
         _ id: UUID,
         _ actor: String,
         _ body: [UInt8],
@@ -191,10 +187,13 @@ extension MigrationLog {
         PostgresStatement(
             """
             select version, at, hash, incarnation from migrate.append(
-                $1::text, $2::bigint, $3::uuid, $4::text, $5::bytea, $6::boolean
+                $1::text, $2::bigint, $3::bytea, $4::uuid, $5::text, $6::bytea, $7::boolean
             )
             """,
-            [.text(stream), .int(expected), .text(id.uuidString), .text(actor), .bytes(body), .bool(begins)]
+            [
+                .text(stream), .int(expected), expected == 0 ? .null : .bytes(head), .text(id.uuidString), .text(actor),
+                .bytes(body), .bool(begins),
+            ]
         )
     }
 
@@ -206,8 +205,11 @@ extension MigrationLog {
     ) throws -> [PostgresStatement] {
         var projections = Projections(of: old)
         let changes = projections.advance(to: new)
-        var statements = changes.written.map { row in
-            PostgresStatement(row.table.upsert, [.text(stream), .int(new.version)] + row.values)
+        var statements = Dictionary(grouping: changes.written, by: \.table).map { table, rows in
+            PostgresStatement(
+                table.upsert(rows.count),
+                [.text(stream)] + rows.flatMap { [.int(new.version)] + $0.values }
+            )
         }
         statements += changes.removed.map { PostgresStatement($0.table.delete, [.text(stream)] + $0.key) }
         if new.version % snapshotEvery == 0 {

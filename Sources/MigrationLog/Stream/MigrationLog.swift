@@ -19,6 +19,8 @@ package struct MigrationLog: Sendable {
         package var head: [UInt8]
         /// The incarnation of the log that the last commit was appended in; 0 before the first.
         package var incarnation: Int64
+        /// When it was read, by this machine's own clock.
+        var readAt = ContinuousClock.Instant.now
 
         package init(
             log: Incarnations,
@@ -52,19 +54,16 @@ package struct MigrationLog: Sendable {
 
     static func load(_ stream: String, from known: Stream?, on connection: isolated PostgresConnection) throws -> Stream
     {
+        if let known, let loaded = try readOn(from: known, connection) { return loaded }
         var loaded = Stream(
-            log: try known?.log ?? incarnations(connection),
+            log: try incarnations(connection),
             name: stream,
             now: .init(rawValue: 0),
             state: .initial,
             head: [],
             incarnation: 0
         )
-        if let known, try isInForce(known, connection) {
-            loaded.state = known.state
-            loaded.head = known.head
-            loaded.incarnation = known.incarnation
-        } else if let snapshot = try snapshot(stream, connection) {
+        if let snapshot = try snapshot(stream, connection) {
             loaded.state = snapshot.state
             loaded.head = snapshot.head
             loaded.incarnation = snapshot.incarnation
@@ -89,15 +88,33 @@ package struct MigrationLog: Sendable {
         return loaded
     }
 
-    /// Whether what was read earlier is still what the log says: a failover may have lost it, and gone another way to the same version.
-    private static func isInForce(_ known: Stream, _ connection: isolated PostgresConnection) throws -> Bool {
-        guard known.state.version > 0 else { return true }
-        let row = try connection.query(
-            "select hash from migrate.commit where stream = $1::text and version = $2::bigint",
-            [.text(known.name), .int(known.state.version)]
-        ).first
-        return try row?.bytes("hash") == known.head
+    /// The stream after what was read earlier, and the database's time, in one round trip.
+    ///
+    /// - Returns: nil when it has to be read from the beginning: a failover may have lost what was read, and gone another way to the same
+    ///   version; or there is too much of it.
+    private static func readOn(from known: Stream, _ connection: isolated PostgresConnection) throws -> Stream? {
+        guard known.state.version > 0 else { return nil }
+        let page = try connection.query(readOnQuery, [.text(known.name), .int(known.state.version)]).rows
+        guard let first = page.first, try first.int("version") == known.state.version,
+            try first.bytes("hash") == known.head, page.count < 1000, let last = page.last
+        else { return nil }
+        var loaded = known
+        for row in page.dropFirst() {
+            let row = try CommitRow(row)
+            if loaded.log.id(of: row.incarnation) == nil { loaded.log = try incarnations(connection) }
+            try loaded.fold(row)
+        }
+        loaded.now = max(loaded.state.decidedAt, Timestamp(rawValue: try last.microseconds("now")))
+        loaded.readAt = .now
+        return loaded
     }
+
+    /// The row that is known already comes without its body.
+    package static let readOnQuery = """
+        select version, incarnation, command_id, actor, at, case when version > $2::bigint then body else '' end as body,
+            prev, hash, clock_timestamp() as now
+        from migrate.commit where stream = $1::text and version >= $2::bigint order by version limit 1000
+        """
 
     private static func snapshot(
         _ stream: String,

@@ -42,6 +42,14 @@ package struct PrivateCluster: Sendable {
         try tools.run("pg_ctl", ["start", "-D", data, "-l", log, "-w", "-t", "60", "-s"])
     }
 
+    /// Runs one of PostgreSQL's client programs, such as psql or pgbench, against it.
+    ///
+    /// - Returns: what it printed.
+    package func tool(_ program: String, _ arguments: [String]) throws(PostgresError) -> String {
+        let connection = ["-h", socket, "-U", Self.user]
+        return try ClusterTools().run(program, connection + arguments + [Self.database])
+    }
+
     /// Stops it, if it runs; connections are cut, nothing committed is lost.
     package func stop() throws(PostgresError) {
         guard exists else { return }

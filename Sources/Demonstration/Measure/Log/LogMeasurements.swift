@@ -1,0 +1,361 @@
+import Commands
+import Foundation
+import MigrationCore
+import MigrationLog
+import Postgres
+import Signals
+import Synchronization
+
+/// The measurements of the log. Each pair is taken in turns, floor and log, so that what else the machine does meets both.
+struct LogMeasurements: Sendable {
+    let stage: Stage
+    let seconds: Int
+    let rounds: Int
+
+    /// As long as the body of the commits that are measured.
+    private static let bodyLength = 944
+
+    // MARK: - Settings
+
+    func settings() async throws {
+        let names = [
+            "server_version", "fsync", "synchronous_commit", "full_page_writes", "wal_sync_method", "shared_buffers",
+            "wal_level", "data_checksums",
+        ]
+        let log = stage.log
+        let settings = try await log.pool.run { connection in
+            try names.map { name in
+                "\(name) \(try connection.query("select current_setting($1::text) as value", [.text(name)]).first?.text("value") ?? "")"
+            }
+        }
+        Output.line("settings: \(settings.joined(separator: ", "))")
+        _ = try await log.pool.run { connection in
+            try connection.query(
+                """
+                create table plain (id bigint generated always as identity primary key, stream text, version bigint,
+                    command_id uuid, actor text, at timestamptz default clock_timestamp(), body bytea)
+                """
+            )
+        }
+    }
+
+    // MARK: - Appends
+
+    func appends() async throws {
+        for (writers, goal) in [(1, "0.95"), (8, "0.75")] {
+            var pairs: [(floor: Double, own: Double)] = []
+            var streams = try await start(writers, prefix: "append-\(writers)")
+            for _ in 0..<rounds {
+                let floor = try plainInserts(clients: writers)
+                let own = try await append(&streams)
+                pairs.append((floor, own))
+            }
+            tell(
+                "append, \(writers) \(writers == 1 ? "writer" : "writers"), durable, chain and projections",
+                pairs,
+                unit: "commits/s",
+                floor: "a plain prepared INSERT by pgbench",
+                goal: goal
+            )
+        }
+    }
+
+    /// Rows a second by pgbench, which is the machine's own floor.
+    private func plainInserts(clients: Int) throws -> Double {
+        let script = stage.folder.appendingPathComponent("plain.sql")
+        let body = String(repeating: "7b", count: Self.bodyLength)
+        try Data(
+            """
+            insert into plain (stream, version, command_id, actor, body) values ('stream', 1, gen_random_uuid(), 'worker-w', '\\x\(body)');
+
+            """.utf8
+        ).write(to: script)
+        let output = try stage.tool(
+            "pgbench",
+            ["-n", "-M", "prepared", "-c", "\(clients)", "-j", "2", "-T", "\(seconds)", "-f", script.path]
+        )
+        guard let line = output.split(separator: "\n").first(where: { $0.hasPrefix("tps = ") }),
+            let rate = line.split(separator: " ").dropFirst(2).first.flatMap({ Double($0) })
+        else { throw StageError("pgbench said nothing of its rate: \(output)") }
+        return rate
+    }
+
+    /// Migrations with windows to seal that are long over.
+    private func start(_ count: Int, prefix: String) async throws -> [MigrationLog.Stream] {
+        var streams: [MigrationLog.Stream] = []
+        for index in 0..<count {
+            let name = "\(prefix)-\(index)"
+            try await fill(name, 10)
+            streams.append(try await stage.log.load(name))
+        }
+        return streams
+    }
+
+    @discardableResult
+    private func fill(_ name: String, _ commits: Int) async throws -> WindowStream {
+        let incarnations = try await stage.log.incarnations()
+        guard let log = incarnations.id(of: incarnations.newest) else { throw StageError("the log has no ID") }
+        let since = SystemClock.now - .days(300)
+        var stream = try WindowStream(name, log: log, since: since)
+        var left = commits - 4
+        repeat {
+            let some = min(left, 20_000)
+            try stream.seal(some)
+            left -= some
+            try await stage.log.insert(stream.take(), of: name)
+        } while left > 0
+        _ = try await Rebuild(name, of: stage.log).run()
+        return stream
+    }
+
+    /// Commits a second by as many writers as there are streams, each on a connection of its own.
+    private func append(_ streams: inout [MigrationLog.Stream]) async throws -> Double {
+        let conninfo = stage.conninfo
+        let end = ContinuousClock.now + .seconds(seconds)
+        let started = ContinuousClock.now
+        let results = try await withThrowingTaskGroup(of: (Int, MigrationLog.Stream, Int).self) { group in
+            for (index, stream) in streams.enumerated() {
+                group.addTask {
+                    let log = MigrationLog(pool: PostgresPool(conninfo, name: "writer \(index)", limit: 1))
+                    var stream = stream
+                    var count = 0
+                    while ContinuousClock.now < end {
+                        guard let command = WindowStream.next(stream.state),
+                            let performed = try await log.perform(worker: command, on: stream, by: "worker:w")
+                        else { throw StageError("nothing to seal") }
+                        stream = performed.stream
+                        count += 1
+                    }
+                    await log.pool.close()
+                    return (index, stream, count)
+                }
+            }
+            return try await group.reduce(into: []) { $0.append($1) }
+        }
+        for (index, stream, _) in results { streams[index] = stream }
+        return Double(results.reduce(0) { $0 + $1.2 }) / ((ContinuousClock.now - started) / .seconds(1))
+    }
+
+    // MARK: - Batches
+
+    /// Rows of a bundle, 100 to a transaction, verified before: what an import does, beside COPY of the same rows.
+    func imports() async throws {
+        var pairs: [(floor: Double, own: Double)] = []
+        let log = stage.log
+        let incarnations = try await log.incarnations()
+        guard let id = incarnations.id(of: incarnations.newest) else { throw StageError("the log has no ID") }
+        for round in 0..<rounds {
+            var stream = try WindowStream("import-\(round)", log: id, since: SystemClock.now - .days(300))
+            try stream.seal(20_000)
+            let rows = stream.take()
+            let started = ContinuousClock.now
+            var verifier = StreamVerifier("import-\(round)", log: incarnations, trust: TrustHistory())
+            for start in stride(from: 0, to: rows.count, by: 100) {
+                let batch = Array(rows[start..<min(rows.count, start + 100)])
+                for row in batch { _ = try verifier.admit(row) }
+                try await log.insert(batch, of: "import-\(round)")
+            }
+            let own = Double(rows.count) / ((ContinuousClock.now - started) / .seconds(1))
+            pairs.append((try copyIn("import-\(round)", rows.count), own))
+        }
+        tell(
+            "import, 100 commits a transaction, verified",
+            pairs,
+            unit: "commits/s",
+            floor: "COPY of the same rows, 100 a transaction",
+            goal: "0.66"
+        )
+    }
+
+    private func copyIn(_ stream: String, _ count: Int) throws -> Double {
+        let file = stage.folder.appendingPathComponent("copy.txt").path
+        try stage.sql(
+            "\\copy (select stream, version, command_id, actor, at, body from migrate.commit where stream = '\(stream)' order by version) to '\(file)'"
+        )
+        let lines = String(decoding: FileManager.default.contents(atPath: file) ?? Data(), as: UTF8.self)
+            .split(separator: "\n")
+        var script = ""
+        for start in stride(from: 0, to: lines.count, by: 100) {
+            script += "copy plain (stream, version, command_id, actor, at, body) from stdin;\n"
+            script += lines[start..<min(lines.count, start + 100)].joined(separator: "\n") + "\n\\.\n"
+        }
+        let path = stage.folder.appendingPathComponent("copy.sql").path
+        try Data(script.utf8).write(to: URL(fileURLWithPath: path))
+        let started = ContinuousClock.now
+        _ = try stage.tool("psql", ["-q", "-v", "ON_ERROR_STOP=1", "-f", path])
+        return Double(lines.count) / ((ContinuousClock.now - started) / .seconds(1))
+    }
+
+    // MARK: - Replay
+
+    func replay(_ count: Int) async throws {
+        let names = ["replay-0", "replay-1"]
+        for name in names { try await fill(name, count / 2) }
+        try await sealAll()
+        try stage.sql("vacuum analyze migrate.commit")
+        var pairs: [(floor: Double, own: Double)] = []
+        let log = stage.log
+        for _ in 0..<rounds {
+            let copied = ContinuousClock.now
+            _ = try stage.tool(
+                "psql",
+                [
+                    "-q", "-o", "/dev/null", "-c",
+                    "copy (select version, incarnation, command_id, actor, at, body, prev, hash from migrate.commit where stream in ('replay-0', 'replay-1') order by stream, version) to stdout",
+                ]
+            )
+            let floor = Double(count) / ((ContinuousClock.now - copied) / .seconds(1))
+            let started = ContinuousClock.now
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for name in names {
+                    group.addTask {
+                        let report = try await Replay(name, of: log).run { _ in }
+                        if let divergence = report.divergence { throw divergence }
+                    }
+                }
+                try await group.waitForAll()
+            }
+            pairs.append((floor, Double(count) / ((ContinuousClock.now - started) / .seconds(1))))
+        }
+        tell(
+            "replay: read, verified, folded, decided again, on two cores",
+            pairs,
+            unit: "commits/s",
+            floor: "COPY of the same rows to stdout",
+            goal: "0.30, aim 0.50"
+        )
+    }
+
+    // MARK: - Order
+
+    private func sealAll() async throws {
+        try await wait("everything to be sealed", seconds: 600) {
+            while try await stage.log.sealNext(limit: 5000) > 0 {}
+            return try await stage.log.horizon().unsealed == 0
+        }
+    }
+
+    func sealing() async throws {
+        let count = 40_000
+        try await fill("sealing", count)
+        let started = ContinuousClock.now
+        try await sealAll()
+        let rate = Double(count) / ((ContinuousClock.now - started) / .seconds(1))
+        Output.line("sealing: \(Int(rate)) commits/s, with the tree over them")
+    }
+
+    /// From before a commit that changes a route to its arrival at a follower, beside a bare insert with a notification.
+    func notification() async throws {
+        var own: [Int64] = [], bare: [Int64] = []
+        let log = stage.log
+        try await fill("notify", 10)
+        let listener = try await PostgresConnection(stage.conninfo, name: "follower")
+        try await listener.run { connection in
+            for channel in [MigrationLog.routeChannel, "bare"] { try connection.listen(channel) }
+        }
+        for turn in 0..<200 {
+            bare.append(
+                try await roundTrip(listener) {
+                    try await log.pool.run { connection in
+                        _ = try connection.pipeline([
+                            PostgresStatement("begin"),
+                            PostgresStatement(
+                                "insert into plain (body) values ($1::bytea)",
+                                [.bytes(Array(repeating: 7, count: Self.bodyLength))]
+                            ),
+                            PostgresStatement("select pg_notify('bare', '')"), PostgresStatement("commit"),
+                        ])
+                    }
+                }
+            )
+            own.append(
+                try await roundTrip(listener) {
+                    _ = try await log.perform(
+                        .setFlag(service: nil, enabled: turn % 2 == 1, reason: "measured"),
+                        on: "notify",
+                        by: "bench"
+                    )
+                }
+            )
+        }
+        await listener.close()
+        for (what, micros) in [("commit to follower", own), ("bare insert and NOTIFY", bare)] {
+            Output.line("notification: \(what): p50 \(Self.text(micros, 50)), p99 \(Self.text(micros, 99))")
+        }
+    }
+
+    private func roundTrip(_ listener: PostgresConnection, _ body: () async throws -> Void) async throws -> Int64 {
+        let started = SystemClock.steady
+        async let arrived = listener.run { connection in
+            while try connection.notifications(within: 5_000).isEmpty {}
+            return SystemClock.steady
+        }
+        try await body()
+        return (try await arrived - started).rawValue
+    }
+
+    // MARK: - Sizes
+
+    /// Appending to and loading from a log of ten thousand commits, and of more.
+    func sizes(upTo largest: Int) async throws {
+        var size = 10_000
+        var first: (append: Double, load: Double)?
+        var filled = 0
+        while size <= largest {
+            // One long stream and many more beside it: the log grows, and so does the stream that is measured.
+            let name = "size-\(size)"
+            try await fill(name, size - filled)
+            filled = size
+            var stream = [try await stage.log.load(name)]
+            for _ in 0..<300 {
+                guard let command = WindowStream.next(stream[0].state),
+                    let performed = try await stage.log.perform(worker: command, on: stream[0], by: "worker:w")
+                else { break }
+                stream[0] = performed.stream
+            }
+            try stage.sql("analyze migrate.commit")
+            var appends: [Double] = [], loads: [Double] = []
+            for _ in 0..<rounds {
+                appends.append(try await append(&stream))
+                let started = ContinuousClock.now
+                for _ in 0..<20 { _ = try await stage.log.load(name) }
+                loads.append((ContinuousClock.now - started) / .seconds(1) / 20 * 1_000)
+            }
+            let append = Self.median(appends), load = Self.median(loads)
+            let base = first ?? (append, load)
+            first = base
+            Output.line(
+                "a log of \(size) commits: append \(Int(append))/s (\(Self.ratio(base.append / append)) of the first’s time), load \(Self.ratio(load)) ms (\(Self.ratio(load / base.load))) (goal ≤ 1.2)"
+            )
+            size *= 10
+        }
+    }
+
+    // MARK: - Telling
+
+    private func tell(
+        _ what: String,
+        _ pairs: [(floor: Double, own: Double)],
+        unit: String,
+        floor: String,
+        goal: String
+    ) {
+        let ratio = Self.median(pairs.map { $0.own / $0.floor })
+        let own = Int(Self.median(pairs.map(\.own))), base = Int(Self.median(pairs.map(\.floor)))
+        Output.line("\(what): \(own) \(unit), ratio \(Self.ratio(ratio)) to \(floor) (\(base)/s) (goal ≥ \(goal))")
+    }
+
+    private static func ratio(_ value: Double) -> String { Decimals.text(Int(value * 100), scale: 100) }
+
+    private static func median(_ values: [Double]) -> Double {
+        let sorted = values.sorted()
+        return sorted.isEmpty ? 0 : sorted[sorted.count / 2]
+    }
+
+    private static func text(_ micros: [Int64], _ percent: Int) -> String {
+        let sorted = micros.sorted()
+        guard !sorted.isEmpty else { return "–" }
+        let value = sorted[min(sorted.count - 1, max(0, (sorted.count * percent + 99) / 100 - 1))]
+        return Decimals.text(Int(value / 10), scale: 100) + " ms"
+    }
+}
