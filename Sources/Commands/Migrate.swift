@@ -29,7 +29,8 @@ package struct Migrate: AsyncParsableCommand {
                 name: "See",
                 subcommands: [
                     Status.self, History.self, WindowsCommand.self, ReplayCommand.self,
-                    ExportCommand.self, VerifyCommand.self, ImportCommand.self, CheckpointCommand.self, FollowCommand.self,
+                    ExportCommand.self, VerifyCommand.self, ImportCommand.self, CheckpointCommand.self,
+                    FollowCommand.self,
                     DoctorCommand.self, RouteCommand.self, Try.self,
                     SimulateCommand.self,
                 ]

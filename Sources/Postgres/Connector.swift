@@ -18,6 +18,31 @@ final class Handle: Sendable {
         state = Mutex(State(cancel: cancel))
     }
 
+    private let isUnreplicated = Mutex(false)
+
+    /// Whether a commit since the last question was not confirmed by the synchronous standby.
+    func takeUnreplicated() -> Bool {
+        isUnreplicated.withLock { isUnreplicated in
+            defer { isUnreplicated = false }
+            return isUnreplicated
+        }
+    }
+
+    /// Listens to the server's notices. The one that matters is known by the function that it comes from, whatever the server's language.
+    func hearNotices() {
+        PQsetNoticeReceiver(
+            pointer,
+            { context, result in
+                guard let context, let result,
+                    let function = PQresultErrorField(result, Int32(UInt8(ascii: "R"))),
+                    String(cString: function) == "SyncRepWaitForLSN"
+                else { return }
+                Unmanaged<Handle>.fromOpaque(context).takeUnretainedValue().isUnreplicated.withLock { $0 = true }
+            },
+            Unmanaged.passUnretained(self).toOpaque()
+        )
+    }
+
     /// Asks the server to stop the statement under way. Blocks for a moment; does nothing once finished.
     func cancel() {
         state.withLock { state in
@@ -65,8 +90,9 @@ actor Connector {
             defer { PQfinish(pointer) }
             throw Self.failure(pointer)
         }
-        PQsetNoticeProcessor(pointer, { _, _ in }, nil)
-        return Handle(pointer)
+        let handle = Handle(pointer)
+        handle.hearNotices()
+        return handle
     }
 
     private static func open(_ keywords: [String], _ values: [String]) -> OpaquePointer? {

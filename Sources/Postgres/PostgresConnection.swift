@@ -68,7 +68,9 @@ package actor PostgresConnection {
         let result = withWire(parameters) { count, values, lengths, formats in
             PQexecPrepared(connection.pointer, name, count, values, lengths, formats, 1)
         }
-        return try take(result)
+        let rows = try take(result)
+        try requireReplicated()
+        return rows
     }
 
     /// Several statements without parameters in one go, such as a schema file; one transaction.
@@ -92,7 +94,9 @@ package actor PostgresConnection {
             guard sent == 1 else { throw broken() }
         }
         guard PQpipelineSync(connection.pointer) == 1 else { throw broken() }
-        return try drain(statements.count)
+        let answers = try drain(statements.count)
+        try requireReplicated()
+        return answers
     }
 
     package static let pipelineLimit = 512
@@ -193,6 +197,11 @@ extension PostgresConnection {
             detail: field("D"),
             hint: field("H")
         )
+    }
+
+    private func requireReplicated() throws(PostgresError) {
+        guard connection.takeUnreplicated() else { return }
+        throw PostgresError(.unreplicated, "the synchronous standby did not confirm the commit in time")
     }
 
     /// The connection is of no use any more, and what was under way has an unknown outcome.

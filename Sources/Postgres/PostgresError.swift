@@ -7,6 +7,8 @@ package struct PostgresError: Error, Hashable, Sendable {
         case refused
         /// The connection broke while a statement was under way: its outcome is unknown.
         case lost
+        /// The wait for a synchronous standby was given up: what was committed stands on this server, and perhaps on no other.
+        case unreplicated
         /// The server answered with an error; `sqlState` says which.
         case statement
         /// The statement was cancelled from here.

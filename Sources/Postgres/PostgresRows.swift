@@ -69,6 +69,33 @@ package struct PostgresRow: Sendable {
 
     package func bool(_ column: String) throws(PostgresError) -> Bool { try bytes(column).first == 1 }
 
+    /// The fields of a composite value, under names of their own: how many, then for each its type, its length (-1 for null) and itself.
+    package func record(_ column: String, fields: [String]) throws(PostgresError) -> PostgresRow {
+        let bytes = try bytes(column)
+        var place = 0
+        func number() throws(PostgresError) -> Int {
+            guard place + 4 <= bytes.count else {
+                throw PostgresError(.unexpectedValue, "the column “\(column)” is not a composite value")
+            }
+            defer { place += 4 }
+            return Int(bytes[place..<place + 4].reduce(Int32(0)) { $0 << 8 | Int32($1) })
+        }
+        guard try number() == fields.count else {
+            throw PostgresError(.unexpectedValue, "the column “\(column)” has other fields")
+        }
+        var cells: [[UInt8]?] = []
+        for _ in fields {
+            _ = try number()
+            let length = try number()
+            guard length < 0 || place + length <= bytes.count else {
+                throw PostgresError(.unexpectedValue, "the column “\(column)” is not a composite value")
+            }
+            cells.append(length < 0 ? nil : Array(bytes[place..<place + length]))
+            place += max(0, length)
+        }
+        return PostgresRow(columns: fields, cells: cells)
+    }
+
     /// A timestamptz as microseconds since 1970; PostgreSQL counts from 2000.
     package func microseconds(_ column: String) throws(PostgresError) -> Int64 {
         try int(column) &+ 946_684_800_000_000

@@ -14,7 +14,9 @@ struct WindowCodecTests {
         func chance(_ one: Int) -> Bool { Int.random(in: 1...one, using: &random) == 1 }
         func many<T>(_ make: () -> T) -> [T] { (0..<number(3)).map { _ in make() } }
         func text() -> String {
-            let choices = ["production", "gateway-1", "", "a b", chance(20) ? "quo\"te" : "x", chance(20) ? "é" : "y/z"]
+            let choices = [
+                "production", "gateway-1", "", "a b", chance(20) ? "quo\"te" : "x", chance(20) ? "é" : "y/z",
+            ]
             return choices.randomElement(using: &random) ?? ""
         }
         func counts() -> Counts {

@@ -6,7 +6,8 @@ import MigrationLog
 struct ImportCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "import",
-        abstract: "Puts an exported migration into a database without commits: a fixture to replay, explain and ask what-if of.",
+        abstract:
+            "Puts an exported migration into a database without commits: a fixture to replay, explain and ask what-if of.",
         discussion: """
             The rows stand as they were exported, under the log's own IDs; what is appended after them goes on from there. Several exports of
             one log can follow one another. It takes the schema's owner.

@@ -1,5 +1,6 @@
 package import MigrationCore
 package import Postgres
+import Synchronization
 
 /// A row of a projection table, worked out from a state; what it says and where it stands, without its version.
 package struct ProjectionRow: Hashable, Sendable {
@@ -54,8 +55,25 @@ package enum ProjectionTable: String, Hashable, Sendable, CaseIterable {
         }
     }
 
+    private struct Upsert: Hashable {
+        var table: ProjectionTable
+        var count: Int
+    }
+
+    private static let upserts = Mutex<[Upsert: String]>([:])
+
     /// Writes rows: parameters are the stream, then for each row its version and its values.
     func upsert(_ count: Int) -> String {
+        Self.upserts.withLock { known in
+            let key = Upsert(table: self, count: count)
+            if let sql = known[key] { return sql }
+            let sql = upsertText(count)
+            known[key] = sql
+            return sql
+        }
+    }
+
+    private func upsertText(_ count: Int) -> String {
         let all = keys + columns
         let names = (["stream", "version"] + all.map { "\"\($0.name)\"" }).joined(separator: ", ")
         let rows = (0..<count).map { row in

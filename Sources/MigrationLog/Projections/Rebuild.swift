@@ -150,6 +150,7 @@ package struct Rebuild: Sendable {
         case .int(let number): String(number)
         case .bool(let bool): String(bool)
         case .bytes(let bytes): Hex.text(bytes)
+        case .ints, .texts, .byteArrays: "…"
         }
     }
 }

@@ -46,14 +46,30 @@ extension MigrationLog {
             do {
                 let base = known
                 let isOpen = outcomeIsOpen
-                return try await pool.run { connection in
-                    try Self.attempt(command, stream, actor, id, key, base, also, isOpen, connection)
+                return try await bounded { [pool] in
+                    try await pool.run { connection in
+                        try Self.attempt(command, stream, actor, id, key, base, also, isOpen, connection)
+                    }
                 }
             } catch let error as PostgresError {
                 last = error
                 switch (error.code, error.sqlState) {
                 case (_, LogError.State.staleVersion?): known = nil
                 case (.lost, _): outcomeIsOpen = true
+                case (.unreplicated, _):
+                    throw LogError(
+                        .unknownOutcome,
+                        "the commit stands on this server, and no standby has confirmed it: it is lost if this server is",
+                        mend: "send the same command ID again when the standby is back: \(id.uuidString.lowercased())",
+                        cause: error
+                    )
+                case (.cancelled, _) where !Task.isCancelled:
+                    throw LogError(
+                        .contended,
+                        "the database did not answer within \(patience), and nothing was appended",
+                        mend: "see who is in the way: migrate doctor",
+                        cause: error
+                    )
                 case (.unreachable, _) where outcomeIsOpen || attempt < 3: break
                 case (.statement, let state?) where Self.isPassing(state): known = nil
                 default: throw LogError(error)
@@ -71,6 +87,21 @@ extension MigrationLog {
             mend: "send the same command ID again: \(id.uuidString.lowercased())",
             cause: cause
         )
+    }
+
+    /// Does something that the database has to answer in time, and takes it back where it does not.
+    private func bounded<R: Sendable>(_ body: @escaping @Sendable () async throws -> R) async throws -> R {
+        let work = Task { try await body() }
+        let timer = Task { [patience] in
+            try await Task.sleep(for: patience)
+            work.cancel()
+        }
+        defer { timer.cancel() }
+        return try await withTaskCancellationHandler {
+            try await work.value
+        } onCancel: {
+            work.cancel()
+        }
     }
 
     /// Serialization failures, deadlocks, and limits of statement, lock and connections: the same statement may succeed in a moment.
@@ -124,9 +155,10 @@ extension MigrationLog {
         } catch let error as PostgresError where error.sqlState == LogError.State.repeated {
             return try find(id, of: command, name, connection)
         }
-        guard let row = answers.first?.first else {
+        guard let answer = answers.first?.first else {
             throw PostgresError(.unexpectedValue, "append answered without a row")
         }
+        let row = try answer.record("made", fields: ["version", "at", "hash", "incarnation"])
         var after = stream
         after.state = next
         after.head = try row.bytes("hash")
@@ -186,9 +218,7 @@ extension MigrationLog {
     ) -> PostgresStatement {
         PostgresStatement(
             """
-            select version, at, hash, incarnation from migrate.append(
-                $1::text, $2::bigint, $3::bytea, $4::uuid, $5::text, $6::bytea, $7::boolean
-            )
+            select migrate.append($1::text, $2::bigint, $3::bytea, $4::uuid, $5::text, $6::bytea, $7::boolean) as made
             """,
             [
                 .text(stream), .int(expected), expected == 0 ? .null : .bytes(head), .text(id.uuidString), .text(actor),

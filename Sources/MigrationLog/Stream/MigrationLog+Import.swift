@@ -45,7 +45,8 @@ extension MigrationLog {
         }
     }
 
-    private static func insert(_ rows: [CommitRow], of stream: String, _ connection: isolated PostgresConnection) throws {
+    private static func insert(_ rows: [CommitRow], of stream: String, _ connection: isolated PostgresConnection) throws
+    {
         for start in stride(from: 0, to: rows.count, by: importBatch) {
             let batch = Array(rows[start..<min(rows.count, start + importBatch)])
             _ = try connection.pipeline(insertions(batch, of: stream))
@@ -53,19 +54,23 @@ extension MigrationLog {
     }
 
     private static func insertions(_ rows: [CommitRow], of stream: String) -> [PostgresStatement] {
-        var statements = rows.map { row in
+        var statements = [
             PostgresStatement(
                 """
                 insert into migrate.commit (stream, version, incarnation, command_id, actor, at, body, prev, hash)
-                values ($1::text, $2::bigint, $3::bigint, $4::uuid, $5::text,
-                    timestamptz 'epoch' + $6::bigint * interval '1 microsecond', $7::bytea, $8::bytea, $9::bytea)
+                select $1::text, version, incarnation, id::uuid, actor, timestamptz 'epoch' + at * interval '1 microsecond',
+                    body, prev, hash
+                from unnest($2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::bytea[], $8::bytea[], $9::bytea[])
+                    as r (version, incarnation, id, actor, at, body, prev, hash)
                 """,
                 [
-                    .text(stream), .int(row.version), .int(row.incarnation), .text(row.commandID.uuidString),
-                    .text(row.actor), .int(row.at.rawValue), .bytes(row.body), .bytes(row.prev), .bytes(row.hash),
+                    .text(stream), .ints(rows.map(\.version)), .ints(rows.map(\.incarnation)),
+                    .texts(rows.map(\.commandID.uuidString)), .texts(rows.map(\.actor)),
+                    .ints(rows.map(\.at.rawValue)), .byteArrays(rows.map(\.body)), .byteArrays(rows.map(\.prev)),
+                    .byteArrays(rows.map(\.hash)),
                 ]
             )
-        }
+        ]
         guard let last = rows.last else { return [] }
         statements.append(
             PostgresStatement(

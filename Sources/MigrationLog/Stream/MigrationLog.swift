@@ -5,9 +5,16 @@ package import Postgres
 /// The log of migrations in one database: appending, reading, and what workers and routers keep beside it.
 package struct MigrationLog: Sendable {
     package let pool: PostgresPool
+    /// How long the database may take for one append, its commit and its standby included.
+    let patience: Duration
 
-    /// - Parameter pool: connections of a user with the role `migrate_append`, or its owner's.
-    package init(pool: PostgresPool) { self.pool = pool }
+    /// - Parameters:
+    ///   - pool: connections of a user with the role `migrate_append`, or its owner's.
+    ///   - patience: how long the database may take for one append, its commit and its standby included.
+    package init(pool: PostgresPool, patience: Duration = .seconds(15)) {
+        self.pool = pool
+        self.patience = patience
+    }
 
     /// A stream as it stands, and the database's time at that moment.
     package struct Stream: Sendable {

@@ -9,7 +9,8 @@ import Signals
 struct LogBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "log",
-        abstract: "Measures the log: appends, imports, replay, sealing and notification, each beside a floor of the same run and cluster."
+        abstract:
+            "Measures the log: appends, imports, replay, sealing and notification, each beside a floor of the same run and cluster."
     )
     @Option(help: "An empty folder for everything that is started.") var folder: String
     @Option(help: "How long each rate is measured, in seconds.") var seconds = 4

@@ -168,12 +168,9 @@ struct LogMeasurements: Sendable {
     }
 
     private func copyIn(_ stream: String, _ count: Int) throws -> Double {
-        let file = stage.folder.appendingPathComponent("copy.txt").path
-        try stage.sql(
-            "\\copy (select stream, version, command_id, actor, at, body from migrate.commit where stream = '\(stream)' order by version) to '\(file)'"
-        )
-        let lines = String(decoding: FileManager.default.contents(atPath: file) ?? Data(), as: UTF8.self)
-            .split(separator: "\n")
+        let query =
+            "copy (select stream, version, command_id, actor, at, body from migrate.commit where stream = '\(stream)' order by version) to stdout"
+        let lines = try stage.tool("psql", ["-q", "-c", query]).split(separator: "\n")
         var script = ""
         for start in stride(from: 0, to: lines.count, by: 100) {
             script += "copy plain (stream, version, command_id, actor, at, body) from stdin;\n"
@@ -268,12 +265,14 @@ struct LogMeasurements: Sendable {
                     }
                 }
             )
+            let known = try await log.load("notify")
             own.append(
                 try await roundTrip(listener) {
                     _ = try await log.perform(
                         .setFlag(service: nil, enabled: turn % 2 == 1, reason: "measured"),
                         on: "notify",
-                        by: "bench"
+                        by: "bench",
+                        known: known
                     )
                 }
             )

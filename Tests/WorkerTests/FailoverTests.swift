@@ -1,0 +1,217 @@
+import Foundation
+import Logging
+import MigrationCore
+import MigrationLog
+import Postgres
+import ServiceLifecycle
+import Synchronization
+import TestSupport
+import Testing
+import Worker
+
+/// Who was told that a command stands, by its reason.
+private final class Acknowledged: Sendable {
+    private let state = Mutex<[UUID: String]>([:])
+    var all: [UUID: String] { state.withLock { $0 } }
+    func add(_ id: UUID, _ reason: String) { state.withLock { $0[id] = reason } }
+}
+
+@Suite("A primary, its standby, and what is lost between them", .serialized)
+struct FailoverTests {
+    private func log(_ pair: TestPair, patience: Duration = .seconds(15)) -> MigrationLog {
+        MigrationLog(pool: PostgresPool(pair.conninfo, name: "test", limit: 4), patience: patience)
+    }
+
+    private func begin(_ log: MigrationLog) async throws {
+        _ = try await SchemaInstaller(pool: log.pool).install()
+        let plan = SamplePlan.plan()
+        _ = try await log.perform(.plan(plan: plan, hash: try CommitHash.hash(of: plan)), on: "m", by: "ana")
+        _ = try await log.perform(.registerRouter(router: "r1", environment: "staging"), on: "m", by: "worker:w")
+        _ = try await log.perform(.start(reason: nil), on: "m", by: "ana")
+    }
+
+    /// Sends overrides until it is told to stop; a command whose outcome is unknown is sent again under its own ID.
+    private func write(_ log: MigrationLog, _ acknowledged: Acknowledged) async {
+        var turn = 0
+        while !Task.isCancelled {
+            turn += 1
+            let id = UUID()
+            for _ in 0..<200 {
+                if Task.isCancelled { return }
+                let command = Command.halt(reason: "\(turn)")
+                if (try? await log.perform(command, on: "m", by: "ana", id: id)) != nil {
+                    acknowledged.add(id, "\(turn)")
+                    break
+                }
+                try? await Task.sleep(for: .milliseconds(50))
+            }
+        }
+    }
+
+    private func expectEvery(_ acknowledged: Acknowledged, in log: MigrationLog) async throws {
+        var found: [UUID: Int] = [:]
+        let report = try await Replay("m", of: log).run { found[$0.row.commandID, default: 0] += 1 }
+        #expect(report.divergence == nil)
+        let lost = acknowledged.all.keys.filter { found[$0] != 1 }
+        #expect(lost.isEmpty, "\(lost.count) of \(acknowledged.all.count) were lost or doubled")
+    }
+
+    @Test("with a synchronous standby a failover loses nothing, and writers go on by themselves")
+    func synchronous() async throws {
+        let pair = try TestPair(isSynchronous: true)
+        defer { pair.stop() }
+        let log = log(pair)
+        try await eventually("the standby to stream") { try pair.isStreaming() }
+        try await begin(log)
+        let acknowledged = Acknowledged()
+        let writers = (0..<4).map { _ in Task { await write(log, acknowledged) } }
+        try await eventually("some commits") { acknowledged.all.count > 40 }
+        try await pair.loseThePrimary()
+        let before = acknowledged.all.count
+        try pair.promote()
+        try await eventually("commits on the new primary") { acknowledged.all.count > before + 40 }
+        for writer in writers {
+            writer.cancel()
+            await writer.value
+        }
+        try await expectEvery(acknowledged, in: log)
+        #expect(try await log.load("m").state.migration?.quarantine == nil)
+        await log.pool.close()
+    }
+
+    @Test("a synchronous standby that is gone leaves an append unknown, not failed; sent again, it is there once")
+    func standbyGone() async throws {
+        let pair = try TestPair(isSynchronous: true)
+        defer { pair.stop() }
+        let log = log(pair, patience: .seconds(1))
+        try await eventually("the standby to stream") { try pair.isStreaming() }
+        try await begin(log)
+        try pair.standby.stop()
+        let id = UUID()
+        let halt = Command.halt(reason: "once")
+        let error = await #expect(throws: LogError.self) { try await log.perform(halt, on: "m", by: "ana", id: id) }
+        #expect(error?.code == .unknownOutcome)
+        #expect(error?.mend?.contains(id.uuidString.lowercased()) == true)
+        try pair.standby.start()
+        try await eventually("the standby to stream again") { try pair.isStreaming() }
+        let performed = try await log.perform(halt, on: "m", by: "ana", id: id)
+        #expect(performed?.isRepeated == true)
+        #expect(performed?.commit.version == 4)
+        let versions = try await Replay("m", of: log).run { _ in }.commits
+        #expect(versions == 4)
+        await log.pool.close()
+    }
+
+    @Test(
+        "a failover that lost the tail is quarantined: weights hold, a roll back reaches the routers, and a person ends it"
+    )
+    func lostTail() async throws {
+        let pair = try TestPair(isSynchronous: false)
+        defer { pair.stop() }
+        let log = log(pair)
+        try await eventually("the standby to stream") { try pair.isStreaming() }
+        try await begin(log)
+        let head = try await log.heads()[0].version
+        try await eventually("the standby to have everything") {
+            try pair.standby.tool("psql", ["-At", "-c", "select max(version) from migrate.commit"]).contains("\(head)")
+        }
+        try pair.standby.stop()
+        // What the standby will never have: a weight that a router has taken.
+        let weight = Command.setWeight(
+            weight: SamplePlan.weight(2_000),
+            service: nil,
+            environment: "staging",
+            reason: "x"
+        )
+        _ = try await log.perform(weight, on: "m", by: "ana")
+        let heard = try #require(try await log.route("m", environment: "staging"))
+        try await pair.loseThePrimary()
+        try pair.standby.start()
+        try pair.promote()
+
+        var logger = Logger(label: "w")
+        logger.logLevel = .critical
+        let worker = Worker(
+            name: "w",
+            log: log,
+            listener: LogListener(pair.conninfo, name: "w", channels: [MigrationLog.reportChannel]),
+            leaseLife: .milliseconds(900),
+            pollEvery: .milliseconds(100),
+            logger: logger
+        )
+        let task = Task { try await worker.run() }
+        func report(_ route: MigrationLog.Route) async throws {
+            try await log.report(
+                "m",
+                router: "r1",
+                environment: "staging",
+                log: route.log,
+                revision: route.revision,
+                hash: route.hash,
+                notify: true
+            )
+        }
+        try await eventually("the quarantine") {
+            try? await report(heard)
+            return try await log.load("m").state.migration?.quarantine != nil
+        }
+        let refused = try await log.perform(weight, on: "m", by: "ana")
+        guard case .overrideRefused(let refusal)? = refused?.commit.events.first else {
+            Issue.record("a weight moved in a quarantine")
+            return
+        }
+        #expect(refusal.code == .blocked)
+        _ = try await log.perform(.rollBack(reason: "not sure"), on: "m", by: "ana")
+        let back = try #require(try await log.route("m", environment: "staging"))
+        #expect(back.ancestors.contains(heard.log))
+        #expect(back.weights.values.allSatisfy { $0 == .zero })
+        _ = try await log.perform(
+            .declareRewound(reason: "the standby had not got the last commit"),
+            on: "m",
+            by: "ana"
+        )
+        let anew = try #require(try await log.route("m", environment: "staging"))
+        try await report(anew)
+        try await eventually("the acknowledgement in the new incarnation") {
+            try await log.load("m").state.migration?.unacknowledged.isEmpty == true
+        }
+        #expect(try await log.load("m").state.migration?.quarantine == nil)
+        task.cancel()
+        _ = await task.result
+        #expect(try await Replay("m", of: log).run { _ in }.divergence == nil)
+        await log.pool.close()
+    }
+
+    @Test("kill -9 of the first process under load, again and again: what was acknowledged is there, once")
+    func crashLedger() async throws {
+        let crashes = ProcessInfo.processInfo.environment["MIGRATE_TEST_CRASHES"].flatMap { Int($0) } ?? 5
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("cl-\(UUID().uuidString.prefix(8))")
+        let cluster = PrivateCluster(folder: folder)
+        defer {
+            try? cluster.stop()
+            try? FileManager.default.removeItem(at: folder)
+            try? FileManager.default.removeItem(atPath: folder.path + ".lock")
+        }
+        try cluster.start()
+        let log = MigrationLog(pool: PostgresPool(cluster.conninfo, name: "ledger", limit: 4))
+        try await begin(log)
+        let acknowledged = Acknowledged()
+        let writers = (0..<4).map { _ in Task { await write(log, acknowledged) } }
+        for _ in 0..<crashes {
+            let before = acknowledged.all.count
+            try await eventually("commits between two crashes") { acknowledged.all.count > before + 20 }
+            let postmaster = try #require(cluster.postmaster)
+            kill(postmaster, SIGKILL)
+            try await eventually("the cluster to be gone") { kill(postmaster, 0) != 0 }
+            try await eventually("the cluster to start again") { (try? cluster.start()) != nil }
+        }
+        let before = acknowledged.all.count
+        try await eventually("commits after the last crash") { acknowledged.all.count > before + 20 }
+        for writer in writers {
+            writer.cancel()
+            await writer.value
+        }
+        try await expectEvery(acknowledged, in: log)
+        await log.pool.close()
+    }
+}
