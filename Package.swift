@@ -74,6 +74,7 @@ let package = Package(
             path: "schema",
             resources: [
                 .embedInCode("0001_log.sql"), .embedInCode("0002_order.sql"), .embedInCode("0003_evidence.sql"),
+                .embedInCode("0004_views.sql"),
             ]
         ),
         room("Signals", ["MigrationCore", histogram]),

@@ -1,12 +1,15 @@
 -- A dense global order, given after the fact, with an RFC 6962 tree over it; incarnations of the log; a faster append. Nothing here
 -- rewrites a row of what is installed: an upgrade takes its locks for moments.
 
+-- In the order in which an append takes them: the other way round the two would wait for one another.
+lock table migrate.commit, migrate.log in access exclusive mode;
+
 -- Incarnations are numbered; a commit belongs to one. Columns with a constant default are added without touching the rows.
 alter table migrate.log add column number integer not null default 1;
 alter table migrate.log alter column number drop default;
 create unique index log_number on migrate.log (number);
+-- This one stays: an append of the release before that is under way waits for us, and goes on as it was.
 alter table migrate.commit add column incarnation integer not null default 1;
-alter table migrate.commit alter column incarnation drop default;
 
 -- One row a commit, in an order that every reader sees the same: n is dense, and given once a commit can have no predecessor any more.
 create table migrate.seal (
@@ -170,9 +173,10 @@ end $$;
 
 -- Gives the next commits their places in the order and the tree: those of transactions that began before any that is still under way, so
 -- that nothing can come to stand before them. Returns how many it sealed.
+-- Its plans are kept from a time when there may have been no seals yet: no table is read whole.
 --   MG009 a commit would come before its predecessor in its stream
 create function migrate.seal_next(p_limit integer) returns integer
-    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+    language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
 declare
     v_sealer migrate.sealer;
     v_count integer := 0;
@@ -199,7 +203,7 @@ end $$;
 -- Seals everything that there is, by the commits' own IDs: after a logical restore the transactions' are another cluster's. Writers wait
 -- meanwhile, and so it is done when nobody is left whose commit could come to stand before. Returns how many it sealed.
 create function migrate.seal_restored() returns integer
-    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+    language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
 declare
     v_sealer migrate.sealer;
     v_count integer := 0;

@@ -6,6 +6,12 @@ package enum Schema {
         package let name: String
         package let bytes: [UInt8]
 
+        package init(number: Int64, name: String, bytes: [UInt8]) {
+            self.number = number
+            self.name = name
+            self.bytes = bytes
+        }
+
         package var sql: String { String(decoding: bytes, as: UTF8.self) }
     }
 
@@ -13,5 +19,6 @@ package enum Schema {
         File(number: 1, name: "0001_log.sql", bytes: PackageResources._001_log_sql),
         File(number: 2, name: "0002_order.sql", bytes: PackageResources._002_order_sql),
         File(number: 3, name: "0003_evidence.sql", bytes: PackageResources._003_evidence_sql),
+        File(number: 4, name: "0004_views.sql", bytes: PackageResources._004_views_sql),
     ]
 }

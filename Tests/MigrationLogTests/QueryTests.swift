@@ -1,0 +1,172 @@
+import Foundation
+import MigrationCore
+import MigrationLog
+import Postgres
+import Schema
+import TestSupport
+import Testing
+
+@Suite("What is asked of the database", .database)
+struct QueryTests {
+    private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
+
+    /// The documented queries, one by one.
+    private static func documented() throws -> [String] {
+        let text = try String(contentsOf: root.appendingPathComponent("docs/reference.md"), encoding: .utf8)
+        let blocks = text.components(separatedBy: "```sql\n").dropFirst()
+        let sql = try #require(blocks.first?.components(separatedBy: "```").first)
+        return sql.components(separatedBy: ";\n").filter { $0.contains("select") }
+    }
+
+    @Test("the documented queries run for whoever may only read, and say what the log says")
+    func documentedQueries() async throws {
+        let test = try await TestLog()
+        try await test.sample("recommendations")
+        _ = try await test.log.perform(.rollBack(reason: "calls"), on: "recommendations", by: "ana")
+        try await test.seal(7)
+        let queries = try Self.documented()
+        #expect(queries.count == 6)
+        let reader = PostgresPool(try TestDatabase.conninfo + " options='-c role=migrate_read'", name: "reader")
+        var answers: [[PostgresRow]] = []
+        for query in queries { answers.append(try await reader.run { try $0.query(query).rows }) }
+        #expect(try answers[0].map { try $0.text("set_by") } == ["ana", "ana", "ana", "ana"])
+        #expect(answers[0].count == 4)
+        #expect(try answers[2].map { try $0.text("reason").contains("calls") } == [true])
+        #expect(try answers[2].map { try $0.text("decided_by") } == ["ana"])
+        #expect(try answers[3].map { try $0.text("command") }.contains("rollBack"))
+        #expect(try answers[4].map { try $0.int("version") } == [3, 7, 7])
+        #expect(try answers[5].map { try $0.int("place") }.last == 7)
+        await reader.close()
+    }
+
+    /// A hot query, and the index that it goes by.
+    private static let hot: [(name: String, sql: String, parameters: [PostgresValue], index: String)] = [
+        ("read on", MigrationLog.readOnQuery, [.text("m2"), .int(1_990)], "commit_stream_version_key"),
+        ("replay", MigrationLog.rowsQuery, [.text("m2"), .int(1_000), .int(1_000)], "commit_stream_version_key"),
+        ("follow", MigrationLog.sealedQuery, [.int(9_000), .int(500)], "seal_pkey"),
+        (
+            "seal",
+            """
+            select c.id, c.xid, c.stream, c.version, c.hash from migrate.commit c
+            where (c.xid, c.id) > ($1::text::xid8, $2::bigint) and c.xid < pg_snapshot_xmin(pg_current_snapshot()) and c.id > 0
+            order by c.xid, c.id limit 1000
+            """, [.text("1"), .int(1)], "commit_order"
+        ),
+        (
+            "a command's commit", "select version from migrate.commit where command_id = $1::uuid",
+            [.text("6f9619ff-8b86-d011-b42d-00c04fc964ff")], "commit_command_id_key"
+        ),
+        (
+            "a commit's head", "select * from migrate.stream s left join migrate.commit c on c.stream = s.stream and c.version = s.version where s.stream = $1::text",
+            [.text("m2")], "commit_stream_version_key"
+        ),
+    ]
+
+    @Test("no hot query sorts, or reads a whole table")
+    func plans() async throws {
+        let test = try await TestLog()
+        // Twenty streams of a thousand commits, as the statistics see them; what they say is nobody's concern here.
+        try await test.tamper(
+            """
+            insert into migrate.commit (xid, stream, version, command_id, actor, at, body, prev, hash, incarnation)
+                select (n / 3)::text::xid8, 'm' || n % 20, n / 20 + 1, gen_random_uuid(), 'w', now(), repeat('x', 900)::bytea, '', sha256(n::text::bytea), 1
+                from generate_series(0, 19999) n;
+            insert into migrate.stream select stream, max(version), '', now() from migrate.commit group by stream;
+            insert into migrate.seal select row_number() over (order by xid, id), id, hash from migrate.commit;
+            analyze migrate.commit; analyze migrate.seal; analyze migrate.stream
+            """
+        )
+        for query in Self.hot {
+            let plan = try await test.pool.run { connection in
+                try connection.query("explain (costs off) " + query.sql, query.parameters).rows.map {
+                    try $0.text("QUERY PLAN")
+                }
+            }
+            let text = plan.joined(separator: "\n")
+            #expect(text.contains(query.index), "\(query.name): \(text)")
+            #expect(!text.contains("Sort"), "\(query.name): \(text)")
+            // Streams are few: that one is read whole is no fault.
+            #expect(!text.contains("Seq Scan on commit") && !text.contains("Seq Scan on seal"), "\(query.name): \(text)")
+        }
+    }
+
+    @Test("a log of the first schema with many commits is brought to the newest while others append, who wait for moments only")
+    func upgrade() async throws {
+        let pool = PostgresPool(try TestDatabase.conninfo, name: "test", limit: 4)
+        let first = Array(Schema.files.prefix(1))
+        #expect(try await SchemaInstaller(pool: pool, files: first).install() == [1])
+        try await pool.run { connection in
+            try connection.script(
+                """
+                set session_replication_role = replica;
+                insert into migrate.commit (stream, version, command_id, actor, at, body, prev, hash)
+                    select 'old', n, gen_random_uuid(), 'w', now(), repeat('x', 900)::bytea, '', sha256(n::text::bytea)
+                    from generate_series(1, 50000) n;
+                set session_replication_role = default
+                """
+            )
+        }
+        // What an older release does meanwhile, with the append that it knows.
+        let writer = Task {
+            var slowest = Duration.zero
+            var count: Int64 = 0
+            while !Task.isCancelled {
+                let started = ContinuousClock.now
+                let version = count
+                try await pool.run { connection in
+                    _ = try connection.query(
+                        """
+                        select version from migrate.append('new', $1::bigint, gen_random_uuid(), 'w', convert_to(
+                            '{"command":1,"events":[],"decidedAt":' || (extract(epoch from clock_timestamp()) * 1000000)::bigint - 1 || '}', 'UTF8'))
+                        """,
+                        [.int(version)]
+                    )
+                }
+                count += 1
+                slowest = max(slowest, ContinuousClock.now - started)
+            }
+            return (count, slowest)
+        }
+        // A reader that holds the table for a while: the upgrade waits for it in turns, and nobody waits behind the upgrade for long.
+        let reader = Task {
+            try await pool.transact { connection in
+                try connection.query("select count(*) from migrate.commit")
+                _ = try connection.query("select pg_sleep(1.2)")
+            }
+        }
+        try await Task.sleep(for: .milliseconds(100))
+        let installed = try await SchemaInstaller(pool: pool).install()
+        #expect(installed == Array(2...SchemaInstaller.newest))
+        try await reader.value
+        writer.cancel()
+        let (count, slowest) = try await writer.value
+        #expect(count > 10)
+        #expect(slowest < .seconds(1), "\(slowest)")
+        let log = MigrationLog(pool: pool)
+        try await eventually("the old commits to be sealed") {
+            while try await log.sealNext(limit: 5000) > 0 {}
+            return try await log.orderHead().size == 50_000 + count
+        }
+        await pool.close()
+    }
+
+    @Test("an upgrade that is interrupted has installed whole files, and goes on from there")
+    func interrupted() async throws {
+        let pool = PostgresPool(try TestDatabase.conninfo, name: "test", limit: 4)
+        for count in 1...Schema.files.count {
+            var files = Array(Schema.files.prefix(count))
+            // The connection is cut in the middle of a file.
+            let last = files[count - 1]
+            files[count - 1] = Schema.File(
+                number: last.number,
+                name: last.name,
+                bytes: last.bytes + Array("\nselect pg_terminate_backend(pg_backend_pid());\n".utf8)
+            )
+            await #expect(throws: LogError.self) { try await SchemaInstaller(pool: pool, files: files).install() }
+            #expect(try await SchemaInstaller(pool: pool, files: Array(Schema.files.prefix(count))).install() == [last.number])
+        }
+        #expect(try await SchemaInstaller(pool: pool).status() == .current(at: SchemaInstaller.newest))
+        await pool.close()
+    }
+}
