@@ -122,6 +122,96 @@ struct ReplayCommandTests {
         #expect(try run("export", "nonsense").code == 3)
     }
 
+    @Test("as a report: Markdown for a ticket, and one page with the weights over the measurements")
+    func reports() async throws {
+        let version = try await play()
+        #expect(try run("halt", "shop", "--actor", "a|b", "--reason", "<b>&|").code == 3)
+        let markdown = try run("replay", "shop", "--format", "markdown")
+        #expect(markdown.code == 0)
+        #expect(markdown.text.hasPrefix("# shop: rollingBack\n"))
+        #expect(markdown.text.contains("\(version + 1) commits replayed: chain whole"))
+        #expect(markdown.text.contains("| p | a | 0 % |"))
+        #expect(markdown.text.contains("a\\|b"))
+        let rows = markdown.text.split(separator: "\n").filter { $0.hasPrefix("|") }
+        for row in rows { #expect(row.hasSuffix("|"), "\(row)") }
+        let page = try run("replay", "shop", "--format", "html")
+        #expect(page.code == 0)
+        #expect(page.text.hasPrefix("<!doctype html>"))
+        for words in ["<svg", "error_rate", "rolled back", "&lt;b&gt;&amp;|"] {
+            #expect(page.text.contains(words), "\(words)")
+        }
+        #expect(!page.text.contains("<b>"))
+        #expect(!page.text.contains("http://") && !page.text.contains("src="))
+        #expect(try run("replay", "shop", "--format", "html", "--at", "3").code == 2)
+        #expect(try run("replay", "--all", "--format", "markdown").code == 2)
+    }
+
+    @Test("an exported migration becomes a fixture elsewhere, which is replayed and asked what-if as the original is")
+    func imported() async throws {
+        let version = try await play()
+        let file = try Program.file(try run("export", "shop").text, "shop.bundle")
+        let other = "fixture_\(UUID().uuidString.lowercased().replacing("-", with: ""))"
+        let admin = try await PostgresConnection(TestDatabase.conninfo, name: "test")
+        try await admin.run { _ = try $0.query("create database \(other)") }
+        let conninfo = try TestDatabase.conninfo + " dbname=\(other)"
+        func there(_ arguments: String...) throws -> Program.Result { try Program.run(arguments, database: conninfo) }
+        #expect(try there("db", "install").code == 0)
+        let done = try there("import", file)
+        #expect(done.code == 0, "\(done.text)")
+        #expect(try there("import", file).code == 1)
+        #expect(try there("replay", "shop").code == 0)
+        #expect(try there("replay", "--all").code == 0)
+        let why = try there("replay", "shop", "--explain", "\(version)")
+        #expect(try why.text == run("replay", "shop", "--explain", "\(version)").text)
+        #expect(try there("export", "shop").text == run("export", "shop").text)
+        // What comes after it goes on from there.
+        #expect(try there("rollback", "shop", "--reason", "once more").code == 0)
+        #expect(try there("replay", "shop").code == 0)
+        let broken = try Program.file("nonsense\n", "broken.bundle")
+        #expect(try there("import", broken).code == 1)
+        try await admin.run { _ = try $0.query("drop database \(other) with (force)") }
+        await admin.close()
+    }
+
+    @Test(
+        "projections are held against the fold and written anew; the doctor finds and mends them; the log is followed"
+    )
+    func doctor() async throws {
+        _ = try await play()
+        #expect(try run("replay", "shop", "--projections").text.contains("every row is the fold’s"))
+        let connection = try await PostgresConnection(TestDatabase.conninfo, name: "test")
+        try await connection.run { _ = try $0.query("update migrate.traffic set asked = 17") }
+        let found = try run("replay", "shop", "--projections")
+        #expect(found.code == 1)
+        #expect(found.text.contains("traffic/p/a"))
+        #expect(
+            try run("replay", "shop", "--projections", "--format", "json").text.contains("\"row\" : \"traffic/p/a\"")
+        )
+        let sick = try run("doctor")
+        #expect(sick.code == 1)
+        #expect(sick.text.contains("projection: the projections of shop"))
+        #expect(try run("doctor", "--mend", "--format", "json").text.contains("wrote the projections anew of shop"))
+        #expect(try run("replay", "shop", "--projections").code == 0)
+        try await connection.run { _ = try $0.query("delete from migrate.criterion") }
+        #expect(try run("replay", "shop", "--projections", "--rebuild").code == 0)
+        #expect(try run("replay", "shop").code == 0)
+        #expect(try run("replay", "shop", "--rebuild").code == 2)
+        await connection.close()
+        #expect(try run("replay", "nonsense", "--projections").code == 3)
+
+        let log = MigrationLog(pool: PostgresPool(try TestDatabase.conninfo, name: "test follow"))
+        try await eventually("everything to be sealed") {
+            _ = try await log.sealNext(limit: 100_000)
+            return try await log.horizon().unsealed == 0
+        }
+        let count = try await log.orderHead().size
+        let lines = try run("follow", "--as", "archive").text.split(separator: "\n")
+        #expect(lines.count == Int(count))
+        #expect(lines.first?.contains("\"n\":1") == true)
+        #expect(try run("follow", "--as", "archive").text.isEmpty)
+        #expect(try run("follow", "--after", "\(count - 1)").text.split(separator: "\n").count == 1)
+    }
+
     @Test("keys, signed overrides, a kept checkpoint: who may, what vouches for it, and what a bundle shows of both")
     func evidence() async throws {
         _ = try await play()

@@ -58,7 +58,8 @@ struct QueryTests {
             [.text("6f9619ff-8b86-d011-b42d-00c04fc964ff")], "commit_command_id_key"
         ),
         (
-            "a commit's head", "select * from migrate.stream s left join migrate.commit c on c.stream = s.stream and c.version = s.version where s.stream = $1::text",
+            "a commit's head",
+            "select * from migrate.stream s left join migrate.commit c on c.stream = s.stream and c.version = s.version where s.stream = $1::text",
             [.text("m2")], "commit_stream_version_key"
         ),
     ]
@@ -87,11 +88,16 @@ struct QueryTests {
             #expect(text.contains(query.index), "\(query.name): \(text)")
             #expect(!text.contains("Sort"), "\(query.name): \(text)")
             // Streams are few: that one is read whole is no fault.
-            #expect(!text.contains("Seq Scan on commit") && !text.contains("Seq Scan on seal"), "\(query.name): \(text)")
+            #expect(
+                !text.contains("Seq Scan on commit") && !text.contains("Seq Scan on seal"),
+                "\(query.name): \(text)"
+            )
         }
     }
 
-    @Test("a log of the first schema with many commits is brought to the newest while others append, who wait for moments only")
+    @Test(
+        "a log of the first schema with many commits is brought to the newest while others append, who wait for moments only"
+    )
     func upgrade() async throws {
         let pool = PostgresPool(try TestDatabase.conninfo, name: "test", limit: 4)
         let first = Array(Schema.files.prefix(1))
@@ -164,7 +170,11 @@ struct QueryTests {
                 bytes: last.bytes + Array("\nselect pg_terminate_backend(pg_backend_pid());\n".utf8)
             )
             await #expect(throws: LogError.self) { try await SchemaInstaller(pool: pool, files: files).install() }
-            #expect(try await SchemaInstaller(pool: pool, files: Array(Schema.files.prefix(count))).install() == [last.number])
+            #expect(
+                try await SchemaInstaller(pool: pool, files: Array(Schema.files.prefix(count))).install() == [
+                    last.number
+                ]
+            )
         }
         #expect(try await SchemaInstaller(pool: pool).status() == .current(at: SchemaInstaller.newest))
         await pool.close()

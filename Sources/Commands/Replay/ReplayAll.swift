@@ -6,7 +6,7 @@ import MigrationLog
 /// it is deployed.
 struct ReplayAll {
     let log: MigrationLog
-    let format: OutputFormat
+    let isJSON: Bool
     let checkpoint: Checkpoint?
 
     private struct Entry: Sendable {
@@ -36,8 +36,7 @@ struct ReplayAll {
         let order = try await OrderAudit(log).run(against: checkpoint)
         let broken = entries.filter { $0.report.divergence != nil }
         let isWhole = broken.isEmpty && order.divergence == nil
-        switch format {
-        case .json:
+        if isJSON {
             try Output.json(
                 Result(
                     whole: isWhole,
@@ -49,7 +48,8 @@ struct ReplayAll {
                     )
                 )
             )
-        case .text: tell(entries, broken, order, ContinuousClock.now - started)
+        } else {
+            tell(entries, broken, order, ContinuousClock.now - started)
         }
         if !isWhole { throw ExitCode(Failure.Code.failed.rawValue) }
     }

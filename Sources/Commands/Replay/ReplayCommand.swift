@@ -33,7 +33,8 @@ struct ReplayCommand: AsyncParsableCommand {
     @Option(help: "A checkpoint that was kept outside, of which the log has to be the continuation: its file.")
     var checkpoint: String?
     @Flag(help: "Tells every window too, not only what changed something.") var windows = false
-    @OptionGroup var format: FormatOptions
+    @Option(help: "text for people, json for programs, markdown and html for reports (of a whole migration).")
+    var format: ReplayFormat = .text
     @OptionGroup var database: DatabaseOptions
 
     func validate() throws {
@@ -42,6 +43,9 @@ struct ReplayCommand: AsyncParsableCommand {
             throw ValidationError("give one of --at, --explain, --what-if, --projections and --all")
         }
         if rebuild, !projections { throw ValidationError("--rebuild comes with --projections") }
+        if format.isReport, all || at != nil || explain != nil || whatIf != nil || projections {
+            throw ValidationError("--format \(format.rawValue) is of a whole migration")
+        }
         if let explain, explain < 1 { throw ValidationError("--explain is a version from 1") }
     }
 
@@ -49,7 +53,7 @@ struct ReplayCommand: AsyncParsableCommand {
         let access = try await LogAccess(database)
         guard let migration else {
             let checkpoint = try checkpoint.map(CheckpointFile.read)
-            return try await ReplayAll(log: access.log, format: format.format, checkpoint: checkpoint).run()
+            return try await ReplayAll(log: access.log, isJSON: format == .json, checkpoint: checkpoint).run()
         }
         do {
             if let at {
@@ -71,20 +75,38 @@ struct ReplayCommand: AsyncParsableCommand {
     // MARK: - The whole
 
     private func replay(_ migration: String, _ log: MigrationLog) async throws {
+        if format.isReport { return try await tell(migration, log) }
         let started = ContinuousClock.now
         var narrator: Narrator?
-        let isText = format.format == .text
+        let isText = format == .text
         let report = try await Replay(migration, of: log).run(against: checkpoint.map(CheckpointFile.read)) { step in
             if case .plan(let plan, _) = step.commit.command { narrator = Narrator(plan: plan) }
             narrator?.follow(step.commit)
             guard isText, let narrator, windows || narrator.isNotable(step.commit) else { return }
             Output.line(HistoryText.line(step.commit, step.appendedAt, narrator))
         }
-        switch format.format {
+        switch format {
         case .json: try Output.json(ReplayReport(migration, report))
         case .text:
             for line in ReplayText.lines(migration, report, ContinuousClock.now - started) { Output.line(line) }
+        case .markdown, .html: break
         }
+        if report.divergence != nil { throw ExitCode(Failure.Code.failed.rawValue) }
+    }
+
+    private func tell(_ name: String, _ log: MigrationLog) async throws {
+        var story = ReplayStory(name)
+        let report = try await Replay(name, of: log).run(against: checkpoint.map(CheckpointFile.read)) {
+            story.take($0)
+        }
+        let note = try await log.latestCheckpoint().map { try? Checkpoint(note: $0) } ?? nil
+        let covered =
+            note.map { "the newest checkpoint is of \($0.size) commits of \($0.origin)" } ?? "the log has no checkpoint"
+        let sealed =
+            story.sealed.map { "Versions 1 to \($0) have their places in the order of the log" }
+            ?? "No version has its place in the order of the log yet"
+        let reports = ReplayReports(story: story, report: report, evidence: "\(sealed); \(covered).")
+        Output.line(format == .html ? reports.html() : reports.markdown())
         if report.divergence != nil { throw ExitCode(Failure.Code.failed.rawValue) }
     }
 
@@ -121,13 +143,13 @@ struct ReplayCommand: AsyncParsableCommand {
         let projections = Rebuild(name, of: log)
         let differences = try await projections.differences()
         let rebuilt = rebuild ? try await projections.run() : nil
-        switch format.format {
+        switch format {
         case .json:
             let rows = differences.map {
                 ProjectionResult.Row(row: $0.row, recorded: $0.recorded, folded: $0.folded)
             }
             try Output.json(ProjectionResult(migration: name, differences: rows, rebuilt: rebuilt))
-        case .text:
+        case .text, .markdown, .html:
             for difference in differences {
                 Output.line(difference.row)
                 Output.line("  recorded  \(difference.recorded ?? "no row")")
@@ -164,9 +186,9 @@ struct ReplayCommand: AsyncParsableCommand {
             head: last.hash,
             incarnation: last.row.incarnation
         )
-        switch format.format {
+        switch format {
         case .json: try Output.json(StatusReport(migration, stream))
-        case .text:
+        case .text, .markdown, .html:
             Output.line("as it was at version \(report.commits), whose chain and decisions were replayed:")
             Output.line("")
             for line in StatusText.lines(migration, stream, isPast: true) { Output.line(line) }
@@ -188,9 +210,9 @@ struct ReplayCommand: AsyncParsableCommand {
             after: found.after,
             hash: Hex.text(found.hash)
         )
-        switch format.format {
+        switch format {
         case .json: try Output.json(ExplanationReport(explanation))
-        case .text: for line in explanation.lines() { Output.line(line) }
+        case .text, .markdown, .html: for line in explanation.lines() { Output.line(line) }
         }
     }
 
@@ -209,9 +231,18 @@ struct ReplayCommand: AsyncParsableCommand {
                 mend: error.mend
             )
         }
-        switch format.format {
+        switch format {
         case .json: try Output.json(WhatIfReport(name, report.state, whatIf))
-        case .text: for line in WhatIfText.lines(name, report.state, whatIf, windows: windows) { Output.line(line) }
+        case .text, .markdown, .html:
+            for line in WhatIfText.lines(name, report.state, whatIf, windows: windows) { Output.line(line) }
         }
     }
+}
+
+/// How a replay is told.
+enum ReplayFormat: String, ExpressibleByArgument, CaseIterable {
+    case text, json, markdown, html
+
+    /// Whether it is gathered first, and told as a whole.
+    var isReport: Bool { self == .markdown || self == .html }
 }

@@ -202,29 +202,38 @@ extension Outcome {
             guard let next = try? folded.folding(commit) else { return points }
             folded = next
             for case .windowJudged(let judgement) in commit.events {
-                guard let migration = folded.migration else { continue }
-                let stage = judgement.stage ?? migration.stage
-                let environment = migration.plan.stages[stage].environment
-                let shares = judgement.observed.first { $0.environment == environment }?.shares ?? []
-                let seen = shares.reduce(Measurement(value: 0, of: 0)) {
-                    Measurement(value: $0.value + $1.value, of: $0.of + $1.of)
-                }
-                // A stage may have criteria of its own; a chart shows the plan's metrics.
-                let judged = migration.plan.criteria.map { criterion in
-                    migration.plan.criteria(at: stage).firstIndex { $0.condition.metric == criterion.condition.metric }
-                        .flatMap { judgement.criteria.indices.contains($0) ? judgement.criteria[$0] : nil }
-                }
-                points.append(
-                    Point(
-                        at: migration.plan.clock.end(of: judgement.k) - start,
-                        asked: migration.traffic(in: environment)?.effective.max() ?? .zero,
-                        seen: seen.of > 0 ? seen : nil,
-                        candidate: judged.map { $0?.candidate },
-                        legacy: judged.map { $0?.legacy }
-                    )
-                )
+                if let point = Point(judgement, in: folded, start: start) { points.append(point) }
             }
         }
         return points
+    }
+}
+
+extension Outcome.Point {
+    /// A judged window.
+    ///
+    /// - Parameters:
+    ///   - state: the one that the judgement led to.
+    ///   - start: the beginning of the chart.
+    package init?(_ judgement: Judgement, in state: MigrationState, start: Timestamp) {
+        guard let migration = state.migration else { return nil }
+        let stage = judgement.stage ?? migration.stage
+        let environment = migration.plan.stages[stage].environment
+        let shares = judgement.observed.first { $0.environment == environment }?.shares ?? []
+        let seen = shares.reduce(Measurement(value: 0, of: 0)) {
+            Measurement(value: $0.value + $1.value, of: $0.of + $1.of)
+        }
+        // A stage may have criteria of its own; a chart shows the plan's metrics.
+        let judged = migration.plan.criteria.map { criterion in
+            migration.plan.criteria(at: stage).firstIndex { $0.condition.metric == criterion.condition.metric }
+                .flatMap { judgement.criteria.indices.contains($0) ? judgement.criteria[$0] : nil }
+        }
+        self.init(
+            at: migration.plan.clock.end(of: judgement.k) - start,
+            asked: migration.traffic(in: environment)?.effective.max() ?? .zero,
+            seen: seen.of > 0 ? seen : nil,
+            candidate: judged.map { $0?.candidate },
+            legacy: judged.map { $0?.legacy }
+        )
     }
 }

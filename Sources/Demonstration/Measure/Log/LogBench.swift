@@ -30,6 +30,7 @@ struct LogBench: AsyncParsableCommand {
             try await bench.sealing()
             try await bench.notification()
             try await bench.sizes(upTo: largest)
+            try await bench.replayAll()
         }
     }
 }

@@ -330,6 +330,21 @@ struct LogMeasurements: Sendable {
         }
     }
 
+    /// The gate of a new release over everything that was written here, as people run it, and the most memory that it took.
+    func replayAll() async throws {
+        try await sealAll()
+        let commits = try await stage.log.heads().reduce(0) { $0 + $1.version }
+        let started = ContinuousClock.now
+        try stage.migrate(["replay", "--all"])
+        let seconds = (ContinuousClock.now - started) / .seconds(1)
+        var usage = rusage()
+        // Of whichever child of this program took the most: no more than that.
+        getrusage(RUSAGE_CHILDREN, &usage)
+        Output.line(
+            "replay --all: \(commits) commits in \(Decimals.text(Int(seconds * 10), scale: 10)) s, at most \(usage.ru_maxrss / 1024) MB (goal < 300)"
+        )
+    }
+
     // MARK: - Telling
 
     private func tell(

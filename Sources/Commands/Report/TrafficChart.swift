@@ -2,7 +2,13 @@ import MigrationCore
 import Simulation
 
 /// The weight over time, and under it a small chart for each metric of the criteria, all on one time line.
-enum SimulateChart {
+struct TrafficChart {
+    let plan: Plan
+    let points: [Outcome.Point]
+    /// From the beginning to where each step was entered, and to where traffic was rolled back.
+    let steps: [TimeSpan]
+    let rollbacks: [TimeSpan]
+
     private static let width = 960.0
     private static let left = 120.0
     private static let right = 70.0
@@ -10,20 +16,20 @@ enum SimulateChart {
     private static let low = 74.0
     private static let gap = 18.0
 
-    static func svg(_ run: SimulatedRun) -> String {
-        guard let last = run.points.last, last.at > .zero else { return "<p>No window was judged.</p>" }
-        let criteria = run.plan.criteria.enumerated().filter { index, criterion in
-            !run.plan.criteria[..<index].contains { $0.condition.metric == criterion.condition.metric }
+    func svg() -> String {
+        guard let last = points.last, last.at > .zero else { return "<p>No window was judged.</p>" }
+        let criteria = plan.criteria.enumerated().filter { index, criterion in
+            !plan.criteria[..<index].contains { $0.condition.metric == criterion.condition.metric }
         }
-        let height = tall + Double(criteria.count) * (low + gap) + 40
+        let height = Self.tall + Double(criteria.count) * (Self.low + Self.gap) + 40
         var parts = [
-            "<svg viewBox=\"0 0 \(Int(width)) \(Int(height))\" role=\"img\" aria-label=\"weight and measurements over time\">"
+            "<svg viewBox=\"0 0 \(Int(Self.width)) \(Int(height))\" role=\"img\" aria-label=\"weight and measurements over time\">"
         ]
-        parts.append(contentsOf: weights(run, last.at))
+        parts.append(contentsOf: weights(last.at))
         for (row, (index, criterion)) in criteria.enumerated() {
-            parts += metric(index, criterion, run, last.at, top: tall + gap + Double(row) * (low + gap))
+            parts += metric(index, criterion, last.at, top: Self.tall + Self.gap + Double(row) * (Self.low + Self.gap))
         }
-        parts += axis(last.at, height) + marks(run, last.at, height)
+        parts += Self.axis(last.at, height) + marks(last.at, height)
         return parts.joined(separator: "\n") + "</svg>"
     }
 
@@ -33,39 +39,39 @@ enum SimulateChart {
 
     private static func text(_ value: Double) -> String { Decimals.text(Int((value * 10).rounded()), scale: 10) }
 
-    private static func weights(_ run: SimulatedRun, _ end: TimeSpan) -> [String] {
-        func y(_ share: Double) -> Double { 10 + (1 - share) * (tall - 20) }
-        var asked = "M\(text(left)) \(text(y(0)))"
+    private func weights(_ end: TimeSpan) -> [String] {
+        func y(_ share: Double) -> Double { 10 + (1 - share) * (Self.tall - 20) }
+        var asked = "M\(Self.text(Self.left)) \(Self.text(y(0)))"
         var before = 0.0
-        for point in run.points {
+        for point in points {
             let share = Double(point.asked.rawValue) / 10_000
             if share != before {
-                let from = text(x(point.at - run.plan.window, end))
-                asked += "L\(from) \(text(y(before)))L\(from) \(text(y(share)))"
+                let from = Self.text(Self.x(point.at - plan.window, end))
+                asked += "L\(from) \(Self.text(y(before)))L\(from) \(Self.text(y(share)))"
                 before = share
             }
         }
-        asked += "L\(text(x(end, end))) \(text(y(before)))L\(text(x(end, end))) \(text(y(0)))Z"
-        let seen = path(run.points.map { ($0.at, $0.seen?.number(.ratio)) }, end) { y($0) }
+        asked +=
+            "L\(Self.text(Self.x(end, end))) \(Self.text(y(before)))L\(Self.text(Self.x(end, end))) \(Self.text(y(0)))Z"
+        let seen = Self.path(points.map { ($0.at, $0.seen?.number(.ratio)) }, end) { y($0) }
         return [
             "<text class=\"name\" x=\"0\" y=\"22\">weight</text>",
             "<path d=\"\(asked)\" fill=\"var(--asked)\" stroke=\"var(--candidate)\" stroke-dasharray=\"4 3\"/>",
             "<path d=\"\(seen)\" fill=\"none\" stroke=\"var(--candidate)\" stroke-width=\"1.5\"/>",
-            "<text x=\"\(Int(width - right + 6))\" y=\"\(text(y(1) + 4))\">100 %</text>",
-            "<text x=\"\(Int(width - right + 6))\" y=\"\(text(y(0) + 4))\">0 %</text>",
+            "<text x=\"\(Int(Self.width - Self.right + 6))\" y=\"\(Self.text(y(1) + 4))\">100 %</text>",
+            "<text x=\"\(Int(Self.width - Self.right + 6))\" y=\"\(Self.text(y(0) + 4))\">0 %</text>",
         ]
     }
 
-    private static func metric(
+    private func metric(
         _ index: Int,
         _ criterion: Criterion,
-        _ run: SimulatedRun,
         _ end: TimeSpan,
         top: Double
     ) -> [String] {
         let metric = criterion.condition.metric
         func values(_ side: (Outcome.Point) -> [Measurement?]) -> [(TimeSpan, Double?)] {
-            run.points.map { point in
+            points.map { point in
                 let list = side(point)
                 return (point.at, list.indices.contains(index) ? list[index]?.number(metric.unit) : nil)
             }
@@ -78,20 +84,20 @@ enum SimulateChart {
         }
         most = max(most, limit ?? 0)
         guard most > 0 else { most = 1; return [] }
-        func y(_ value: Double) -> Double { top + low - min(1, value / most) * low }
+        func y(_ value: Double) -> Double { top + Self.low - min(1, value / most) * Self.low }
         var parts = [
-            "<text class=\"name\" x=\"0\" y=\"\(text(top + 12))\">\(HTML.text(metric.name))</text>",
-            "<line x1=\"\(left)\" x2=\"\(width - right)\" y1=\"\(text(top + low))\" y2=\"\(text(top + low))\" stroke=\"var(--line)\"/>",
-            "<path d=\"\(path(legacy, end, y))\" fill=\"none\" stroke=\"var(--legacy)\"/>",
-            "<path d=\"\(path(candidate, end, y))\" fill=\"none\" stroke=\"var(--candidate)\" stroke-width=\"1.8\"/>",
-            "<text x=\"\(Int(width - right + 6))\" y=\"\(text(top + 10))\">\(HTML.text(SimulateText.number(most, metric)))</text>",
+            "<text class=\"name\" x=\"0\" y=\"\(Self.text(top + 12))\">\(HTML.text(metric.name))</text>",
+            "<line x1=\"\(Self.left)\" x2=\"\(Self.width - Self.right)\" y1=\"\(Self.text(top + Self.low))\" y2=\"\(Self.text(top + Self.low))\" stroke=\"var(--line)\"/>",
+            "<path d=\"\(Self.path(legacy, end, y))\" fill=\"none\" stroke=\"var(--legacy)\"/>",
+            "<path d=\"\(Self.path(candidate, end, y))\" fill=\"none\" stroke=\"var(--candidate)\" stroke-width=\"1.8\"/>",
+            "<text x=\"\(Int(Self.width - Self.right + 6))\" y=\"\(Self.text(top + 10))\">\(HTML.text(SimulateText.number(most, metric)))</text>",
         ]
         if let limit {
             parts.append(
-                "<line x1=\"\(left)\" x2=\"\(width - right)\" y1=\"\(text(y(limit)))\" y2=\"\(text(y(limit)))\" stroke=\"var(--bad)\" stroke-dasharray=\"3 4\"/>"
+                "<line x1=\"\(Self.left)\" x2=\"\(Self.width - Self.right)\" y1=\"\(Self.text(y(limit)))\" y2=\"\(Self.text(y(limit)))\" stroke=\"var(--bad)\" stroke-dasharray=\"3 4\"/>"
             )
             parts.append(
-                "<text x=\"0\" y=\"\(text(top + 28))\">\(HTML.text("needs \(criterion.condition.limitText)"))</text>"
+                "<text x=\"0\" y=\"\(Self.text(top + 28))\">\(HTML.text("needs \(criterion.condition.limitText)"))</text>"
             )
         }
         return parts
@@ -123,13 +129,13 @@ enum SimulateChart {
     }
 
     /// The beginning of each step, and a rollback.
-    private static func marks(_ run: SimulatedRun, _ end: TimeSpan, _ height: Double) -> [String] {
-        var parts: [String] = run.first.steps.map { step in
-            let place = text(x(step.enteredAt - run.scenario.start, end))
+    private func marks(_ end: TimeSpan, _ height: Double) -> [String] {
+        var parts: [String] = steps.map { step in
+            let place = Self.text(Self.x(step, end))
             return "<line x1=\"\(place)\" x2=\"\(place)\" y1=\"8\" y2=\"\(Int(height) - 24)\" stroke=\"var(--line)\"/>"
         }
-        if let decided = run.first.decided {
-            let place = text(x(decided, end))
+        for decided in rollbacks {
+            let place = Self.text(Self.x(decided, end))
             parts.append(
                 "<line x1=\"\(place)\" x2=\"\(place)\" y1=\"8\" y2=\"\(Int(height) - 24)\" stroke=\"var(--bad)\" stroke-width=\"1.5\"/>"
             )
