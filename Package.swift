@@ -114,7 +114,10 @@ let package = Package(
                 argumentParser, asyncHTTPClient, nioCore, nioHTTP1, signals,
             ]
         ),
-        room("Proof", ["Commands", "MigrationCore", "PlanFile", "ScenarioFile", "Simulation", argumentParser]),
+        room(
+            "Proof",
+            ["Commands", "MigrationCore", "MigrationLog", "PlanFile", "ScenarioFile", "Simulation", argumentParser]
+        ),
         program("migrate", ["Commands"]),
         program("recommendations", ["Recommendations"]),
         program("demo", ["Demonstration"]),

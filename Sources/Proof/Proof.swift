@@ -6,7 +6,7 @@ package struct Proof: AsyncParsableCommand {
     package static let configuration = CommandConfiguration(
         commandName: "proof",
         abstract: "Searches, shakes and measures the core.",
-        subcommands: [Prove.self, ShakeCommand.self, Stats.self, Fuzz.self]
+        subcommands: [Prove.self, ShakeCommand.self, Stats.self, Fuzz.self, Flip.self]
     )
 
     package init() {}

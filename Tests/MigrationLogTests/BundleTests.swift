@@ -18,6 +18,17 @@ struct BundleTests {
         #expect(report.signer?.owner == "sealer")
     }
 
+    @Test("a bundle that was written on an earlier day is verified as it was then")
+    func golden() throws {
+        let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("Fixtures/small.bundle")
+        let report = try LogBundle.verify(try Data(contentsOf: file))
+        #expect(report.head.commits == 7)
+        #expect(report.covered == 6)
+        #expect(report.checkpoint?.size == 17)
+        #expect(report.state.migration?.phase.name == "halted")
+    }
+
     @Test(
         "every changed byte is found, wherever it stands: all of the head and the evidence, and every seventh between"
     )

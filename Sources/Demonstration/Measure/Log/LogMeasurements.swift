@@ -157,6 +157,7 @@ struct LogMeasurements: Sendable {
             }
             let own = Double(rows.count) / ((ContinuousClock.now - started) / .seconds(1))
             pairs.append((try copyIn("import-\(round)", rows.count), own))
+            _ = try await Rebuild("import-\(round)", of: log).run()
         }
         tell(
             "import, 100 commits a transaction, verified",
@@ -339,7 +340,7 @@ struct LogMeasurements: Sendable {
         let seconds = (ContinuousClock.now - started) / .seconds(1)
         var usage = rusage()
         // Of whichever child of this program took the most: no more than that.
-        getrusage(RUSAGE_CHILDREN, &usage)
+        getrusage(__rusage_who_t(RUSAGE_CHILDREN.rawValue), &usage)
         Output.line(
             "replay --all: \(commits) commits in \(Decimals.text(Int(seconds * 10), scale: 10)) s, at most \(usage.ru_maxrss / 1024) MB (goal < 300)"
         )
