@@ -142,6 +142,8 @@ begin
 
     -- A stream stays in its incarnation; a new one begins in the newest.
     if p_begins then
+        -- Several migrations may be taken back at once after a failover.
+        v_void := pg_advisory_xact_lock(hashtextextended('migrate log', 0));
         insert into migrate.log (log_id, number) select gen_random_uuid(), max(l.number) + 1 from migrate.log l;
     end if;
     if p_begins or incarnation is null then

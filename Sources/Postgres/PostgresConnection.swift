@@ -164,8 +164,14 @@ extension PostgresConnection {
             }
             while let rest = PQgetResult(connection.pointer) { PQclear(rest) }
         }
-        if let sync = PQgetResult(connection.pointer) { PQclear(sync) }
-        guard PQexitPipelineMode(connection.pointer) == 1 else { throw broken() }
+        // The implicit transaction commits at the synchronisation point: an error there is the commit's.
+        guard let sync = PQgetResult(connection.pointer) else { throw broken() }
+        defer { PQclear(sync) }
+        if PQresultStatus(sync) != PGRES_PIPELINE_SYNC, failure == nil {
+            failure = error(of: sync)
+            if let rest = PQgetResult(connection.pointer) { PQclear(rest) }
+        }
+        guard PQexitPipelineMode(connection.pointer) == 1 else { throw failure ?? broken() }
         if let failure { throw failure }
         return answers
     }

@@ -34,6 +34,7 @@ struct CheckpointPublisher {
     private let log: MigrationLog
     private let logger: Logger
     private var lastLook: TimeSpan?
+    private var signed: Checkpoint?
     /// The size of the last checkpoint that each sink has.
     private var reached: [CheckpointPolicy.Sink: Int64] = [:]
 
@@ -51,8 +52,10 @@ struct CheckpointPublisher {
         let now = SystemClock.steady
         if let lastLook, now - lastLook < policy.every { return }
         lastLook = now
+        guard try await isContinued() else { return }
         if let checkpoint = try await log.sign(with: policy.key) {
             logger.debug("checkpoint", metadata: ["size": "\(checkpoint.size)"])
+            signed = checkpoint
         }
         for sink in policy.sinks {
             do {
@@ -63,43 +66,55 @@ struct CheckpointPublisher {
         }
     }
 
+    /// Whether the log goes on from what this worker signed last, and from what each folder keeps: nothing else is vouched for.
+    private func isContinued() async throws -> Bool {
+        if let signed, let flaw = try await log.flaw(of: signed) {
+            tell("what this worker signed last", signed, flaw)
+            return false
+        }
+        for case .folder(let folder) in policy.sinks {
+            guard let kept = try Self.latest(in: folder), let flaw = try await log.flaw(of: kept) else { continue }
+            tell(folder.path, kept, flaw)
+            return false
+        }
+        return true
+    }
+
+    private func tell(_ what: String, _ kept: Checkpoint, _ flaw: String) {
+        logger.error(
+            "the log is not the one of which there is a checkpoint, and is not vouched for: see docs/audit.md",
+            metadata: ["checkpoint": "\(what)", "kept": "\(kept.size)", "flaw": "\(flaw)"]
+        )
+    }
+
     private mutating func fill(_ sink: CheckpointPolicy.Sink) async throws {
-        let from = try reached[sink] ?? begin(sink)
-        for checkpoint in try await log.checkpoints(from: from + 1).suffix(Self.batch) {
+        let from = try reached[sink] ?? Self.begin(sink)
+        for checkpoint in try await log.checkpoints(from: from + 1).prefix(Self.batch) {
             switch sink {
-            case .folder(let folder): try await write(checkpoint, to: folder)
+            case .folder(let folder): try Self.write(checkpoint, to: folder)
             case .http(let address): try await send(checkpoint.note, to: address)
             }
             reached[sink] = checkpoint.size
         }
     }
 
-    /// Where a sink stands: a folder says so itself.
-    private func begin(_ sink: CheckpointPolicy.Sink) throws -> Int64 {
-        guard case .folder(let folder) = sink,
-            let data = FileManager.default.contents(atPath: folder.appendingPathComponent("latest").path)
-        else { return 0 }
-        return try Checkpoint(note: String(decoding: data, as: UTF8.self)).size
+    private static func latest(in folder: URL) throws -> Checkpoint? {
+        guard let data = FileManager.default.contents(atPath: folder.appendingPathComponent("latest").path) else {
+            return nil
+        }
+        return try Checkpoint(note: String(decoding: data, as: UTF8.self))
     }
 
-    /// A folder that holds another log's beginning is told of, and left as it is.
-    private func write(_ checkpoint: (size: Int64, note: String), to folder: URL) async throws {
+    /// Where a sink stands: a folder says so itself.
+    private static func begin(_ sink: CheckpointPolicy.Sink) throws -> Int64 {
+        guard case .folder(let folder) = sink else { return 0 }
+        return try latest(in: folder)?.size ?? 0
+    }
+
+    private static func write(_ checkpoint: (size: Int64, note: String), to folder: URL) throws {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        switch try await Witness(file: folder.appendingPathComponent("latest"), log: log).look() {
-        case .broken(let flaw, let kept):
-            logger.error(
-                "the log is not the one of which the folder has a checkpoint: see docs/audit.md",
-                metadata: ["folder": "\(folder.path)", "kept": "\(kept.size)", "flaw": "\(flaw)"]
-            )
-        case .begunAnew(let latest, let before):
-            logger.warning(
-                "the log was declared rewound: its checkpoints begin anew",
-                metadata: ["origin": "\(latest.origin)", "before": "\(before.size) of \(before.origin)"]
-            )
-            fallthrough
-        case .kept, .nothing:
-            let name =
-                String(repeating: "0", count: max(0, 12 - "\(checkpoint.size)".count)) + "\(checkpoint.size).note"
+        let name = String(repeating: "0", count: max(0, 12 - "\(checkpoint.size)".count)) + "\(checkpoint.size).note"
+        for name in [name, "latest"] {
             try Data(checkpoint.note.utf8).write(to: folder.appendingPathComponent(name), options: .atomic)
         }
     }

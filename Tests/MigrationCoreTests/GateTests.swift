@@ -35,7 +35,10 @@ struct GateTests {
         #expect(try scenario.migration.phase.step?.position == Position(stage: 0, step: 0))
         try scenario.perform(report("e2e"), by: "ben")
         #expect(scenario.refusal?.code == .stale)
+        // A worker says what it has run; this one is for a person to say.
         try scenario.perform(report("drill"), by: "worker:w")
+        #expect(scenario.refusal?.code == .notAllowed)
+        try scenario.perform(report("drill"), by: "ben")
         #expect(try scenario.migration.phase.step?.position == Position(stage: 1, step: 0))
         try scenario.perform(report("drill"), by: "ana")
         #expect(scenario.refusal?.code == .stale)

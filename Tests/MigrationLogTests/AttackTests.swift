@@ -227,6 +227,23 @@ struct Attack: Sendable, CustomTestStringConvertible {
             try await attacked.test.tamper("delete from migrate.commit where stream = 'n'")
             try await attacked.forge(.halt(reason: "wait"), id: id) { _ in signed }
         },
+        sql(
+            "hide the tail under another name",
+            .order,
+            "of ghost",
+            """
+            update migrate.commit set stream = 'ghost' where stream = 'm' and version > 6;
+            update migrate.stream s set version = 6, head = c.hash, at = c.at from migrate.commit c
+                where s.stream = 'm' and c.stream = 'm' and c.version = 6;
+            update migrate.migration set version = 6, phase = 'running', reason = null where stream = 'm'
+            """
+        ),
+        sql(
+            "hide a whole migration",
+            .order,
+            "version 6 of n",
+            "\(edit.replacing("'m'", with: "'n'")); delete from migrate.stream where stream = 'n'"
+        ),
         sql("change a leaf", .replay, "leaf", "update migrate.seal set leaf = sha256(leaf) where n = 8"),
         sql(
             "reorder the order",

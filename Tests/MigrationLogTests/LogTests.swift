@@ -139,7 +139,7 @@ struct LogTests {
                 try? await test.sql(
                     "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
                 )
-                try? await Task.sleep(for: .milliseconds(5))
+                try? await Task.sleep(for: .milliseconds(25))
             }
         }
         for turn in 0..<60 {

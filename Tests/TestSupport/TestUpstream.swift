@@ -1,3 +1,4 @@
+import Foundation
 import NIOCore
 import NIOPosix
 import Synchronization
@@ -63,7 +64,9 @@ package final class TestUpstream: Sendable {
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
             seen += String(buffer: unwrapInboundIn(data))
-            guard seen.contains("\r\n\r\n") else { return }
+            guard let head = seen.range(of: "\r\n\r\n"), seen[head.upperBound...].utf8.count >= Self.length(seen) else {
+                return
+            }
             let request = seen
             seen = ""
             if !request.contains(" /health ") { heard.count.wrappingAdd(1, ordering: .relaxed) }
@@ -86,6 +89,12 @@ package final class TestUpstream: Sendable {
                 say("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf", context)
                 context.close(promise: nil)
             }
+        }
+
+        /// How long the body is that the head announces.
+        private static func length(_ request: String) -> Int {
+            let line = request.split(separator: "\r\n").first { $0.lowercased().hasPrefix("content-length:") }
+            return line.flatMap { Int($0.dropFirst(15).drop { $0 == " " }) } ?? 0
         }
 
         private func say(_ text: String, _ context: ChannelHandlerContext) {

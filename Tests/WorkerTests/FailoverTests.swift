@@ -58,17 +58,17 @@ struct FailoverTests {
 
     @Test("with a synchronous standby a failover loses nothing, and writers go on by themselves")
     func synchronous() async throws {
-        let pair = try TestPair(isSynchronous: true)
+        let pair = try await offThread { try TestPair(isSynchronous: true) }
         defer { pair.stop() }
         let log = log(pair)
-        try await eventually("the standby to stream") { try pair.isStreaming() }
+        try await eventually("the standby to stream") { try await offThread { try pair.isStreaming() } }
         try await begin(log)
         let acknowledged = Acknowledged()
         let writers = (0..<4).map { _ in Task { await write(log, acknowledged) } }
         try await eventually("some commits") { acknowledged.all.count > 40 }
         try await pair.loseThePrimary()
         let before = acknowledged.all.count
-        try pair.promote()
+        try await offThread { try pair.promote() }
         try await eventually("commits on the new primary") { acknowledged.all.count > before + 40 }
         for writer in writers {
             writer.cancel()
@@ -81,19 +81,19 @@ struct FailoverTests {
 
     @Test("a synchronous standby that is gone leaves an append unknown, not failed; sent again, it is there once")
     func standbyGone() async throws {
-        let pair = try TestPair(isSynchronous: true)
+        let pair = try await offThread { try TestPair(isSynchronous: true) }
         defer { pair.stop() }
         let log = log(pair, patience: .seconds(1))
-        try await eventually("the standby to stream") { try pair.isStreaming() }
+        try await eventually("the standby to stream") { try await offThread { try pair.isStreaming() } }
         try await begin(log)
-        try pair.standby.stop()
+        try await offThread { try pair.standby.stop() }
         let id = UUID()
         let halt = Command.halt(reason: "once")
         let error = await #expect(throws: LogError.self) { try await log.perform(halt, on: "m", by: "ana", id: id) }
         #expect(error?.code == .unknownOutcome)
         #expect(error?.mend?.contains(id.uuidString.lowercased()) == true)
-        try pair.standby.start()
-        try await eventually("the standby to stream again") { try pair.isStreaming() }
+        try await offThread { try pair.standby.start() }
+        try await eventually("the standby to stream again") { try await offThread { try pair.isStreaming() } }
         let performed = try await log.perform(halt, on: "m", by: "ana", id: id)
         #expect(performed?.isRepeated == true)
         #expect(performed?.commit.version == 4)
@@ -106,16 +106,18 @@ struct FailoverTests {
         "a failover that lost the tail is quarantined: weights hold, a roll back reaches the routers, and a person ends it"
     )
     func lostTail() async throws {
-        let pair = try TestPair(isSynchronous: false)
+        let pair = try await offThread { try TestPair(isSynchronous: false) }
         defer { pair.stop() }
         let log = log(pair)
-        try await eventually("the standby to stream") { try pair.isStreaming() }
+        try await eventually("the standby to stream") { try await offThread { try pair.isStreaming() } }
         try await begin(log)
         let head = try await log.heads()[0].version
         try await eventually("the standby to have everything") {
-            try pair.standby.tool("psql", ["-At", "-c", "select max(version) from migrate.commit"]).contains("\(head)")
+            try await offThread {
+                try pair.standby.tool("psql", ["-At", "-c", "select max(version) from migrate.commit"])
+            }.contains("\(head)")
         }
-        try pair.standby.stop()
+        try await offThread { try pair.standby.stop() }
         // What the standby will never have: a weight that a router has taken.
         let weight = Command.setWeight(
             weight: SamplePlan.weight(2_000),
@@ -126,8 +128,8 @@ struct FailoverTests {
         _ = try await log.perform(weight, on: "m", by: "ana")
         let heard = try #require(try await log.route("m", environment: "staging"))
         try await pair.loseThePrimary()
-        try pair.standby.start()
-        try pair.promote()
+        try await offThread { try pair.standby.start() }
+        try await offThread { try pair.promote() }
 
         var logger = Logger(label: "w")
         logger.logLevel = .critical
@@ -192,7 +194,7 @@ struct FailoverTests {
             try? FileManager.default.removeItem(at: folder)
             try? FileManager.default.removeItem(atPath: folder.path + ".lock")
         }
-        try cluster.start()
+        try await offThread { try cluster.start() }
         let log = MigrationLog(pool: PostgresPool(cluster.conninfo, name: "ledger", limit: 4))
         try await begin(log)
         let acknowledged = Acknowledged()
@@ -203,7 +205,9 @@ struct FailoverTests {
             let postmaster = try #require(cluster.postmaster)
             kill(postmaster, SIGKILL)
             try await eventually("the cluster to be gone") { kill(postmaster, 0) != 0 }
-            try await eventually("the cluster to start again") { (try? cluster.start()) != nil }
+            try await eventually("the cluster to start again") {
+                (try? await offThread { try cluster.start() }) != nil
+            }
         }
         let before = acknowledged.all.count
         try await eventually("commits after the last crash") { acknowledged.all.count > before + 20 }

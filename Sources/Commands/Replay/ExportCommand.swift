@@ -45,8 +45,11 @@ struct ExportCommand: AsyncParsableCommand {
         if let checkpoint, let covered, let seal = covered.seal {
             evidence = try await Self.evidence(checkpoint, covered, seal, since, log)
         }
+        let all = try await log.incarnations()
+        let origins = [checkpoint?.origin, since?.origin].compactMap(\.self)
+        incarnations.formUnion(all.all.filter { origins.contains(Checkpoint.origin(of: $0.id)) }.map(\.number))
         let content = LogBundle.Content(
-            log: try await log.incarnations(),
+            log: all,
             stream: migration,
             trust: try await log.trustRows(),
             evidence: evidence,

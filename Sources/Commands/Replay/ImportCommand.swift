@@ -9,8 +9,8 @@ struct ImportCommand: AsyncParsableCommand {
         abstract:
             "Puts an exported migration into a database without commits: a fixture to replay, explain and ask what-if of.",
         discussion: """
-            The rows stand as they were exported, under the log's own IDs; what is appended after them goes on from there. Several exports of
-            one log can follow one another. It takes the schema's owner.
+            The rows stand as they were exported, under the log's own IDs; what is appended after them goes on from there. It takes the
+            schema's owner.
 
             Example: migrate import recommendations.bundle --database postgresql:///fixture
             """

@@ -28,14 +28,26 @@ struct GatewayHead {
         do {
             let stream = try await reach.log.load(migration)
             guard let plan = stream.state.migration?.plan else { throw await Overrides.unknown(migration, reach.log) }
-            guard let route = try await reach.log.route(migration, environment: environment) else {
+            let known = kept.map {
+                MigrationLog.KnownRoute(log: $0.table.logID, revision: $0.table.revision, hash: $0.table.hash)
+            }
+            guard let route = try await reach.log.route(migration, environment: environment, known: known) else {
                 throw Failure(
                     .refused,
                     "\(migration) has no environment “\(environment)”",
                     mend: "it has: \(plan.environments.joined(separator: ", "))"
                 )
             }
-            return GatewayHead(plan: plan, table: RouteTable(route, migration, environment), access: reach)
+            let table = RouteTable(route, migration, environment)
+            var fence = Fence(kept?.table)
+            do {
+                _ = try fence.admit(table)
+            } catch {
+                // The log is behind what was in force here, or has gone another way: weights hold until a person has decided.
+                logger.error("serving what was kept", metadata: ["reason": "\(error.message)"])
+                return GatewayHead(plan: plan, table: nil, access: reach)
+            }
+            return GatewayHead(plan: plan, table: route.isForked ? nil : table, access: reach)
         } catch let error as LogError where error.code == .database {
             guard let kept, kept.table.migration == migration, kept.table.environment == environment else {
                 throw error

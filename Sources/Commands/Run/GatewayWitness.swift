@@ -22,6 +22,13 @@ struct GatewayWitness: ServiceLifecycle.Service {
             while !Task.isCancelled {
                 do {
                     try await look()
+                } catch let error as LogError where error.code == .damaged {
+                    logger.error("the log does not hold: see docs/audit.md", metadata: ["flaw": "\(error.message)"])
+                } catch let error as Checkpoint.Malformed {
+                    logger.error(
+                        "what is no checkpoint stands where one is kept",
+                        metadata: ["flaw": "\(error.message)"]
+                    )
                 } catch {
                     logger.debug("no checkpoint", metadata: ["reason": "\(error)"])
                 }
@@ -34,9 +41,9 @@ struct GatewayWitness: ServiceLifecycle.Service {
         switch try await witness.look() {
         case .nothing, .kept: break
         case .begunAnew(let checkpoint, let before):
-            logger.warning(
-                "the log was declared rewound: its checkpoints begin anew",
-                metadata: ["origin": "\(checkpoint.origin)", "before": "\(before.size) of \(before.origin)"]
+            logger.error(
+                "the log does not go on from this gateway’s checkpoint, and has begun a new incarnation: if people declared it rewound, remove the file",
+                metadata: ["origin": "\(checkpoint.origin)", "kept": "\(before.size) of \(before.origin)"]
             )
         case .broken(let flaw, let kept):
             logger.error(

@@ -18,10 +18,16 @@ struct CheckpointCommand: AsyncParsableCommand {
             """
     )
     @Option(help: "The file in which the newest is kept.") var keep: String?
+    @Flag(
+        help:
+            "With --keep: you know that the log was declared rewound; its newest checkpoint takes the kept one’s place."
+    )
+    var acceptRewind = false
     @Option(help: "The file of one that was kept, which stays as it is.") var against: String?
     @OptionGroup var database: DatabaseOptions
 
     func validate() throws {
+        if acceptRewind, keep == nil { throw ValidationError("--accept-rewind comes with --keep") }
         if keep != nil, against != nil { throw ValidationError("give one of --keep and --against") }
     }
 
@@ -32,13 +38,15 @@ struct CheckpointCommand: AsyncParsableCommand {
             guard let note = try await log.latestCheckpoint() else { throw Self.none }
             return Output.raw(note)
         }
-        switch try await Witness(file: URL(fileURLWithPath: keep), log: log).look() {
+        switch try await Witness(file: URL(fileURLWithPath: keep), log: log, acceptsRewind: acceptRewind).look() {
         case .nothing: throw Self.none
         case .kept(let checkpoint): Output.line("kept: \(checkpoint.size) commits of \(checkpoint.origin)")
         case .begunAnew(let checkpoint, let before):
-            Output.line("kept: \(checkpoint.size) commits of \(checkpoint.origin)")
-            Output.line(
-                "  the log was declared rewound since: before it was \(before.size) commits of \(before.origin); who said so: migrate history"
+            throw Failure(
+                .failed,
+                "the log does not go on from the kept checkpoint of \(before.size) commits, and has begun a new incarnation since: \(checkpoint.origin)",
+                mend:
+                    "if people declared it rewound (migrate history), say so with --accept-rewind; the file was left as it is"
             )
         case .broken(let flaw, let kept):
             throw Failure(

@@ -14,11 +14,11 @@ extension MigrationState {
         guard at >= decidedAt else {
             throw Refusal(.wrongState, "the time of a decision may not go back within a migration")
         }
-        guard let migration else { return try plan(command) }
-        let decision = Decision(migration: migration, version: version + 1, actor: actor, at: at)
         if command.isForPeople, actor.hasPrefix(Command.workerPrefix) {
             throw Refusal(.notAllowed, "\(actor) is a worker, and this is for people to decide")
         }
+        guard let migration else { return try plan(command) }
+        let decision = Decision(migration: migration, version: version + 1, actor: actor, at: at)
         try decision.requireNoQuarantine(against: command)
         switch command {
         case .plan:

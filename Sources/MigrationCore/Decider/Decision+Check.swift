@@ -12,6 +12,9 @@ extension Decision {
         else {
             throw Refusal(.stale, "\(plan.name) is not waiting for the check \(name)")
         }
+        if actor.hasPrefix(Command.workerPrefix), plan.checks[check].how == .reported || since == nil {
+            throw Refusal(.notAllowed, "\(actor) is a worker, and did not run the check \(name)")
+        }
         if let given = migration.checks.first(where: { $0.check == check }), given.isPassed == isPassed {
             throw Refusal(
                 .stale,

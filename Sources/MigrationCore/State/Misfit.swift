@@ -58,7 +58,7 @@ extension Plan {
     package var isSound: Bool {
         let criteria = self.criteria + stages.flatMap { $0.criteria ?? [] }
         let triggers = self.triggers + stages.flatMap { $0.triggers ?? [] }
-        return !services.isEmpty && !stages.isEmpty && window > .zero
+        return !services.isEmpty && !stages.isEmpty && window >= .milliseconds(1) && window <= .longest
             && stages.allSatisfy { stage in
                 !stage.steps.isEmpty && !stage.services.isEmpty
                     && stage.services.allSatisfy(services.indices.contains)
@@ -103,9 +103,10 @@ extension Condition {
         case .compared(let factor, let alpha, let users):
             (users.map { $0 > 0 && metric.countsUsers } ?? true) && (1...1_000_000_000).contains(factor)
                 && (1...1_000_000).contains(alpha) && metric.unit == .ratio
-        case .ranked(let alpha, let over): (1...1_000_000).contains(alpha) && over > .zero
+        case .ranked(let alpha, let over): (1...1_000_000).contains(alpha) && over > .zero && over <= .longest
         case .burning(let rate, let long, let short, let objective):
-            rate > 0 && long > .zero && short > .zero && (0..<1_000_000).contains(objective) && metric.unit == .ratio
+            rate > 0 && long > .zero && short > .zero && long <= .longest && short <= .longest
+                && (0..<1_000_000).contains(objective) && metric.unit == .ratio
         }
     }
 }

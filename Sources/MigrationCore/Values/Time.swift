@@ -27,6 +27,8 @@ package struct TimeSpan: RawRepresentable, Hashable, Comparable, Codable, Sendab
     package init(rawValue: Int64) { self.rawValue = rawValue }
 
     package static let zero = TimeSpan(rawValue: 0)
+    /// No time of a plan is longer: counting its windows stays within an integer.
+    package static let longest = TimeSpan.days(3_660)
     package static func milliseconds(_ value: Int64) -> TimeSpan { TimeSpan(rawValue: value * 1_000) }
     package static func seconds(_ value: Int64) -> TimeSpan { TimeSpan(rawValue: value * 1_000_000) }
     package static func minutes(_ value: Int64) -> TimeSpan { .seconds(value * 60) }

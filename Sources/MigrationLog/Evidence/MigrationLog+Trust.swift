@@ -74,7 +74,7 @@ extension MigrationLog {
                 try connection.query(statement.sql, statement.parameters)
                 return state.folding(events)
             }
-        } catch let error as PostgresError where error.code == .lost {
+        } catch let error as PostgresError where error.code == .lost || error.code == .unreplicated {
             throw LogError(
                 .unknownOutcome,
                 "the connection broke: whether the keys were changed is not known",

@@ -10,7 +10,8 @@ package struct Witness: Sendable {
         case nothing
         /// The log begins as the kept one says; this one is kept now.
         case kept(Checkpoint)
-        /// A person has declared that the log was rewound: the kept one is of an incarnation before, and this one is kept now.
+        /// The log does not begin as the kept one says, and has begun a new incarnation since, as after a declared rewind: whether that is
+        /// what happened is for a person to say, and until then the kept one stays.
         case begunAnew(Checkpoint, before: Checkpoint)
         /// The log is not the one that it was.
         case broken(String, kept: Checkpoint)
@@ -18,10 +19,15 @@ package struct Witness: Sendable {
 
     private let file: URL
     private let log: MigrationLog
+    private let acceptsRewind: Bool
 
-    package init(file: URL, log: MigrationLog) {
+    /// - Parameters:
+    ///   - file: where the checkpoint is kept.
+    ///   - acceptsRewind: a person knows that the log was rewound: its newest checkpoint takes the kept one's place.
+    package init(file: URL, log: MigrationLog, acceptsRewind: Bool = false) {
         self.file = file
         self.log = log
+        self.acceptsRewind = acceptsRewind
     }
 
     /// The checkpoint that is kept.
@@ -54,11 +60,18 @@ package struct Witness: Sendable {
             try keep(latest)
             return .kept(latest)
         }
-        if kept.origin != latest.origin, try await isIncarnation(kept.origin) {
-            try keep(latest)
-            return .begunAnew(latest, before: kept)
+        if let flaw = try await log.flaw(of: kept) {
+            guard kept.origin != latest.origin, try await isIncarnation(kept.origin) else {
+                return .broken(flaw, kept: kept)
+            }
+            guard acceptsRewind else { return .begunAnew(latest, before: kept) }
         }
-        if let flaw = try await log.flaw(of: kept) { return .broken(flaw, kept: kept) }
+        guard acceptsRewind || latest.size >= kept.size else {
+            return .broken("the log’s newest checkpoint is of \(latest.size) commits only", kept: kept)
+        }
+        if let flaw = try await log.flaw(of: latest) {
+            return .broken("the log’s newest checkpoint was not made of it: \(flaw)", kept: kept)
+        }
         try keep(latest)
         return .kept(latest)
     }

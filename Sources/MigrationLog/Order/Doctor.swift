@@ -38,10 +38,15 @@ package struct Doctor: Sendable {
         case .restored: return "sealed \(try await log.sealRestored()) commits by their own numbers"
         case .unsealed:
             var sealed: Int64 = 0
-            while true {
-                let more = try await log.sealNext()
-                sealed += more
-                if more == 0 { return "sealed \(sealed) commits" }
+            do {
+                while true {
+                    let more = try await log.sealNext()
+                    sealed += more
+                    if more == 0 { return "sealed \(sealed) commits" }
+                }
+            } catch let error as LogError where error.cause?.sqlState == LogError.State.sealedInverted {
+                // A restore brought commits that others have gone on from meanwhile.
+                return "sealed \(sealed) commits, and \(try await log.sealRestored()) by their own numbers"
             }
         case .projection:
             var rebuilt: [String] = []

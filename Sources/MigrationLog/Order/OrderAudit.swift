@@ -31,18 +31,21 @@ package struct OrderAudit: Sendable {
             let trust = try await log.trustHistory()
             let origins = Set(try await log.incarnations().all.map { Checkpoint.origin(of: $0.id) })
             var waiting = checkpoints[...]
+            var last: [String: Int64] = [:]
             while frontier.size < head.size {
                 let page = try await page(after: frontier.size, upTo: head.size)
                 guard !page.isEmpty else { throw Self.broken("number \(frontier.size + 1) of the order is missing") }
                 let nodes = try await nodes(over: frontier.size + Int64(page.count))
                 for row in page {
                     try Self.add(row, to: &frontier, nodes)
+                    try Self.follow(row, &last)
                     while let next = waiting.first, next.size == frontier.size {
                         waiting.removeFirst()
                         try Self.check(next, frontier.root, origins, trust)
                     }
                 }
             }
+            try await compare(last)
             guard frontier.root == head.root else {
                 throw Self.broken("the head of the tree over the order is not the one that its leaves make up")
             }
@@ -61,6 +64,8 @@ package struct OrderAudit: Sendable {
         var n: Int64
         var leaf: [UInt8]
         var hash: [UInt8]?
+        var stream: String
+        var version: Int64
     }
 
     private struct Node: Hashable {
@@ -75,12 +80,19 @@ package struct OrderAudit: Sendable {
             try await log.pool.run { connection in
                 try connection.query(
                     """
-                    select s.n, s.leaf, c.hash from migrate.seal s left join migrate.commit c on c.id = s.id
+                    select s.n, s.leaf, c.hash, coalesce(c.stream, '') as stream, coalesce(c.version, 0) as version
+                    from migrate.seal s left join migrate.commit c on c.id = s.id
                     where s.n > $1::bigint and s.n <= $2::bigint order by s.n limit \(Self.pageSize)
                     """,
                     [.int(n), .int(size)]
                 ).rows.map { row in
-                    Row(n: try row.int("n"), leaf: try row.bytes("leaf"), hash: try row.optionalBytes("hash"))
+                    Row(
+                        n: try row.int("n"),
+                        leaf: try row.bytes("leaf"),
+                        hash: try row.optionalBytes("hash"),
+                        stream: try row.text("stream"),
+                        version: try row.int("version")
+                    )
                 }
             }
         }
@@ -106,6 +118,31 @@ package struct OrderAudit: Sendable {
                 }
                 return nodes
             }
+        }
+    }
+
+    /// Every stream has its versions in their order, and begins with the first.
+    private static func follow(_ row: Row, _ last: inout [String: Int64]) throws {
+        guard row.version == last[row.stream, default: 0] + 1 else {
+            throw broken(
+                "number \(row.n) of the order is version \(row.version) of \(row.stream), and not the next one"
+            )
+        }
+        last[row.stream] = row.version
+    }
+
+    /// Every stream of the order has its head, so that it is replayed as far as the order goes; the hashes are the replay's to verify.
+    private func compare(_ last: [String: Int64]) async throws {
+        let heads = try await log.guarded {
+            try await log.pool.run { connection in
+                try connection.query("select stream, version from migrate.stream").rows.map {
+                    (try $0.text("stream"), try $0.int("version"))
+                }
+            }
+        }
+        let known = Dictionary(uniqueKeysWithValues: heads)
+        for (stream, version) in last.sorted(by: { $0.key < $1.key }) where known[stream] ?? 0 < version {
+            throw Self.broken("the order has version \(version) of \(stream), whose head says \(known[stream] ?? 0)")
         }
     }
 

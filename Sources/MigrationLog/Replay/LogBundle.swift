@@ -209,11 +209,24 @@ package enum LogBundle {
         guard verifier.state.migration?.plan.name == head.stream else {
             throw Broken(line: 1, message: "the migration’s name is not the stream’s")
         }
+        let origins = [evidence?.note, evidence?.since?.note].compactMap(\.self).compactMap {
+            try? Checkpoint(note: $0).origin
+        }
+        used.formUnion(log.all.filter { origins.contains(Checkpoint.origin(of: $0.id)) }.map(\.number))
         guard used == Set(head.logs.map(\.number)), used.count == head.logs.count else {
-            throw Broken(line: 1, message: "the head names an incarnation that no row is of")
+            throw Broken(line: 1, message: "the head names an incarnation that no row and no checkpoint is of")
         }
         var report = Report(head: head, state: verifier.state, covered: 0)
-        if let evidence { try check(evidence, of: covered, lines.count, trust.history, &report) }
+        if let evidence {
+            try check(
+                evidence,
+                of: covered,
+                lines.count,
+                trust.history,
+                Set(log.all.map { Checkpoint.origin(of: $0.id) }),
+                &report
+            )
+        }
         return report
     }
 
@@ -231,6 +244,7 @@ package enum LogBundle {
         of hash: [UInt8],
         _ line: Int,
         _ trust: TrustHistory,
+        _ origins: Set<String>,
         _ report: inout Report
     ) throws {
         func broken(_ message: String) -> Broken { Broken(line: line, message: message) }
@@ -254,7 +268,7 @@ package enum LogBundle {
             }
         }
         let (latest, signer) = try checkpoint(evidence.note)
-        guard !hash.isEmpty,
+        guard !hash.isEmpty, evidence.n > 0,
             MerkleTree.verify(
                 inclusionOf: MerkleTree.leaf(hash),
                 at: evidence.n - 1,
@@ -265,7 +279,7 @@ package enum LogBundle {
         else { throw broken("version \(evidence.version) is not in the tree that the checkpoint was made of") }
         if let since = evidence.since {
             let (earlier, _) = try checkpoint(since.note)
-            guard earlier.origin == latest.origin,
+            guard origins.contains(earlier.origin), origins.contains(latest.origin),
                 MerkleTree.verify(
                     consistencyOf: earlier.size,
                     root: earlier.root,

@@ -48,6 +48,7 @@ extension LogError {
         static let commandReused = "MG002"
         static let damagedHead = "MG006"
         static let repeated = "MG008"
+        static let sealedInverted = "MG009"
         static let undefinedTable = "42P01"
         static let undefinedFunction = "42883"
         static let undefinedSchema = "3F000"

@@ -42,6 +42,7 @@ extension MigrationLog {
         var known = known
         var outcomeIsOpen = false
         var last: PostgresError?
+        var unreachable = 0
         for attempt in 0..<Self.attempts {
             do {
                 let base = known
@@ -53,6 +54,7 @@ extension MigrationLog {
                 }
             } catch let error as PostgresError {
                 last = error
+                unreachable = error.code == .unreachable ? unreachable + 1 : 0
                 switch (error.code, error.sqlState) {
                 case (_, LogError.State.staleVersion?): known = nil
                 case (.lost, _): outcomeIsOpen = true
@@ -63,6 +65,7 @@ extension MigrationLog {
                         mend: "send the same command ID again when the standby is back: \(id.uuidString.lowercased())",
                         cause: error
                     )
+                case (.cancelled, _) where outcomeIsOpen && !Task.isCancelled: throw unknown(id, error)
                 case (.cancelled, _) where !Task.isCancelled:
                     throw LogError(
                         .contended,
@@ -70,9 +73,9 @@ extension MigrationLog {
                         mend: "see who is in the way: migrate doctor",
                         cause: error
                     )
-                case (.unreachable, _) where outcomeIsOpen || attempt < 3: break
+                case (.unreachable, _) where outcomeIsOpen || unreachable < 4: break
                 case (.statement, let state?) where Self.isPassing(state): known = nil
-                default: throw LogError(error)
+                default: throw outcomeIsOpen ? unknown(id, error) : LogError(error)
                 }
                 try await Task.sleep(for: .milliseconds(min(500, 2 << min(attempt, 8))))
             }
@@ -81,7 +84,11 @@ extension MigrationLog {
         guard outcomeIsOpen else {
             throw LogError(.contended, "others append to \(stream) all the time: \(cause)", cause: cause)
         }
-        throw LogError(
+        throw unknown(id, cause)
+    }
+
+    private func unknown(_ id: UUID, _ cause: PostgresError) -> LogError {
+        LogError(
             .unknownOutcome,
             "the connection broke during the commit, and the database could not be asked whether it stands: \(cause)",
             mend: "send the same command ID again: \(id.uuidString.lowercased())",

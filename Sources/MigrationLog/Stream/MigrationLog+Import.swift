@@ -7,7 +7,7 @@ extension MigrationLog {
     private static let importBatch = 500
 
     /// Puts a verified bundle into a log that has no commits yet, with the bundle's own IDs, times and hashes: a fixture to replay, explain and
-    /// ask what-if of. Several bundles of one log can follow one another.
+    /// ask what-if of. Another bundle of the same log may follow, if it has the same keys and incarnations.
     ///
     /// - Parameter data: the bundle's bytes.
     /// - Returns: what it shows.
