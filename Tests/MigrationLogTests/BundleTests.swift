@@ -18,6 +18,13 @@ struct BundleTests {
         #expect(report.signer?.owner == "sealer")
     }
 
+    @Test("keys that are not in the checkpoint’s tree vouch for nothing, whatever they say")
+    func otherKeys() async throws {
+        let bundle = try await TrustedLog().bundle(keys: false)
+        let broken = #expect(throws: LogBundle.Broken.self) { try LogBundle.verify(bundle) }
+        #expect(broken?.message.contains("the keys up to version 5") == true)
+    }
+
     @Test("a bundle that was written on an earlier day is verified as it was then")
     func golden() throws {
         let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()

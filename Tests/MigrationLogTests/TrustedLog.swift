@@ -82,21 +82,30 @@ struct TrustedLog: Sendable {
         return (try #require(try CommitCodec.body(row.body, version: version).signed), row.commandID)
     }
 
-    func bundle() async throws -> Data {
+    /// - Parameter keys: whether the evidence covers the keys too.
+    func bundle(keys: Bool = true) async throws -> Data {
         var rows: [CommitRow] = []
         let report = try await Replay("m", of: log).run { rows.append($0.row) }
         if let divergence = report.divergence { throw divergence }
         let kept = try #require(kept)
         let covered = try #require(rows.last { $0.seal?.n ?? .max <= kept.size })
         let prover = log.prover(size: kept.size)
-        let n = try #require(covered.seal?.n)
-        let proof = try await prover.inclusion(of: n - 1).map { Hex.text($0) }
-        let since = LogBundle.Since(note: kept.note, proof: [])
+        let trust = try await log.trustRows()
+        func place(_ row: CommitRow) async throws -> LogBundle.Place {
+            let n = try #require(row.seal?.n)
+            let proof = try await prover.inclusion(of: n - 1).map { Hex.text($0) }
+            return LogBundle.Place(version: row.version, n: n, proof: proof)
+        }
         let content = LogBundle.Content(
             log: try await log.incarnations(),
             stream: "m",
-            trust: try await log.trustRows(),
-            evidence: LogBundle.Evidence(note: kept.note, version: covered.version, n: n, proof: proof, since: since),
+            trust: trust,
+            evidence: LogBundle.Evidence(
+                note: kept.note,
+                commit: try await place(covered),
+                trust: keys ? try await place(try #require(trust.last)) : nil,
+                since: LogBundle.Since(note: kept.note, proof: [])
+            ),
             last: try #require(rows.last),
             incarnations: [1]
         )

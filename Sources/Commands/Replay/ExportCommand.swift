@@ -41,9 +41,10 @@ struct ExportCommand: AsyncParsableCommand {
             throw ExitCode(Failure.Code.failed.rawValue)
         }
         guard let last else { throw await Overrides.unknown(migration, log) }
+        let trust = try await log.trustRows()
         var evidence: LogBundle.Evidence?
         if let checkpoint, let covered, let seal = covered.seal {
-            evidence = try await Self.evidence(checkpoint, covered, seal, since, log)
+            evidence = try await Self.evidence(checkpoint, covered, seal, trust, since, log)
         }
         let all = try await log.incarnations()
         let origins = [checkpoint?.origin, since?.origin].compactMap(\.self)
@@ -51,7 +52,7 @@ struct ExportCommand: AsyncParsableCommand {
         let content = LogBundle.Content(
             log: all,
             stream: migration,
-            trust: try await log.trustRows(),
+            trust: trust,
             evidence: evidence,
             last: last,
             incarnations: incarnations
@@ -63,6 +64,7 @@ struct ExportCommand: AsyncParsableCommand {
         _ checkpoint: Checkpoint,
         _ covered: CommitRow,
         _ seal: CommitRow.Seal,
+        _ trust: [CommitRow],
         _ since: Checkpoint?,
         _ log: MigrationLog
     ) async throws -> LogBundle.Evidence {
@@ -72,11 +74,18 @@ struct ExportCommand: AsyncParsableCommand {
             let proof = try await prover.consistency(with: since.size)
             earlier = LogBundle.Since(note: since.note, proof: proof.map { Hex.text($0) })
         }
+        func place(_ version: Int64, _ n: Int64) async throws -> LogBundle.Place {
+            let proof = try await prover.inclusion(of: n - 1).map { Hex.text($0) }
+            return LogBundle.Place(version: version, n: n, proof: proof)
+        }
+        var keys: LogBundle.Place?
+        if let row = trust.last(where: { $0.seal?.n ?? .max <= checkpoint.size }), let seal = row.seal {
+            keys = try await place(row.version, seal.n)
+        }
         return LogBundle.Evidence(
             note: checkpoint.note,
-            version: covered.version,
-            n: seal.n,
-            proof: try await prover.inclusion(of: seal.n - 1).map { Hex.text($0) },
+            commit: try await place(covered.version, seal.n),
+            trust: keys,
             since: earlier
         )
     }

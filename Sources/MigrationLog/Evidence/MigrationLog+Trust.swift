@@ -16,7 +16,7 @@ extension MigrationLog {
         return verifier
     }
 
-    /// The rows of the keys' stream, for those who export them.
+    /// The rows of the keys' stream with their seals.
     package func trustRows() async throws -> [CommitRow] {
         try await guarded {
             try await pool.run { connection in try Self.trustRows(connection) }
@@ -25,9 +25,9 @@ extension MigrationLog {
 
     private static func trustRows(_ connection: isolated PostgresConnection) throws -> [CommitRow] {
         try connection.query(
-            "select \(CommitRow.columns) from migrate.commit where stream = $1::text order by version",
+            "select \(CommitRow.columns), n, leaf from migrate.commit left join migrate.seal using (id) where stream = $1::text order by version",
             [.text(TrustHistory.stream)]
-        ).rows.map { try CommitRow($0) }
+        ).rows.map { try CommitRow(sealed: $0) }
     }
 
     /// Changes the keys of the log.

@@ -38,15 +38,31 @@ package enum LogBundle {
         package var n: Int64
         /// The path from its leaf to the root, in hexadecimal digits.
         package var proof: [String]
+        /// The same of the last commit of the keys that the checkpoint covers; nil where there are none.
+        package var trust: Place?
         /// An earlier checkpoint that somebody had kept, and what shows that this one goes on from it.
         package var since: Since?
 
-        package init(note: String, version: Int64, n: Int64, proof: [String], since: Since?) {
+        package init(note: String, commit: Place, trust: Place?, since: Since?) {
             self.note = note
+            version = commit.version
+            n = commit.n
+            proof = commit.proof
+            self.trust = trust
+            self.since = since
+        }
+    }
+
+    /// A commit's place in the tree: its version in its stream, its number in the order, and the path to the root.
+    package struct Place: Codable, Hashable, Sendable {
+        package var version: Int64
+        package var n: Int64
+        package var proof: [String]
+
+        package init(version: Int64, n: Int64, proof: [String]) {
             self.version = version
             self.n = n
             self.proof = proof
-            self.since = since
         }
     }
 
@@ -189,19 +205,24 @@ package enum LogBundle {
         let log = try incarnations(head.logs)
         var trust = TrustVerifier(log: log)
         var used: Set<Int64> = []
+        let evidence = head.hasEvidence ? try read(Evidence.self, lines[lines.count - 1], lines.count) : nil
+        var covered = Covered()
         for number in 1..<1 + Int(head.trust) {
             let row = try row(lines[number], number + 1)
             try named(number + 1) { try trust.admit(row) }
             used.insert(row.incarnation)
+            if row.version == evidence?.trust?.version { covered.trust = row.hash }
         }
         var verifier = StreamVerifier(head.stream, log: log, trust: trust.history)
-        var covered: [UInt8] = []
-        let evidence = head.hasEvidence ? try read(Evidence.self, lines[lines.count - 1], lines.count) : nil
         for number in 1 + Int(head.trust)..<1 + Int(head.trust + head.commits) {
             let row = try row(lines[number], number + 1)
-            try named(number + 1) { each(try verifier.admit(row)) }
+            try named(number + 1) {
+                let step = try verifier.admit(row)
+                if row.version <= evidence?.version ?? 0 { covered.keys = max(covered.keys, step.trust ?? 0) }
+                each(step)
+            }
             used.insert(row.incarnation)
-            if row.version == evidence?.version { covered = row.hash }
+            if row.version == evidence?.version { covered.commit = row.hash }
         }
         guard Hex.text(verifier.head) == head.head else {
             throw Broken(line: 1, message: "the last commit’s hash is not the one that the head says")
@@ -239,9 +260,18 @@ package enum LogBundle {
         return (report, trust, rows)
     }
 
+    /// What the evidence has to be of.
+    private struct Covered {
+        /// The hashes of the migration's and of the keys' last commit that it names.
+        var commit: [UInt8]?
+        var trust: [UInt8]?
+        /// The newest version of the keys that a covered commit went by.
+        var keys: Int64 = 0
+    }
+
     private static func check(
         _ evidence: Evidence,
-        of hash: [UInt8],
+        of covered: Covered,
         _ line: Int,
         _ trust: TrustHistory,
         _ origins: Set<String>,
@@ -268,15 +298,24 @@ package enum LogBundle {
             }
         }
         let (latest, signer) = try checkpoint(evidence.note)
-        guard !hash.isEmpty, evidence.n > 0,
-            MerkleTree.verify(
+        func isIn(_ hash: [UInt8]?, _ n: Int64, _ proof: [String]) throws -> Bool {
+            guard let hash, n > 0 else { return false }
+            return MerkleTree.verify(
                 inclusionOf: MerkleTree.leaf(hash),
-                at: evidence.n - 1,
+                at: n - 1,
                 size: latest.size,
-                proof: try path(evidence.proof),
+                proof: try path(proof),
                 root: latest.root
             )
-        else { throw broken("version \(evidence.version) is not in the tree that the checkpoint was made of") }
+        }
+        guard try isIn(covered.commit, evidence.n, evidence.proof) else {
+            throw broken("version \(evidence.version) is not in the tree that the checkpoint was made of")
+        }
+        // The key that signed it, and those that its commits went by, were there before: the keys up to them are in the tree too.
+        let keys = max(signer.addedAt, covered.keys)
+        guard let place = evidence.trust, place.version >= keys, try isIn(covered.trust, place.n, place.proof) else {
+            throw broken("the keys up to version \(keys) are not in the tree that the checkpoint was made of")
+        }
         if let since = evidence.since {
             let (earlier, _) = try checkpoint(since.note)
             guard origins.contains(earlier.origin), origins.contains(latest.origin),

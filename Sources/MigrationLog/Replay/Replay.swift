@@ -42,6 +42,8 @@ package struct Replay: Sendable {
         package var row: CommitRow
         /// The signature of whoever gave the command; it was verified.
         package var signed: Signed?
+        /// The version of the keys that it went by.
+        package var trust: Int64?
         package var before: MigrationState
         package var after: MigrationState
 
@@ -114,12 +116,20 @@ package struct Replay: Sendable {
         }
     }
 
-    /// The stream's commits have to be in the tree over the order, and the tree in its newest checkpoint.
+    /// The stream's commits and the keys have to be in the tree over the order, and the tree in its newest checkpoint.
     private func check(_ order: StreamOrder) async throws {
+        try await checkPlaces(order, "")
+        var keys = StreamOrder()
+        for row in try await log.trustRows() { try keys.admit(row) }
+        try await checkPlaces(keys, " of the keys")
+        try await checkNewest()
+    }
+
+    private func checkPlaces(_ order: StreamOrder, _ whose: String) async throws {
         guard let last = order.last else { return }
         let head = try await log.orderHead()
         guard last.n <= head.size else {
-            throw Divergence(nil, "version \(last.version) has number \(last.n) of an order of \(head.size)")
+            throw Divergence(nil, "version \(last.version)\(whose) has number \(last.n) of an order of \(head.size)")
         }
         let proof = try await log.prover(size: head.size).inclusion(of: last.n - 1)
         let isIn = MerkleTree.verify(
@@ -129,7 +139,10 @@ package struct Replay: Sendable {
             proof: proof,
             root: head.root
         )
-        guard isIn else { throw Divergence(nil, "version \(last.version) is not in the tree over the order") }
+        guard isIn else { throw Divergence(nil, "version \(last.version)\(whose) is not in the tree over the order") }
+    }
+
+    private func checkNewest() async throws {
         guard let note = try await log.latestCheckpoint() else { return }
         do {
             let checkpoint = try Checkpoint(note: note)

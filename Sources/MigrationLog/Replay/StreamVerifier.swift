@@ -43,7 +43,14 @@ package struct StreamVerifier: Sendable {
         }
         head = row.hash
         incarnation = row.incarnation
-        return Replay.Step(commit: commit, row: row, signed: body.signed, before: before, after: state)
+        return Replay.Step(
+            commit: commit,
+            row: row,
+            signed: body.signed,
+            trust: body.trust,
+            before: before,
+            after: state
+        )
     }
 
     /// Whether a row goes by keys that this verifier does not know.
