@@ -79,6 +79,14 @@ struct QueryTests {
             analyze migrate.commit; analyze migrate.seal; analyze migrate.stream
             """
         )
+        // The function's own statement is the one that is explained here.
+        let source = try await test.pool.run { connection in
+            try connection.query("select prosrc from pg_proc where proname = 'seal_next'").first?.text("prosrc") ?? ""
+        }
+        for part in [
+            "where (c.xid, c.id) > (v_sealer.xid, v_sealer.id) and c.xid < pg_snapshot_xmin(pg_current_snapshot())",
+            "order by c.xid, c.id limit p_limit",
+        ] { #expect(source.contains(part)) }
         for query in Self.hot {
             let plan = try await test.pool.run { connection in
                 try connection.query("explain (costs off) " + query.sql, query.parameters).rows.map {

@@ -10,6 +10,25 @@ import Worker
 
 @Suite("Checkpoints by a worker", .database)
 struct CheckpointTests {
+    /// What a worker says at the level of errors.
+    private struct Heard: LogHandler {
+        private final class Lines: Sendable {
+            let lines = Mutex<[String]>([])
+        }
+
+        private let lines = Lines()
+        var metadata: Logger.Metadata = [:]
+        var logLevel: Logger.Level = .error
+        var all: [String] { lines.lines.withLock { $0 } }
+
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { metadata[key] }
+            set { metadata[key] = newValue }
+        }
+
+        func log(event: LogEvent) { lines.lines.withLock { $0.append("\(event.message)") } }
+    }
+
     /// An address that is away, and comes back.
     private final class Sink: Sendable {
         private let state = Mutex<(isAway: Bool, taken: Int)>((true, 0))
@@ -43,8 +62,8 @@ struct CheckpointTests {
         defer { try? FileManager.default.removeItem(at: folder) }
         let sink = Sink()
         let address = try await TestUpstream(.says { _ in sink.answer() })
-        var logger = Logger(label: "w")
-        logger.logLevel = .critical
+        let heard = Heard()
+        let logger = Logger(label: "w") { _ in heard }
         let worker = Worker(
             name: "w",
             log: log,
@@ -101,6 +120,9 @@ struct CheckpointTests {
         }
         #expect(flaw.contains("are not those"))
         #expect(old.size == 2)
+        // Nor does the worker that signed the other one vouch for it.
+        try await eventually("the worker to say so") { heard.all.contains { $0.contains("is not vouched for") } }
+        #expect(try await log.checkpoints().map(\.size) == [1])
         task.cancel()
         _ = await task.result
         await address.close()

@@ -34,7 +34,7 @@ extension MigrationLog {
         }
     }
 
-    /// The checkpoints of the log from a size on, in the order of their sizes; nil for a text that is none any more.
+    /// The checkpoints of the log from a size on, in the order of their sizes, as they stand there.
     package func checkpoints(from size: Int64 = 0) async throws -> [(size: Int64, note: String)] {
         try await guarded {
             try await pool.run { connection in

@@ -44,11 +44,15 @@ extension MigrationLog {
             return try await pool.transact { connection in
                 let trust = try Self.trust(connection)
                 let state = trust.history.latest
-                let now = try connection.query("select clock_timestamp() as now").first?.microseconds("now") ?? 0
-                let decidedAt = Timestamp(rawValue: now)
+                guard let row = try connection.query("select clock_timestamp() as now").first else {
+                    throw PostgresError(.unavailable, "the database does not say its time")
+                }
+                let decidedAt = Timestamp(rawValue: try row.microseconds("now"))
                 let events = try state.decide(command, by: actor, signer: key?.publicKey.id)
                 guard !events.isEmpty else { return nil }
-                guard let log = try Self.incarnations(connection).id(of: trust.current) else { return nil }
+                guard let log = try Self.incarnations(connection).id(of: trust.current) else {
+                    throw LogError(.damaged, "the log does not know its incarnation \(trust.current)")
+                }
                 let signed = try key.map {
                     try Signed.sign(
                         Array(CommitCodec.canonical(command)),
