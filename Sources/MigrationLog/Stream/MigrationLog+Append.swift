@@ -12,6 +12,8 @@ extension MigrationLog {
         package var isRepeated: Bool
     }
 
+    /// How often in a row a connection is tried before a command has been sent: some seconds at most.
+    private static let connects = 10
     /// How often a command is decided anew when others append meanwhile, or the database breaks off.
     private static let attempts = 40
 
@@ -73,7 +75,7 @@ extension MigrationLog {
                         mend: "see who is in the way: migrate doctor",
                         cause: error
                     )
-                case (.unreachable, _) where outcomeIsOpen || unreachable < 4: break
+                case (.unreachable, _) where outcomeIsOpen || unreachable < Self.connects: break
                 case (.statement, let state?) where Self.isPassing(state): known = nil
                 default: throw outcomeIsOpen ? unknown(id, error) : LogError(error)
                 }
