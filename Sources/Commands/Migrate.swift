@@ -41,7 +41,7 @@ package struct Migrate: AsyncParsableCommand {
                     Start.self, Amend.self, HaltCommand.self, Resume.self, RollbackCommand.self, SetWeight.self,
                     FlagCommand.self,
                     Approve.self, CheckCommand.self, Skip.self, Abandon.self, Restart.self, RetireRouter.self,
-                    Rewound.self,
+                    Rewound.self, ShadowCommand.self,
                 ]
             ),
         ]

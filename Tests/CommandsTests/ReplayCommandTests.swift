@@ -122,6 +122,32 @@ struct ReplayCommandTests {
         #expect(try run("export", "nonsense").code == 3)
     }
 
+    @Test("a shadow plan is judged beside the plan in force: status and every report compare what it would have done")
+    func shadow() async throws {
+        let strict = Self.text.replacing("> 10% for 200ms", with: "> 10% for 100ms")
+        let version = try await Shop(Self.text).play(shadow: PlanFile.parse(strict, file: "strict.yaml"))
+        let whole = try run("replay", "shop")
+        #expect(whole.code == 0, "\(whole.text)")
+        #expect(whole.text.contains("SHADOW: “error_rate > 10% for 100ms” fires; rolls back from 100 % to 0 %"))
+        #expect(whole.text.contains("it goes another way from version \(version - 1) on"))
+        let why = try run("replay", "shop", "--explain", "\(version - 1)")
+        #expect(why.text.contains("nothing of it is carried out"))
+        let status = try run("status", "shop")
+        #expect(status.text.contains("with the shadow plan"))
+        #expect(try run("status", "shop", "--format", "json").text.contains("\"differsFrom\" : \(version - 1)"))
+        #expect(try run("replay", "shop", "--format", "markdown").text.contains("## Shadow plan"))
+        #expect(try run("replay", "shop", "--format", "html").text.contains("<h2>Shadow plan</h2>"))
+        #expect(try run("history", "shop", "--last", "2").text.contains("SHADOW: "))
+
+        // By hand: begun with a file, ended by name; what cannot amend the plan is refused.
+        let file = try Program.file(strict.replacing("window: 100ms", with: "window: 1s"), "slow.yaml")
+        let refused = try run("shadow", "begin", file, "--reason", "slower")
+        #expect(refused.code == 3)
+        #expect(try run("shadow", "end", "shop", "--reason", "seen enough").code == 0)
+        #expect(try run("shadow", "end", "shop", "--reason", "again").code == 3)
+        #expect(try run("replay", "shop").code == 0)
+    }
+
     @Test("as a report: Markdown for a ticket, and one page with the weights over the measurements")
     func reports() async throws {
         let version = try await play()
@@ -345,11 +371,15 @@ private struct Shop {
         _ = try await SchemaInstaller(pool: pool).install()
     }
 
-    func play() async throws -> Int64 {
+    /// - Parameter shadow: a plan that is judged beside the one in force from the first step's acknowledgement on.
+    func play(shadow: Plan? = nil) async throws -> Int64 {
         try await perform(.plan(plan: plan, hash: CommitHash.hash(of: plan)), "ana")
         try await perform(.registerRouter(router: "r", environment: "p"))
         try await perform(.start(reason: nil), "ana")
         try await acknowledge()
+        if let shadow {
+            try await perform(.beginShadow(plan: shadow, hash: CommitHash.hash(of: shadow), reason: "strict?"), "ana")
+        }
         // On a busy machine windows from before the acknowledgement have to be caught up with first.
         for _ in 0..<3_000 {
             if try await migration().phase.step?.position.step != 0 { break }

@@ -33,7 +33,8 @@ struct History: AsyncParsableCommand {
         let stream = try await Status.load(migration, access.log)
         var version = last.map { max(0, stream.state.version - Int64($0)) } ?? 0
         guard let plan = try await access.log.plan(of: migration, at: max(1, version)) else { return }
-        var narrator = Narrator(plan: plan)
+        let shadow = stream.state.shadow.flatMap { $0.since <= version ? $0.migration.plan : nil }
+        var narrator = Narrator(plan: plan, shadow: shadow)
         var lines: [Line] = []
         while true {
             let rows = try await access.log.rows(migration, after: version)

@@ -13,7 +13,7 @@ struct Explanation {
         guard let migration = after.migration else { return [] }
         // The plan under which it was decided.
         let plan = before.migration?.plan ?? migration.plan
-        let narrator = Narrator(plan: plan)
+        let narrator = Narrator(plan: plan, shadow: before.shadow?.migration.plan)
         var lines = [
             "version \(commit.version) of \(plan.name), by \(commit.actor): \(narrator.request(commit.command))",
             "  decided \(LocalTime.date(commit.decidedAt)) by the database’s clock, appended \(LocalTime.span(appendedAt - commit.decidedAt)) later; hash \(hash.prefix(16))…",
@@ -151,8 +151,14 @@ struct Explanation {
             .flagSet,
             .routerRegistered, .routerRetired, .routerAcknowledged, .signalLate, .checkReported, .approvalRecorded,
             .resumed,
-            .rollbackAlreadyUnderWay, .rollbackOverdue, .watchStarted, .restarted, .expired, .logRewound:
+            .rollbackAlreadyUnderWay, .rollbackOverdue, .watchStarted, .restarted, .expired, .logRewound, .shadowBegun,
+            .shadowEnded:
             return nil
+        case .shadowDecided, .shadowDiffers:
+            return
+                "a shadow plan decides on the same windows and the same people’s commands; nothing of it is carried out"
+        case .shadowParted:
+            return "what is measured under other weights than a plan’s own does not follow from that plan"
         }
     }
 }

@@ -100,6 +100,14 @@ struct ReplayReports {
         }
     }
 
+    private var shadow: (words: String, rows: [[String]])? {
+        guard let shadow = report.state.shadow, let comparison = PlanComparison(report.state) else { return nil }
+        let words =
+            "Plan \(shadow.migration.planHash.prefix(7)), judged from version \(shadow.since) on: \(comparison.words)."
+        return (words, comparison.rows)
+    }
+
+    private static let shadowHead = ["", "as it was", "with the shadow plan"]
     private static let trafficHead = ["environment", "service", "candidate", "revision"]
     private static let rollbackHead = ["rollback", "why", "decided", "to acknowledgement", "to confirmation"]
     private static let timelineHead = ["version", "appended (UTC)", "by", "what"]
@@ -108,6 +116,7 @@ struct ReplayReports {
         var parts = ["# \(title)", verdict, evidence]
         parts += ["## Traffic", Self.table(Self.trafficHead, traffic)]
         if !rollbacks.isEmpty { parts += ["## Rollbacks", Self.table(Self.rollbackHead, rollbacks)] }
+        if let shadow { parts += ["## Shadow plan", shadow.words, Self.table(Self.shadowHead, shadow.rows)] }
         parts += ["## What happened", Self.table(Self.timelineHead, timeline)]
         return parts.joined(separator: "\n\n")
     }
@@ -130,6 +139,10 @@ struct ReplayReports {
         let rollbackPart =
             rollbacks.isEmpty
             ? "" : "<h2>Rollbacks</h2>" + HTML.table(Self.rollbackHead, rollbacks, numbers: [0, 3, 4])
+        let shadowPart =
+            shadow.map {
+                "<h2>Shadow plan</h2><p>\(HTML.text($0.words))</p>" + HTML.table(Self.shadowHead, $0.rows, numbers: [])
+            } ?? ""
         return """
             <!doctype html>
             <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -141,6 +154,7 @@ struct ReplayReports {
             <p>Thin lines are legacy, thick ones the candidate; dashes are what the plan asks.</p>
             <h2>Traffic</h2>\(HTML.table(Self.trafficHead, traffic, numbers: [2, 3]))
             \(rollbackPart)
+            \(shadowPart)
             <h2>What happened</h2>\(HTML.table(Self.timelineHead, timeline, numbers: [0]))
             </body></html>
             """

@@ -15,6 +15,7 @@ enum ReplayText {
             for rollback in migration.rollbacks {
                 lines += StatusText.rollback(rollback, migration).map { "  " + $0 }
             }
+            if let shadow = report.state.shadow { lines += StatusText.shadow(shadow, report.state) }
         }
         let micros = TimeSpan(rawValue: Int64(duration / .microseconds(1)))
         lines.append(

@@ -3,14 +3,24 @@ package import MigrationCore
 /// Tells commits in words.
 package struct Narrator: Sendable {
     private var plan: Plan
+    private var shadow: Plan?
 
-    /// - Parameter plan: the one in force before the first commit that is told.
-    package init(plan: Plan) { self.plan = plan }
+    /// - Parameters:
+    ///   - plan: the one in force before the first commit that is told.
+    ///   - shadow: the one that is judged beside it then.
+    package init(plan: Plan, shadow: Plan? = nil) {
+        self.plan = plan
+        self.shadow = shadow
+    }
 
     /// Takes over the plan that a commit brings, before it is told.
     package mutating func follow(_ commit: Commit) {
         for event in commit.events {
-            if case .planAmended(let amendment) = event { plan = amendment.plan }
+            switch event {
+            case .planAmended(let amendment): plan = amendment.plan
+            case .shadowBegun(let amendment): shadow = amendment.plan
+            default: break
+            }
         }
     }
 
@@ -35,6 +45,8 @@ package struct Narrator: Sendable {
         case .abandon(let reason): "abandon “\(reason)”"
         case .restart(let reason): "restart “\(reason)”"
         case .retireRouter(let router, let reason): "retire \(router) “\(reason)”"
+        case .beginShadow(_, let hash, let reason): "shadow plan \(hash.prefix(7)) “\(reason)”"
+        case .endShadow(let reason): "end the shadow plan “\(reason)”"
         case .registerRouter(let router, let environment): "router \(router) in \(environment)"
         case .acknowledge(let router, let revision): "\(router) has revision \(revision)"
         case .quarantine(let router, let revision, _): "\(router) has revision \(revision), which the log has lost"
@@ -60,12 +72,23 @@ package struct Narrator: Sendable {
 
     /// Whether a commit changes more than counters.
     package func isNotable(_ commit: Commit) -> Bool {
-        commit.events.contains { event in
-            switch event {
-            case .windowJudged, .routerAcknowledged, .signalLate: false
-            default: true
-            }
+        commit.events.contains(where: Self.isNotable)
+    }
+
+    private static func isNotable(_ event: Event) -> Bool {
+        switch event {
+        case .windowJudged, .routerAcknowledged, .signalLate: false
+        case .shadowDecided(let decisions): decisions.contains { $0.events.contains(where: isNotable) }
+        default: true
         }
+    }
+
+    /// What a shadow plan would have done; nil where it only looked on.
+    private func word(_ decisions: [ShadowDecision]) -> String? {
+        guard let shadow else { return "the shadow plan decides too" }
+        let own = Narrator(plan: shadow)
+        let events = decisions.flatMap(\.events).filter(Self.isNotable)
+        return events.isEmpty ? nil : "SHADOW: " + events.compactMap(own.word).joined(separator: "; ")
     }
 
     /// A fact in a few words; nil for one that goes without saying.
@@ -113,6 +136,11 @@ package struct Narrator: Sendable {
         case .quarantined: "QUARANTINED: the log went back in time, weights hold"
         case .logRewound: "a new incarnation of the log"
         case .overrideRefused(let refusal): "refused: \(refusal.message)"
+        case .shadowBegun(let amendment): "plan \(amendment.hash.prefix(7)) is judged beside it from here on"
+        case .shadowDecided(let decisions): word(decisions)
+        case .shadowParted: "SHADOW: from here on the traffic no longer follows from it"
+        case .shadowDiffers: "SHADOW: for the first time it would have it otherwise"
+        case .shadowEnded: "SHADOW: ended"
         }
     }
 

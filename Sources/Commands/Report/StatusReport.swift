@@ -50,6 +50,29 @@ struct StatusReport: Encodable {
         var overdue: Bool
     }
 
+    struct Shadow: Encodable {
+        var planHash: String
+        var since: Int64
+        var endedAt: Int64?
+        /// The version from which on it would have done something else.
+        var differsFrom: Int64?
+        /// The version from which on the traffic no longer follows from it.
+        var trafficDiffersFrom: Int64?
+        var asItWas: ComparedSide
+        var withIt: ComparedSide
+
+        init?(_ state: MigrationState) {
+            guard let shadow = state.shadow, let migration = state.migration else { return nil }
+            planHash = shadow.migration.planHash
+            since = shadow.since
+            endedAt = shadow.endedAt
+            differsFrom = shadow.differsFrom
+            trafficDiffersFrom = shadow.partedFrom
+            asItWas = ComparedSide(migration)
+            withIt = ComparedSide(shadow.migration)
+        }
+    }
+
     var format = 1
     var migration: String
     var version: Int64
@@ -64,6 +87,7 @@ struct StatusReport: Encodable {
     var triggers: [Condition]
     var checks: [Check]
     var rollbacks: [Rollback]
+    var shadow: Shadow?
 
     init(_ migration: Migration, _ stream: MigrationLog.Stream) {
         let plan = migration.plan
@@ -127,6 +151,7 @@ struct StatusReport: Encodable {
                 needed: guarded.trigger.need(window: plan.window)
             )
         }
+        shadow = Shadow(stream.state)
         let names = Dictionary(migration.checks.map { ($0.check, $0) }) { $1 }
         checks =
             migration.phase.step.map { step in

@@ -12,6 +12,7 @@ enum StatusText {
         lines += criteria(migration).lines(indent: 2) + [""]
         lines += triggers(migration).lines(indent: 2) + [""]
         for rollback in migration.rollbacks { lines += self.rollback(rollback, migration) + [""] }
+        if let shadow = stream.state.shadow { lines += self.shadow(shadow, stream.state) + [""] }
         return isPast ? lines.dropLast() : lines + next(migration)
     }
 
@@ -248,6 +249,15 @@ enum StatusText {
             "\(word) \(migration.plan.name)\(part), \(place), \(rollback.from) → 0 %, because \(migration.words(rollback))",
             ledger.joined(separator: " · ") + (rollback.isOverdue ? " · OVERDUE" : ""),
         ]
+    }
+
+    /// A shadow plan, beside what is in force.
+    static func shadow(_ shadow: Shadow, _ state: MigrationState) -> [String] {
+        guard let comparison = PlanComparison(state) else { return [] }
+        let end = shadow.endedAt.map { " to version \($0)" } ?? ""
+        return [
+            "shadow plan \(shadow.migration.planHash.prefix(7)), judged from version \(shadow.since)\(end): \(comparison.words)"
+        ] + comparison.table("with the shadow plan").lines(indent: 2)
     }
 
     /// What can be done next, as commands that can be pasted.

@@ -30,6 +30,9 @@ package enum Command: Hashable, Codable, Sendable {
     case declareRewound(reason: String)
     /// Stops waiting for a router that will not come back.
     case retireRouter(router: String, reason: String)
+    /// Another plan that is judged on the same windows and does nothing, in place of the one before it.
+    case beginShadow(plan: Plan, hash: String, reason: String)
+    case endShadow(reason: String)
 
     // By workers.
 
@@ -47,7 +50,7 @@ package enum Command: Hashable, Codable, Sendable {
     package var isOverride: Bool {
         switch self {
         case .plan, .amend, .start, .halt, .resume, .rollBack, .setWeight, .setFlag, .approve, .skip, .reportCheck,
-            .abandon, .restart, .declareRewound, .retireRouter:
+            .abandon, .restart, .declareRewound, .retireRouter, .beginShadow, .endShadow:
             true
         case .registerRouter, .acknowledge, .quarantine, .sealWindow, .recordLate, .tick: false
         }

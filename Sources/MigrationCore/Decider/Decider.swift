@@ -42,6 +42,8 @@ extension MigrationState {
         case .abandon(let reason): return try decision.abandon(reason)
         case .restart: return try decision.restart()
         case .retireRouter(let router, _): return try decision.retire(router)
+        case .beginShadow(let plan, let hash, _): return try decision.beginShadow(plan, hash)
+        case .endShadow: return try endShadow(of: migration)
         case .registerRouter(let router, let environment): return try decision.register(router, environment)
         case .acknowledge(let router, let revision): return try decision.acknowledge(router, revision)
         case .quarantine(let router, let revision, let isForked):
@@ -53,20 +55,25 @@ extension MigrationState {
         }
     }
 
-    /// Decides a command as it is recorded: a person's refused command is an event too, a worker's is nothing.
+    /// Decides a command as it is recorded: a person's refused command is an event too, a worker's is nothing. What a shadow plan decides on
+    /// it comes after what was decided.
     ///
     /// - Parameter forbidden: why whoever gives it may not, by the keys of the log.
     /// - Throws: the refusal of a worker's command, or of any command before the plan.
     package func decideRecorded(_ command: Command, by actor: String, at: Timestamp, forbidden: Refusal? = nil)
         throws(Refusal) -> [Event]
     {
+        var events: [Event]
         do throws(Refusal) {
             if let forbidden { throw forbidden }
-            return try decide(command, by: actor, at: at)
+            events = try decide(command, by: actor, at: at)
         } catch {
             guard command.isOverride, migration != nil, at >= decidedAt else { throw error }
-            return [.overrideRefused(refusal: error)]
+            events = [.overrideRefused(refusal: error)]
         }
+        guard shadow != nil else { return events }
+        let commit = Commit(version: version + 1, actor: actor, decidedAt: at, command: command, events: events)
+        return events + shadowEvents(on: commit)
     }
 
     private func plan(_ command: Command) throws(Refusal) -> [Event] {

@@ -1,6 +1,11 @@
 extension Decision {
     /// Another plan for what has not been done yet. What traffic rests on stays as it is, and so does every step that was entered.
     func amend(_ new: Plan, _ hash: String) throws(Refusal) -> [Event] {
+        [.planAmended(amendment: try amendment(to: new, hash))]
+    }
+
+    /// - Throws: a ``Refusal`` for a plan that cannot take this one's place.
+    func amendment(to new: Plan, _ hash: String) throws(Refusal) -> Amendment {
         try requireAmendable()
         guard new != plan else { throw Refusal(.wrongState, "that is the plan of \(plan.name) already") }
         guard new.isSound else { throw Refusal(.blocked, "that is no plan that can be carried out") }
@@ -9,7 +14,7 @@ extension Decision {
         if let reached { try requireSameSteps(new, upTo: reached) }
         try requireSameBaseline(new)
         let stage = migration.stage < new.stages.count ? migration.stage : 0
-        return [.planAmended(amendment: amendment(to: new, hash, stage: stage, reached))]
+        return amendment(to: new, hash, stage: stage, reached)
     }
 
     private func requireAmendable() throws(Refusal) {

@@ -38,14 +38,15 @@ extension Decision {
     func requireNoQuarantine(against command: Command) throws(Refusal) {
         guard let quarantine = migration.quarantine else { return }
         switch command {
-        case .amend, .start, .resume, .setWeight, .approve, .skip, .restart, .setFlag(_, enabled: true, _):
+        case .amend, .start, .resume, .setWeight, .approve, .skip, .restart, .beginShadow,
+            .setFlag(_, enabled: true, _):
             throw Refusal(
                 .blocked,
                 "\(plan.name) is quarantined: \(quarantine.router) has revision \(quarantine.revision), which the log has lost",
                 mend: "roll it back, or find out what was lost, and then: migrate rewound \(plan.name)"
             )
         case .plan, .halt, .rollBack, .setFlag, .reportCheck, .abandon, .declareRewound, .retireRouter,
-            .registerRouter, .acknowledge, .quarantine, .sealWindow, .recordLate, .tick:
+            .endShadow, .registerRouter, .acknowledge, .quarantine, .sealWindow, .recordLate, .tick:
             break
         }
     }

@@ -48,4 +48,21 @@ package enum Event: Hashable, Codable, Sendable {
     /// was judged since, from `firstWindow` on.
     case logRewound(revision: Int64, firstWindow: Int64? = nil)
     case overrideRefused(refusal: Refusal)
+    /// The shadow plan, which is the plan in force with this amendment.
+    case shadowBegun(amendment: Amendment)
+    /// What the shadow plan decided on this commit: suppressed, and of no consequence for any traffic.
+    case shadowDecided(decisions: [ShadowDecision])
+    /// From this window on the traffic that is measured no longer follows from the shadow plan.
+    case shadowParted
+    /// For the first time the shadow plan would have had another phase or other weights.
+    case shadowDiffers
+    case shadowEnded
+
+    /// Whether it is a shadow plan's, of no consequence for any traffic.
+    package var isOfShadow: Bool {
+        switch self {
+        case .shadowBegun, .shadowDecided, .shadowParted, .shadowDiffers, .shadowEnded: true
+        default: false
+        }
+    }
 }

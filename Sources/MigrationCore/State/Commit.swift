@@ -30,7 +30,7 @@ extension MigrationState {
         next.version = commit.version
         next.decidedAt = commit.decidedAt
         for event in commit.events {
-            guard next.fits(event) else {
+            guard next.fits(event, of: commit) else {
                 throw Misfit(version: commit.version, message: "an event names what the plan does not have: \(event)")
             }
             next.evolve(event, commit)

@@ -6,10 +6,19 @@ extension MigrationState {
     ///   - event: the fact.
     ///   - commit: the commit it stands in, for its time, actor and version.
     mutating func evolve(_ event: Event, _ commit: Commit) {
-        if case .planned(let plan, let hash) = event {
+        switch event {
+        case .planned(let plan, let hash):
             migration = Migration(plan: plan, hash: hash, at: commit.decidedAt, by: commit.actor)
-        } else {
-            migration?.evolve(event, commit)
+        case .shadowBegun(let amendment):
+            guard var other = migration else { return }
+            other.amend(amendment)
+            shadow = Shadow(since: commit, other)
+        // That they fold was checked before.
+        case .shadowDecided(let decisions): shadow = (try? shadow?.folding(decisions, of: commit)) ?? shadow
+        case .shadowParted: shadow?.partedFrom = commit.version
+        case .shadowDiffers: shadow?.differsFrom = commit.version
+        case .shadowEnded: shadow?.endedAt = commit.version
+        default: migration?.evolve(event, commit)
         }
     }
 }
@@ -18,6 +27,7 @@ extension Migration {
     fileprivate mutating func evolve(_ event: Event, _ commit: Commit) {
         switch event {
         case .planned, .rollbackAlreadyUnderWay, .signalLate, .noDataDetected, .triggerFired, .overrideRefused: break
+        case .shadowBegun, .shadowDecided, .shadowParted, .shadowDiffers, .shadowEnded: break
         case .planAmended(let amendment): amend(amendment)
         case .started(let firstWindow), .restarted(let firstWindow): begin(firstWindow)
         case .recordingStarted(let firstWindow): beginRecording(firstWindow, commit.decidedAt)
@@ -57,7 +67,7 @@ extension Migration {
         }
     }
 
-    private mutating func amend(_ amendment: Amendment) {
+    fileprivate mutating func amend(_ amendment: Amendment) {
         for index in rollbacks.indices {
             rollbacks[index].told = words(rollbacks[index])
             rollbacks[index].toldPlace = place(of: rollbacks[index])

@@ -6,6 +6,8 @@ package struct MigrationState: Hashable, Codable, Sendable {
     package var decidedAt: Timestamp
     /// Nil before the plan.
     package var migration: Migration?
+    /// The plan that is judged beside it; nil for none.
+    package var shadow: Shadow?
 
     package init(version: Int64, decidedAt: Timestamp, migration: Migration?) {
         self.version = version

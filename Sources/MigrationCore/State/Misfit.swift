@@ -6,7 +6,7 @@ package struct Misfit: Error, Hashable, Sendable {
 
 extension MigrationState {
     /// Whether an event's indices lie within the plan. Rules are not asked; only that folding is possible.
-    func fits(_ event: Event) -> Bool {
+    func fits(_ event: Event, of commit: Commit) -> Bool {
         guard let migration else {
             if case .planned(let plan, _) = event { return plan.isSound }
             return false
@@ -14,7 +14,10 @@ extension MigrationState {
         let plan = migration.plan
         switch event {
         case .planned: return false
-        case .planAmended(let amendment): return migration.fits(amendment)
+        case .planAmended(let amendment), .shadowBegun(let amendment): return migration.fits(amendment)
+        case .shadowDecided(let decisions):
+            return (try? shadow?.folding(decisions, of: commit)) != nil
+        case .shadowParted, .shadowDiffers, .shadowEnded: return shadow != nil
         case .stepEntered(let position), .approvalRecorded(let position, _), .stepPassed(let position, _):
             return plan.contains(position)
         case .weightsSet(let environment, let weights, let planned, _):
@@ -114,7 +117,8 @@ extension Condition {
 extension MigrationState {
     /// Whether a state that was kept somewhere has the shape of its plan, so that every rule can be applied to it.
     package var isSound: Bool {
-        guard let migration else { return true }
+        guard let migration else { return shadow == nil }
+        if let shadow, !shadow.state.isSound { return false }
         let plan = migration.plan
         let positions =
             migration.steps.map(\.position) + migration.approvals.map(\.position)

@@ -62,7 +62,7 @@ package struct StreamVerifier: Sendable {
 
     private func checkPlan(_ commit: Commit) throws {
         switch commit.command {
-        case .plan(let plan, let hash), .amend(let plan, let hash, _):
+        case .plan(let plan, let hash), .amend(let plan, let hash, _), .beginShadow(let plan, let hash, _):
             guard try CommitHash.hash(of: plan) == hash else {
                 throw Replay.Divergence(commit.version, "the plan does not hash to the recorded hash \(hash)")
             }

@@ -7,6 +7,7 @@ extension Fleet {
         for event in commit.events {
             switch event {
             case .planAmended: tally.count(.amended)
+            case .shadowDiffers: tally.count(.shadowed)
             case .baselineRecorded: tally.count(.baselineRecorded)
             case .noDataDetected: tally.count(.noData)
             case .signalLate: tally.count(.late)

@@ -69,6 +69,21 @@ struct Referee: Sendable {
         if again != commit.events {
             throw Violation(invariant: 20, message: "\(commit.command) is decided otherwise than it was")
         }
+        try decideAlone(commit, before)
+    }
+
+    /// A shadow plan changes nothing of what is decided without it.
+    private func decideAlone(_ commit: Commit, _ before: MigrationState) throws(Violation) {
+        guard before.shadow != nil else { return }
+        if case .endShadow = commit.command { return }
+        var alone = before
+        alone.shadow = nil
+        let own = (try? alone.decide(commit.command, by: commit.actor, at: commit.decidedAt, mutant)) ?? []
+        guard Array(commit.events.prefix(own.count)) == own,
+            commit.events.dropFirst(own.count).allSatisfy(\.isOfShadow)
+        else {
+            throw Violation(invariant: 20, message: "\(commit.command) is decided otherwise with a shadow plan")
+        }
     }
 
     private mutating func checkJudgement(_ commit: Commit, _ was: Migration) throws(Violation) {

@@ -19,6 +19,7 @@ package struct Tally: Hashable, Sendable {
         case gateTimedOut = "a gate times out"
         case baselineRecorded = "a baseline is recorded"
         case amended = "a plan is amended"
+        case shadowed = "a shadow plan would have it otherwise"
         case frozen = "a freeze holds a step"
         // What becomes of measurements.
         case windowWhole = "a window is whole"

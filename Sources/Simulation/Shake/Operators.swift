@@ -142,6 +142,14 @@ struct Operators: Crew {
         return plan
     }
 
+    /// The plan with a first trigger that takes one bad window.
+    private func stricter(_ plan: Plan) -> Plan {
+        var plan = plan
+        for stage in plan.stages.indices { plan.stages[stage].triggers?[0].duration = plan.window }
+        plan.triggers[0].duration = plan.window
+        return plan
+    }
+
     /// Anything that anybody might try.
     private func whim(_ migration: Migration, _ random: inout SplitMix) -> PersonsCommand {
         let plan = migration.plan
@@ -159,6 +167,9 @@ struct Operators: Crew {
             .approve(stage: stage?.name ?? "", step: step, reason: nil), .abandon(reason: "no more"),
             .restart(reason: "again"), .start(reason: nil), .resume(reason: "go on"), .declareRewound(reason: "?"),
             .amend(plan: amended, hash: "amended", reason: "closer"),
+            .beginShadow(plan: amended, hash: "shadow", reason: "what would it do?"),
+            .beginShadow(plan: stricter(plan), hash: "stricter", reason: "would it be too strict?"),
+            .endShadow(reason: "seen enough"),
             .reportCheck(check: "e2e", isPassed: false, detail: ""),
             .retireRouter(router: "production-1", reason: "gone"),
         ]
