@@ -74,7 +74,7 @@ let package = Package(
             path: "schema",
             resources: [
                 .embedInCode("0001_log.sql"), .embedInCode("0002_order.sql"), .embedInCode("0003_evidence.sql"),
-                .embedInCode("0004_views.sql"),
+                .embedInCode("0004_views.sql"), .embedInCode("0005_texts.sql"), .embedInCode("0006_cold.sql"),
             ]
         ),
         room("Signals", ["MigrationCore", histogram]),

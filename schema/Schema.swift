@@ -20,5 +20,7 @@ package enum Schema {
         File(number: 2, name: "0002_order.sql", bytes: PackageResources._002_order_sql),
         File(number: 3, name: "0003_evidence.sql", bytes: PackageResources._003_evidence_sql),
         File(number: 4, name: "0004_views.sql", bytes: PackageResources._004_views_sql),
+        File(number: 5, name: "0005_texts.sql", bytes: PackageResources._005_texts_sql),
+        File(number: 6, name: "0006_cold.sql", bytes: PackageResources._006_cold_sql),
     ]
 }

@@ -42,6 +42,7 @@ package struct Migrate: AsyncParsableCommand {
                     FlagCommand.self,
                     Approve.self, CheckCommand.self, Skip.self, Abandon.self, Restart.self, RetireRouter.self,
                     Rewound.self, ShadowCommand.self,
+                    RedactCommand.self,
                 ]
             ),
         ]

@@ -148,6 +148,48 @@ struct ReplayCommandTests {
         #expect(try run("replay", "shop").code == 0)
     }
 
+    @Test(
+        "what people wrote is told in their words, dropped by its version, and gone from every report; the rest stays"
+    )
+    func redacted() async throws {
+        let version = try await play()
+        #expect(try run("abandon", "shop", "--reason", "Mrs Smith called", "--yes").code == 3)
+        let told = try run("history", "shop", "--last", "1")
+        #expect(told.text.contains("Mrs Smith called"))
+        #expect(try run("replay", "shop", "--explain", "\(version + 1)").text.contains("Mrs Smith called"))
+        let exported = try run("export", "shop").text
+        #expect(exported.contains("Mrs Smith called"))
+        let nothing = try run("redact", "shop", "--version", "2", "--reason", "x", "--yes")
+        #expect(nothing.code == 1)
+        #expect(nothing.text.contains("has no text"))
+        let done = try run("redact", "shop", "--version", "\(version + 1)", "--reason", "a name", "--yes")
+        #expect(done.text.contains("1 text of version \(version + 1) dropped"), "\(done.text)")
+        for arguments in [
+            ["history", "shop"], ["replay", "shop"], ["replay", "shop", "--format", "html"], ["export", "shop"],
+            ["history", "shop", "--format", "json"], ["status", "shop"],
+        ] {
+            let shown = try Program.run(arguments, database: TestDatabase.conninfo)
+            #expect(shown.code == 0, "\(shown.text)")
+            #expect(!shown.text.contains("Smith"), "\(arguments)")
+        }
+        #expect(try run("history", "shop").text.contains("abandon “[redacted]”"))
+        let bundle = try Program.file(try run("export", "shop").text, "redacted.bundle")
+        #expect(try Program.run(["verify", bundle]).code == 0)
+        #expect(try Self.python(bundle) == 0)
+        // One that was exported before still has it, and holds; with other words it does not.
+        let before = try Program.file(exported, "before.bundle")
+        #expect(try Program.run(["verify", before]).code == 0)
+        #expect(try Self.python(before) == 0)
+        let changed = try Program.file(exported.replacing("Mrs Smith", with: "Mr. Smith"), "changed.bundle")
+        #expect(try Program.run(["verify", changed]).code == 1)
+        #expect(try Self.python(changed) != 0)
+
+        #expect(try run("db", "archive", "shop").text.contains("shop is not over"))
+        #expect(try run("db", "archive", "--older-than", "1d").text.contains("nothing to move"))
+        #expect(try run("db", "archive").code == 2)
+        #expect(try run("db", "archive", "nonsense").code == 3)
+    }
+
     @Test("as a report: Markdown for a ticket, and one page with the weights over the measurements")
     func reports() async throws {
         let version = try await play()

@@ -50,10 +50,16 @@ struct Attack: Sendable, CustomTestStringConvertible {
         update migrate.sealer set n = 0, xid = '0', id = 0, floor = 0, frontier = '{}'
         """
 
-    /// Puts another reason into what a person said, of the same length.
+    /// Puts another text's token into what a person said.
     private static let edit = """
-        update migrate.commit set body = convert_to(replace(convert_from(body, 'UTF8'), '"wait"', '"soon"'), 'UTF8')
+        update migrate.commit set body = convert_to(regexp_replace(convert_from(body, 'UTF8'), 'text:[0-9a-f]{8}', 'text:00000000', 'g'), 'UTF8')
         where stream = 'm' and version = 5
+        """
+
+    /// What people wrote in commits that a stream has no more.
+    private static let leftTexts = """
+        migrate.text t %@ where t.stream = 'm' and not exists (
+            select from migrate.commit c where c.stream = 'm' and position(t.token in convert_from(c.body, 'UTF8')) > 0)
         """
 
     /// A whole tail that never was: commits, head, projections, order and checkpoint go back together.
@@ -61,7 +67,9 @@ struct Attack: Sendable, CustomTestStringConvertible {
         delete from migrate.commit where stream = 'm' and version > 5;
         update migrate.stream s set version = 5, head = c.hash, at = c.at from migrate.commit c
             where s.stream = 'm' and c.stream = 'm' and c.version = 5;
-        update migrate.migration set version = 5, phase = 'halted', reason = 'wait' where stream = 'm'
+        update migrate.migration set version = 5, phase = 'halted',
+            reason = (select token from migrate.text where stream = 'm' and content = 'wait') where stream = 'm';
+        delete from \(leftTexts.replacing("%@", with: ""))
         """
 
     static let all: [Attack] = [
@@ -235,7 +243,8 @@ struct Attack: Sendable, CustomTestStringConvertible {
             update migrate.commit set stream = 'ghost' where stream = 'm' and version > 6;
             update migrate.stream s set version = 6, head = c.hash, at = c.at from migrate.commit c
                 where s.stream = 'm' and c.stream = 'm' and c.version = 6;
-            update migrate.migration set version = 6, phase = 'running', reason = null where stream = 'm'
+            update migrate.migration set version = 6, phase = 'running', reason = null where stream = 'm';
+            update \(leftTexts.replacing("%@", with: "set stream = 'ghost'"))
             """
         ),
         sql(
@@ -243,6 +252,24 @@ struct Attack: Sendable, CustomTestStringConvertible {
             .order,
             "version 6 of n",
             "\(edit.replacing("'m'", with: "'n'")); delete from migrate.stream where stream = 'n'"
+        ),
+        sql(
+            "edit what a person wrote",
+            .replay,
+            "its content has another hash",
+            "update migrate.text set content = 'soon' where stream = 'm' and content = 'wait'"
+        ),
+        sql(
+            "drop what a person wrote, and say nothing of it",
+            .replay,
+            "no redaction of it is recorded",
+            "update migrate.text set content = null, salt = null, dropped_at = now() where stream = 'm' and content = 'wait'"
+        ),
+        sql(
+            "delete what a person wrote",
+            .replay,
+            "is not there",
+            "delete from migrate.text where stream = 'm' and content = 'wait'"
         ),
         sql("change a leaf", .replay, "leaf", "update migrate.seal set leaf = sha256(leaf) where n = 8"),
         sql(

@@ -25,10 +25,10 @@ struct BundleTests {
         #expect(broken?.message.contains("the keys up to version 5") == true)
     }
 
-    @Test("a bundle that was written on an earlier day is verified as it was then")
-    func golden() throws {
+    @Test("a bundle of every format is verified as it was when it was written", arguments: ["format-1", "format-2"])
+    func golden(_ format: String) throws {
         let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-            .appendingPathComponent("Fixtures/small.bundle")
+            .appendingPathComponent("Fixtures/\(format)/small.bundle")
         let report = try LogBundle.verify(try Data(contentsOf: file))
         #expect(report.head.commits == 7)
         #expect(report.covered == 6)

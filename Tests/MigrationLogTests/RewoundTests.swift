@@ -13,7 +13,9 @@ struct RewoundTests {
             """
             delete from migrate.commit where stream = 'm' and version > \(version);
             update migrate.stream s set version = \(version), head = c.hash, at = c.at from migrate.commit c
-                where s.stream = 'm' and c.stream = 'm' and c.version = \(version)
+                where s.stream = 'm' and c.stream = 'm' and c.version = \(version);
+            delete from migrate.text t where t.stream = 'm' and not exists (
+                select from migrate.commit c where c.stream = 'm' and position(t.token in convert_from(c.body, 'UTF8')) > 0)
             """
         )
     }

@@ -100,6 +100,7 @@ struct TrustedLog: Sendable {
             log: try await log.incarnations(),
             stream: "m",
             trust: trust,
+            texts: try await log.texts(of: "m"),
             evidence: LogBundle.Evidence(
                 note: kept.note,
                 commit: try await place(covered),
@@ -111,7 +112,7 @@ struct TrustedLog: Sendable {
         )
         var bytes = try LogBundle.beginning(content)
         for row in rows { bytes += try LogBundle.line(row) }
-        if let evidence = content.evidence { bytes += try LogBundle.line(evidence) }
+        bytes += try LogBundle.end(content)
         return Data(bytes)
     }
 }

@@ -6,8 +6,8 @@ import Postgres
 struct Database: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "db",
-        abstract: "Installs the log's schema, says what a database has, stops an embedded one.",
-        subcommands: [DatabaseInstall.self, DatabaseStatus.self, DatabaseStop.self]
+        abstract: "Installs the log's schema, says what a database has, archives, stops an embedded one.",
+        subcommands: [DatabaseInstall.self, DatabaseStatus.self, DatabaseArchive.self, DatabaseStop.self]
     )
 }
 

@@ -35,12 +35,13 @@ struct History: AsyncParsableCommand {
         guard let plan = try await access.log.plan(of: migration, at: max(1, version)) else { return }
         let shadow = stream.state.shadow.flatMap { $0.since <= version ? $0.migration.plan : nil }
         var narrator = Narrator(plan: plan, shadow: shadow)
+        let texts = try await access.log.texts(of: migration)
         var lines: [Line] = []
         while true {
             let rows = try await access.log.rows(migration, after: version)
             for row in rows {
                 version = row.version
-                let commit = try CommitCodec.decode(row.body, version: row.version, actor: row.actor)
+                let commit = try texts.tell(CommitCodec.decode(row.body, version: row.version, actor: row.actor))
                 narrator.follow(commit)
                 guard !notable || narrator.isNotable(commit) else { continue }
                 if format.format == .json {

@@ -16,24 +16,33 @@ struct Status: AsyncParsableCommand {
     func run() async throws {
         let access = try await LogAccess(database)
         guard let migration else { return try await list(access.log) }
-        var stream = try await Self.load(migration, access.log)
-        try show(stream)
+        var stream = try await access.log.load(migration)
+        guard stream.state.migration != nil else { throw await Overrides.unknown(migration, access.log) }
+        try await show(stream, access.log)
         while watch, stream.state.migration.map({ !$0.phase.isOver }) ?? false {
             try await Task.sleep(for: .seconds(1))
             let next = try await access.log.load(migration, from: stream)
             let isNew = next.state.version != stream.state.version
             stream = next
-            if isNew || Output.isTerminal { try show(stream) }
+            if isNew || Output.isTerminal { try await show(stream, access.log) }
         }
     }
 
     static func load(_ migration: String, _ log: MigrationLog) async throws -> MigrationLog.Stream {
         let stream = try await log.load(migration)
         guard stream.state.migration != nil else { throw await Overrides.unknown(migration, log) }
-        return stream
+        return try await told(stream, log)
     }
 
-    private func show(_ stream: MigrationLog.Stream) throws {
+    /// In people's words.
+    private static func told(_ stream: MigrationLog.Stream, _ log: MigrationLog) async throws -> MigrationLog.Stream {
+        var told = stream
+        told.state = try await log.texts(of: stream.name).tell(stream.state)
+        return told
+    }
+
+    private func show(_ stream: MigrationLog.Stream, _ log: MigrationLog) async throws {
+        let stream = try await Self.told(stream, log)
         guard let migration = stream.state.migration else { return }
         switch format.format {
         case .json: try Output.json(StatusReport(migration, stream))
@@ -50,7 +59,7 @@ struct Status: AsyncParsableCommand {
     private func list(_ log: MigrationLog) async throws {
         var found: [(Migration, MigrationLog.Stream)] = []
         for name in try await log.streams() {
-            let stream = try await log.load(name)
+            let stream = try await Self.told(log.load(name), log)
             if let migration = stream.state.migration { found.append((migration, stream)) }
         }
         found.sort { StatusText.needsPerson($0.0) && !StatusText.needsPerson($1.0) }

@@ -28,14 +28,18 @@ enum Overrides {
             throw await unknown(migration, access.log)
         }
         guard let performed else { throw Failure(.failed, "the command decided nothing") }
-        if case .overrideRefused(let refusal)? = performed.commit.events.first {
-            throw Failure(
-                .refused,
-                "refused: \(refusal.message) (recorded at version \(performed.commit.version))",
-                mend: refusal.mend
-            )
-        }
+        try requireAccepted(performed)
         return performed
+    }
+
+    /// - Throws: the refusal that a commit records.
+    static func requireAccepted(_ performed: MigrationLog.Performed) throws {
+        guard case .overrideRefused(let refusal)? = performed.commit.events.first else { return }
+        throw Failure(
+            .refused,
+            "refused: \(refusal.message) (recorded at version \(performed.commit.version))",
+            mend: refusal.mend
+        )
     }
 
     /// What there is instead of a migration that there is not.
@@ -63,12 +67,13 @@ enum Overrides {
     static func run(_ command: Command, on migration: String, _ options: OverrideOptions) async throws {
         let access = try await LogAccess(options.database)
         let performed = try await perform(command, on: migration, options, access)
-        guard let state = performed.stream.state.migration else { return }
+        let texts = try await access.log.texts(of: migration)
+        guard let state = try texts.tell(performed.stream.state).migration else { return }
         let plan = try await access.log.plan(of: migration, at: performed.commit.version)
         let narrator = Narrator(plan: plan ?? state.plan)
         let again = performed.isRepeated ? " (this command ID had done it before)" : ""
         Output.line(
-            "\(migration) version \(performed.commit.version): \(narrator.outcome(of: performed.commit))\(again)"
+            "\(migration) version \(performed.commit.version): \(narrator.outcome(of: try texts.tell(performed.commit)))\(again)"
         )
         for line in StatusText.next(state) { Output.line("  " + line) }
     }

@@ -154,6 +154,7 @@ struct Explanation {
             .rollbackAlreadyUnderWay, .rollbackOverdue, .watchStarted, .restarted, .expired, .logRewound, .shadowBegun,
             .shadowEnded:
             return nil
+        case .redacted: return "people’s words may be dropped; what was decided, by whom and when, may not"
         case .shadowDecided, .shadowDiffers:
             return
                 "a shadow plan decides on the same windows and the same people’s commands; nothing of it is carried out"

@@ -25,12 +25,14 @@ struct ExportCommand: AsyncParsableCommand {
         var last: CommitRow?
         var covered: CommitRow?
         var incarnations: Set<Int64> = []
+        var tokens: Set<String> = []
         let checkpoint = try await log.latestCheckpoint().map { try? Checkpoint(note: $0) } ?? nil
         let report: Replay.Report
         do {
             report = try await Replay(migration, of: log).run(against: since) { step in
                 last = step.row
                 incarnations.insert(step.row.incarnation)
+                tokens.formUnion(step.commit.command.texts)
                 if let seal = step.row.seal, seal.n <= checkpoint?.size ?? 0 { covered = step.row }
             }
         } catch let error as LogError where error.code == .unknownStream {
@@ -53,6 +55,7 @@ struct ExportCommand: AsyncParsableCommand {
             log: all,
             stream: migration,
             trust: trust,
+            texts: Texts(try await log.texts(of: migration).all.values.filter { tokens.contains($0.token) }),
             evidence: evidence,
             last: last,
             incarnations: incarnations
@@ -100,6 +103,6 @@ struct ExportCommand: AsyncParsableCommand {
             guard let end = rows.last?.version else { break }
             version = end
         }
-        if let evidence = content.evidence { Output.raw(try LogBundle.line(evidence)) }
+        Output.raw(try LogBundle.end(content))
     }
 }

@@ -79,12 +79,14 @@ struct ReplayCommand: AsyncParsableCommand {
         let started = ContinuousClock.now
         var narrator: Narrator?
         let isText = format == .text
-        let report = try await Replay(migration, of: log).run(against: checkpoint.map(CheckpointFile.read)) { step in
+        let texts = try await log.texts(of: migration)
+        var report = try await Replay(migration, of: log).run(against: checkpoint.map(CheckpointFile.read)) { step in
             if case .plan(let plan, _) = step.commit.command { narrator = Narrator(plan: plan) }
             narrator?.follow(step.commit)
             guard isText, let narrator, windows || narrator.isNotable(step.commit) else { return }
-            Output.line(HistoryText.line(step.commit, step.appendedAt, narrator))
+            Output.line(HistoryText.line(try texts.tell(step.commit), step.appendedAt, narrator))
         }
+        report.state = try texts.tell(report.state)
         switch format {
         case .json: try Output.json(ReplayReport(migration, report))
         case .text:
@@ -95,10 +97,12 @@ struct ReplayCommand: AsyncParsableCommand {
     }
 
     private func tell(_ name: String, _ log: MigrationLog) async throws {
+        let texts = try await log.texts(of: name)
         var story = ReplayStory(name)
-        let report = try await Replay(name, of: log).run(against: checkpoint.map(CheckpointFile.read)) {
-            story.take($0)
+        var report = try await Replay(name, of: log).run(against: checkpoint.map(CheckpointFile.read)) {
+            story.take(try told($0, texts))
         }
+        report.state = try texts.tell(report.state)
         let note = try await log.latestCheckpoint().map { try? Checkpoint(note: $0) } ?? nil
         let covered =
             note.map { "the newest checkpoint is of \($0.size) commits of \($0.origin)" } ?? "the log has no checkpoint"
@@ -117,10 +121,19 @@ struct ReplayCommand: AsyncParsableCommand {
         until isOver: (Int64, Timestamp) -> Bool,
         each: (Replay.Step) -> Void
     ) async throws -> Replay.Report {
-        let report = try await Replay(migration, of: log).run(until: isOver, each: each)
+        let texts = try await log.texts(of: migration)
+        var report = try await Replay(migration, of: log).run(until: isOver) { each(try told($0, texts)) }
+        report.state = try texts.tell(report.state)
         guard let divergence = report.divergence else { return report }
         for line in ReplayText.divergence(divergence) { Output.error(line) }
         throw ExitCode(Failure.Code.failed.rawValue)
+    }
+
+    /// A step in people's words.
+    private func told(_ step: Replay.Step, _ texts: Texts) throws -> Replay.Step {
+        var told = step
+        told.commit = try texts.tell(step.commit)
+        return told
     }
 
     // MARK: - Projections
@@ -203,11 +216,12 @@ struct ReplayCommand: AsyncParsableCommand {
         guard let found else {
             throw Failure(.failed, "\(name) ends at version \(report.commits)", mend: "choose a version up to it")
         }
+        let texts = try await log.texts(of: name)
         let explanation = Explanation(
             commit: found.commit,
             appendedAt: found.appendedAt,
-            before: found.before,
-            after: found.after,
+            before: try texts.tell(found.before),
+            after: try texts.tell(found.after),
             hash: Hex.text(found.hash)
         )
         switch format {

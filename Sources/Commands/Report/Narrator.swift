@@ -47,6 +47,7 @@ package struct Narrator: Sendable {
         case .retireRouter(let router, let reason): "retire \(router) “\(reason)”"
         case .beginShadow(_, let hash, let reason): "shadow plan \(hash.prefix(7)) “\(reason)”"
         case .endShadow(let reason): "end the shadow plan “\(reason)”"
+        case .redact(let texts, let reason): "redact \(texts.count) texts “\(reason)”"
         case .registerRouter(let router, let environment): "router \(router) in \(environment)"
         case .acknowledge(let router, let revision): "\(router) has revision \(revision)"
         case .quarantine(let router, let revision, _): "\(router) has revision \(revision), which the log has lost"
@@ -137,6 +138,7 @@ package struct Narrator: Sendable {
         case .logRewound: "a new incarnation of the log"
         case .overrideRefused(let refusal): "refused: \(refusal.message)"
         case .shadowBegun(let amendment): "plan \(amendment.hash.prefix(7)) is judged beside it from here on"
+        case .redacted(let texts): "\(texts.count == 1 ? "a text is" : "\(texts.count) texts are") dropped"
         case .shadowDecided(let decisions): word(decisions)
         case .shadowParted: "SHADOW: from here on the traffic no longer follows from it"
         case .shadowDiffers: "SHADOW: for the first time it would have it otherwise"

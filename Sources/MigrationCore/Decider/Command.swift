@@ -33,6 +33,8 @@ package enum Command: Hashable, Codable, Sendable {
     /// Another plan that is judged on the same windows and does nothing, in place of the one before it.
     case beginShadow(plan: Plan, hash: String, reason: String)
     case endShadow(reason: String)
+    /// Drops the content of texts that people wrote in earlier commands, by their tokens.
+    case redact(texts: [String], reason: String)
 
     // By workers.
 
@@ -50,7 +52,8 @@ package enum Command: Hashable, Codable, Sendable {
     package var isOverride: Bool {
         switch self {
         case .plan, .amend, .start, .halt, .resume, .rollBack, .setWeight, .setFlag, .approve, .skip, .reportCheck,
-            .abandon, .restart, .declareRewound, .retireRouter, .beginShadow, .endShadow:
+            .abandon, .restart, .declareRewound, .retireRouter, .beginShadow, .endShadow,
+            .redact:
             true
         case .registerRouter, .acknowledge, .quarantine, .sealWindow, .recordLate, .tick: false
         }

@@ -44,6 +44,7 @@ extension MigrationState {
         case .retireRouter(let router, _): return try decision.retire(router)
         case .beginShadow(let plan, let hash, _): return try decision.beginShadow(plan, hash)
         case .endShadow: return try endShadow(of: migration)
+        case .redact(let texts, _): return try decision.redact(texts)
         case .registerRouter(let router, let environment): return try decision.register(router, environment)
         case .acknowledge(let router, let revision): return try decision.acknowledge(router, revision)
         case .quarantine(let router, let revision, let isForked):

@@ -226,6 +226,12 @@ extension Decision {
         return pass(position, skipped: true)
     }
 
+    /// What people wrote may be taken away in every state, the last one too: it decides nothing.
+    func redact(_ texts: [String]) throws(Refusal) -> [Event] {
+        guard !texts.isEmpty else { throw Refusal(.unknownName, "no text is named that could be dropped") }
+        return [.redacted(texts: texts)]
+    }
+
     private func services(_ name: String?) throws(Refusal) -> [Int] {
         guard let name else { return Array(plan.services.indices) }
         guard let index = plan.services.firstIndex(where: { $0.name == name }) else {

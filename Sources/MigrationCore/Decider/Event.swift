@@ -48,6 +48,8 @@ package enum Event: Hashable, Codable, Sendable {
     /// was judged since, from `firstWindow` on.
     case logRewound(revision: Int64, firstWindow: Int64? = nil)
     case overrideRefused(refusal: Refusal)
+    /// The content of these texts is dropped; what was decided stays.
+    case redacted(texts: [String])
     /// The shadow plan, which is the plan in force with this amendment.
     case shadowBegun(amendment: Amendment)
     /// What the shadow plan decided on this commit: suppressed, and of no consequence for any traffic.

@@ -29,7 +29,7 @@ package struct Follower: Sendable {
         try tick(before: commit.decidedAt, commit)
         if case .sealWindow = commit.command { isParted = !isWeighted(like: before) } else { isParted = false }
         switch commit.command {
-        case .plan, .amend, .beginShadow, .endShadow, .recordLate, .tick: break
+        case .plan, .amend, .beginShadow, .endShadow, .redact, .recordLate, .tick: break
         // What a log lost is not this plan's to decide.
         case .quarantine, .declareRewound: break
         case .acknowledge(let router, let revision): try acknowledge(router, revision, commit, after)

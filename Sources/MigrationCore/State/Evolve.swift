@@ -26,7 +26,9 @@ extension MigrationState {
 extension Migration {
     fileprivate mutating func evolve(_ event: Event, _ commit: Commit) {
         switch event {
-        case .planned, .rollbackAlreadyUnderWay, .signalLate, .noDataDetected, .triggerFired, .overrideRefused: break
+        case .planned, .rollbackAlreadyUnderWay, .signalLate, .noDataDetected, .triggerFired, .overrideRefused,
+            .redacted:
+            break
         case .shadowBegun, .shadowDecided, .shadowParted, .shadowDiffers, .shadowEnded: break
         case .planAmended(let amendment): amend(amendment)
         case .started(let firstWindow), .restarted(let firstWindow): begin(firstWindow)

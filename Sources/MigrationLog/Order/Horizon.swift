@@ -62,10 +62,10 @@ extension MigrationLog {
     private static let unsealedQuery = """
         with open as (
             select c.xid, c.at, false as is_behind from migrate.sealer s
-            join migrate.commit c on (c.xid, c.id) > (s.xid, s.id) and c.id > s.floor
+            join only migrate.commit c on (c.xid, c.id) > (s.xid, s.id) and c.id > s.floor
             union all
             select c.xid, c.at, true from migrate.sealer s
-            join migrate.commit c on c.id > (select coalesce(max(id), 0) from migrate.seal) and (c.xid, c.id) <= (s.xid, s.id)
+            join only migrate.commit c on c.id > (select coalesce(max(id), 0) from migrate.seal) and (c.xid, c.id) <= (s.xid, s.id)
         )
         select count(*) as unsealed,
             coalesce((extract(epoch from clock_timestamp() - min(at)) * 1000000)::bigint, 0) as waits,

@@ -4,8 +4,8 @@ package import MigrationCore
 /// A stream as a file: its rows to the byte, and what vouches for them, checked without a database.
 ///
 /// Lines of canonical JSON (sorted keys, nothing that could be left out): a head that says whose it is and how many lines follow; a row for
-/// each commit of the log's keys; a row for each commit of the migration; and, where the order has a checkpoint over them, the evidence:
-/// the checkpoint's signed note, and the path from the last commit that it covers to its root. Whoever changes a byte changes a value that is
+/// each commit of the log's keys; a row for each commit of the migration; the texts that people wrote in it, each with its token, which the
+/// commits have in its place; and, where the order has a checkpoint over them, the evidence: the checkpoint's signed note, and the path from the last commit that it covers to its root. Whoever changes a byte changes a value that is
 /// hashed or signed, or the shape that is demanded.
 package enum LogBundle {
     /// The first line.
@@ -17,6 +17,8 @@ package enum LogBundle {
         package var commits: Int64
         /// How many rows of the keys' stream come first.
         package var trust: Int64
+        /// How many texts follow on the commits; nil in format 2, which has none.
+        package var texts: Int64?
         /// Whether the last line is evidence.
         package var hasEvidence: Bool
         /// The hash of the last commit, in hexadecimal digits.
@@ -81,6 +83,7 @@ package enum LogBundle {
         package var log: Incarnations
         package var stream: String
         package var trust: [CommitRow]
+        package var texts: Texts
         package var evidence: Evidence?
         package var last: CommitRow
         package var incarnations: Set<Int64>
@@ -89,6 +92,7 @@ package enum LogBundle {
             log: Incarnations,
             stream: String,
             trust: [CommitRow],
+            texts: Texts,
             evidence: Evidence?,
             last: CommitRow,
             incarnations: Set<Int64>
@@ -96,6 +100,7 @@ package enum LogBundle {
             self.log = log
             self.stream = stream
             self.trust = trust
+            self.texts = texts
             self.evidence = evidence
             self.last = last
             self.incarnations = incarnations
@@ -114,6 +119,13 @@ package enum LogBundle {
         var hash: String
     }
 
+    private struct TextLine: Codable {
+        /// Nil once it was dropped, like the salt.
+        var content: String?
+        var salt: String?
+        var token: String
+    }
+
     /// What a bundle shows.
     package struct Report: Sendable {
         package var head: Head
@@ -124,6 +136,8 @@ package enum LogBundle {
         package var covered: Int64
         /// The earlier checkpoint that this one was shown to go on from.
         package var since: Checkpoint?
+        /// What people wrote.
+        package var texts = Texts([])
     }
 
     /// What is wrong with a bundle, and in which line.
@@ -138,7 +152,7 @@ package enum LogBundle {
         }
     }
 
-    package static let format = 2
+    package static let format = 3
     /// No line is longer, in bytes.
     private static let longest = 64 << 20
 
@@ -155,6 +169,7 @@ package enum LogBundle {
             stream: content.stream,
             commits: content.last.version,
             trust: Int64(content.trust.count),
+            texts: Int64(content.texts.all.count),
             hasEvidence: content.evidence != nil,
             head: Hex.text(content.last.hash)
         )
@@ -176,7 +191,17 @@ package enum LogBundle {
         )
     }
 
-    package static func line(_ evidence: Evidence) throws -> [UInt8] { try line(evidence as any Encodable) }
+    /// The lines after the migration's rows.
+    package static func end(_ content: Content) throws -> [UInt8] {
+        let texts = content.texts.all.values.sorted { $0.token < $1.token }
+        let lines = try texts.reduce([UInt8]()) { lines, text in
+            let salt = text.salt.map { Hex.text($0) }
+            return try lines + line(TextLine(content: text.content, salt: salt, token: text.token))
+        }
+        return try lines + (content.evidence.map { try line($0) } ?? [])
+    }
+
+    private static func line(_ evidence: Evidence) throws -> [UInt8] { try line(evidence as any Encodable) }
 
     private static func line(_ value: any Encodable) throws -> [UInt8] {
         Array(try CommitCodec.canonical(value)) + [UInt8(ascii: "\n")]
@@ -194,11 +219,12 @@ package enum LogBundle {
         }
         let lines = data.dropLast().split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         let head = try read(Head.self, lines[lines.startIndex], 1)
-        guard head.format == format else {
+        guard head.format == format || head.format == 2, (head.texts == nil) == (head.format == 2) else {
             throw Broken(line: 1, message: "the format \(head.format) is not known here")
         }
-        guard head.commits > 0, head.trust >= 0, head.commits < .max / 4, head.trust < .max / 4,
-            Int64(lines.count) == 1 + head.trust + head.commits + (head.hasEvidence ? 1 : 0)
+        let texts = head.texts ?? 0
+        guard head.commits > 0, head.trust >= 0, texts >= 0, max(head.commits, head.trust, texts) < .max / 4,
+            Int64(lines.count) == 1 + head.trust + head.commits + texts + (head.hasEvidence ? 1 : 0)
         else {
             throw Broken(line: lines.count, message: "there are \(lines.count) lines, and the head says another number")
         }
@@ -214,10 +240,12 @@ package enum LogBundle {
             if row.version == evidence?.trust?.version { covered.trust = row.hash }
         }
         var verifier = StreamVerifier(head.stream, log: log, trust: trust.history)
+        var audit = TextAudit()
         for number in 1 + Int(head.trust)..<1 + Int(head.trust + head.commits) {
             let row = try row(lines[number], number + 1)
             try named(number + 1) {
                 let step = try verifier.admit(row)
+                audit.take(step)
                 if row.version <= evidence?.version ?? 0 { covered.keys = max(covered.keys, step.trust ?? 0) }
                 each(step)
             }
@@ -238,6 +266,12 @@ package enum LogBundle {
             throw Broken(line: 1, message: "the head names an incarnation that no row and no checkpoint is of")
         }
         var report = Report(head: head, state: verifier.state, covered: 0)
+        report.texts = try self.texts(
+            lines[1 + Int(head.trust + head.commits)..<lines.count - (head.hasEvidence ? 1 : 0)]
+        )
+        if let flaw = audit.flaw(of: report.texts) {
+            throw Broken(line: 1, message: (flaw.version.map { "version \($0): " } ?? "") + flaw.message)
+        }
         if let evidence {
             try check(
                 evidence,
@@ -364,6 +398,20 @@ package enum LogBundle {
             prev: before,
             hash: hash
         )
+    }
+
+    /// Each once, in the order of their tokens.
+    private static func texts(_ lines: ArraySlice<Data>) throws -> Texts {
+        var texts: [KeptText] = []
+        for (index, line) in zip(lines.indices, lines) {
+            let line = try read(TextLine.self, line, index + 1)
+            let text = KeptText(token: line.token, salt: line.salt.flatMap { Hex.bytes($0) }, content: line.content)
+            guard KeptText.isToken(text.token), text.isWhole, line.salt.map({ Hex.bytes($0) != nil }) ?? true,
+                texts.last.map({ $0.token < text.token }) ?? true
+            else { throw Broken(line: index + 1, message: "this text is not the one that its token was made of") }
+            texts.append(text)
+        }
+        return Texts(texts)
     }
 
     /// Puts what does not hold beside its line.

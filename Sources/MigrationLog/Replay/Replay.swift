@@ -44,6 +44,8 @@ package struct Replay: Sendable {
         package var signed: Signed?
         /// The version of the keys that it went by.
         package var trust: Int64?
+        /// Whether people's texts are kept apart from it.
+        package var hasTexts: Bool
         package var before: MigrationState
         package var after: MigrationState
 
@@ -70,6 +72,7 @@ package struct Replay: Sendable {
             let snapshot = try await snapshot()
             if let checkpoint { try await check(checkpoint) }
             var order = StreamOrder()
+            var texts = TextAudit()
             while true {
                 let page = try await log.rows(stream, after: verifier.state.version)
                 for row in page {
@@ -79,6 +82,7 @@ package struct Replay: Sendable {
                     try await renew(&verifier, before: row)
                     let step = try verifier.admit(row)
                     try order.admit(row)
+                    texts.take(step)
                     _ = projections.advance(to: step.after)
                     if let snapshot, snapshot.version == row.version,
                         try Array(CommitCodec.canonical(step.after)) != snapshot.body
@@ -87,7 +91,12 @@ package struct Replay: Sendable {
                     }
                     try each(step)
                 }
-                if page.isEmpty, try await isHead(verifier.state.version, verifier.head) { break }
+                guard page.isEmpty, try await isHead(verifier.state.version, verifier.head) else { continue }
+                let kept = try await log.texts(of: stream)
+                // Nothing came between the commits and the texts, which belong to them.
+                guard try await isHead(verifier.state.version, verifier.head) else { continue }
+                if let flaw = texts.flaw(of: kept) { throw Divergence(flaw.version, flaw.message) }
+                break
             }
             if let snapshot, snapshot.version > verifier.state.version {
                 throw Divergence(snapshot.version, "there is a snapshot of a version that the stream does not have")

@@ -8,12 +8,22 @@ package enum CommitCodec {
         package var command: C
         package var decidedAt: Timestamp
         package var events: [E]
+        /// The version of what it looks like (``CommitFormat``); nil for 1, which did not say.
+        package var format: Int?
         /// The signature of whoever gave the command.
         package var signed: Signed?
         /// The version of the keys' stream that the decision went by; nil for a worker's, and before there are keys.
         package var trust: Int64?
 
-        package init(command: C, decidedAt: Timestamp, events: [E], signed: Signed? = nil, trust: Int64? = nil) {
+        package init(
+            command: C,
+            decidedAt: Timestamp,
+            events: [E],
+            format: Int? = CommitFormat.ours.current,
+            signed: Signed? = nil,
+            trust: Int64? = nil
+        ) {
+            self.format = format
             self.command = command
             self.decidedAt = decidedAt
             self.events = events
@@ -41,10 +51,18 @@ package enum CommitCodec {
         Commit(try body(bytes, version: version), version: version, actor: actor)
     }
 
-    package static func body(_ bytes: [UInt8], version: Int64) throws(LogError) -> MigrationBody {
+    /// - Parameter format: how it is read where an older release wrote it.
+    package static func body(_ bytes: [UInt8], version: Int64, format: CommitFormat = .ours) throws(LogError)
+        -> MigrationBody
+    {
         if let body = WindowCodec.read(bytes) { return body }
         do {
-            return try JSONDecoder().decode(MigrationBody.self, from: Data(bytes))
+            return try JSONDecoder().decode(
+                MigrationBody.self,
+                from: format.upcast(Data(bytes), version: version)
+            )
+        } catch let error as LogError {
+            throw error
         } catch {
             throw LogError(
                 .damaged,

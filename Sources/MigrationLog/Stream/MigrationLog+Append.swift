@@ -19,6 +19,8 @@ extension MigrationLog {
 
     /// Decides a command and appends it with its events and projections, in one pipelined round trip.
     ///
+    /// What a person wrote in it is kept apart from the commit (``KeptText``).
+    ///
     /// A commit that fails on the wire is unknown, not failed: the command ID is looked up before anything else, so one ID gives one
     /// commit however often it is sent.
     ///
@@ -41,6 +43,7 @@ extension MigrationLog {
         known: Stream? = nil,
         also: [PostgresStatement] = []
     ) async throws -> Performed? {
+        let order = Order(command, stream, actor, id, key)
         var known = known
         var outcomeIsOpen = false
         var last: PostgresError?
@@ -51,7 +54,7 @@ extension MigrationLog {
                 let isOpen = outcomeIsOpen
                 return try await bounded { [pool] in
                     try await pool.run { connection in
-                        try Self.attempt(command, stream, actor, id, key, base, also, isOpen, connection)
+                        try Self.attempt(order, base, also, isOpen, connection)
                     }
                 }
             } catch let error as PostgresError {
@@ -118,20 +121,39 @@ extension MigrationLog {
         state.hasPrefix("40") || ["55P03", "57014", "53300", "25006"].contains(state)
     }
 
+    /// What is asked, of which stream, by whom.
+    private struct Order: Sendable {
+        /// As it was given, in people's words.
+        let given: Command
+        /// As it stands in the log.
+        let command: Command
+        let texts: [KeptText]
+        let stream: String
+        let actor: String
+        let id: UUID
+        let key: SigningKey?
+
+        init(_ command: Command, _ stream: String, _ actor: String, _ id: UUID, _ key: SigningKey?) {
+            given = command
+            (self.command, texts) = KeptText.takeApart(command, by: actor)
+            self.stream = stream
+            self.actor = actor
+            self.id = id
+            self.key = key
+        }
+    }
+
     private static func attempt(
-        _ command: Command,
-        _ name: String,
-        _ actor: String,
-        _ id: UUID,
-        _ key: SigningKey?,
+        _ order: Order,
         _ known: Stream?,
         _ also: [PostgresStatement],
         _ outcomeIsOpen: Bool,
         _ connection: isolated PostgresConnection
     ) throws -> Performed? {
-        if outcomeIsOpen, let found = try find(id, of: command, name, connection) { return found }
+        if outcomeIsOpen, let found = try find(order, connection) { return found }
+        let (command, actor, name) = (order.command, order.actor, order.stream)
         let stream = try known.flatMap(Self.fresh) ?? load(name, from: known, on: connection)
-        let authority = try authority(command, stream, actor, id, key, connection)
+        let authority = try authority(order, stream, connection)
         let events = try stream.state.decideRecorded(
             command,
             by: actor,
@@ -157,12 +179,18 @@ extension MigrationLog {
             )
         )
         let begins = stream.state.beginsIncarnation(with: events)
-        let append = appendStatement(name, stream.state.version, stream.head, id, actor, body, begins: begins)
+        let append = appendStatement(name, stream.state.version, stream.head, order.id, actor, body, begins: begins)
         let answers: [PostgresRows]
         do {
-            answers = try connection.pipeline([append] + derived(name, from: stream.state, to: next) + also)
+            answers = try connection.pipeline(
+                [append] + derived(name, from: stream.state, to: next) + keeping(order.texts, of: name) + also
+            )
         } catch let error as PostgresError where error.sqlState == LogError.State.repeated {
-            return try find(id, of: command, name, connection)
+            return try find(order, connection)
+        } catch let error as PostgresError where error.sqlState == LogError.State.commandReused {
+            // The same words have another token each time; whether they are the same is seen here.
+            guard !order.texts.isEmpty, let found = try find(order, connection) else { throw error }
+            return found
         }
         guard let answer = answers.first?.first else {
             throw PostgresError(.unexpectedValue, "append answered without a row")
@@ -179,19 +207,17 @@ extension MigrationLog {
 
     /// A person's right to a command, by the keys of the log: the signature, the keys' version, and why he may not.
     private static func authority(
-        _ command: Command,
+        _ order: Order,
         _ stream: Stream,
-        _ actor: String,
-        _ id: UUID,
-        _ key: SigningKey?,
         _ connection: isolated PostgresConnection
     ) throws -> (signed: Signed?, trust: Int64?, forbidden: Refusal?) {
+        let (command, actor) = (order.command, order.actor)
         guard command.isOverride, !actor.hasPrefix(Command.workerPrefix) else { return (nil, nil, nil) }
         // After the stream, so that a key that was taken away before the decision is known to be.
         let keys = try trust(connection).history.latest
         let incarnation = stream.incarnation == 0 ? stream.log.newest : stream.incarnation
         var signed: Signed?
-        if let key, let log = stream.log.id(of: incarnation) {
+        if let key = order.key, let log = stream.log.id(of: incarnation) {
             signed = try Signed.sign(
                 Array(CommitCodec.canonical(command)),
                 with: key,
@@ -200,7 +226,7 @@ extension MigrationLog {
                 seen: stream.state.version,
                 actor: actor,
                 expires: stream.now + signatureLife,
-                id: id
+                id: order.id
             )
         }
         let forbidden = keys.forbids(command, by: actor, signer: signed?.key)
@@ -270,20 +296,22 @@ extension MigrationLog {
 
     /// The commit that a command ID has made, with the stream as it is now.
     private static func find(
-        _ id: UUID,
-        of command: Command,
-        _ name: String,
+        _ order: Order,
         _ connection: isolated PostgresConnection
     ) throws -> Performed? {
         let row = try connection.query(
             "select \(CommitRow.columns) from migrate.commit where command_id = $1::uuid and stream = $2::text",
-            [.text(id.uuidString), .text(name)]
+            [.text(order.id.uuidString), .text(order.stream)]
         ).first
         guard let row = try row.map({ try CommitRow($0) }) else { return nil }
         let commit = try CommitCodec.decode(row.body, version: row.version, actor: row.actor)
-        guard commit.command == command else {
-            throw LogError(.commandReused, "command \(id.uuidString.lowercased()) was already used for another command")
+        let texts = try texts(of: order.stream, commit.command.texts, connection)
+        guard commit.actor == order.actor, texts.isSame(commit.command, as: order.given) else {
+            throw LogError(
+                .commandReused,
+                "command \(order.id.uuidString.lowercased()) was already used for another command"
+            )
         }
-        return Performed(commit: commit, stream: try load(name, from: nil, on: connection), isRepeated: true)
+        return Performed(commit: commit, stream: try load(order.stream, from: nil, on: connection), isRepeated: true)
     }
 }

@@ -27,6 +27,7 @@ extension MigrationLog {
                 }
                 if !known.contains(TrustHistory.stream) { try Self.insert(trust, of: TrustHistory.stream, connection) }
                 try Self.insert(rows, of: report.head.stream, connection)
+                try Self.insert(report.texts, of: report.head.stream, connection)
             }
         }
         _ = try await Rebuild(report.head.stream, of: self).run()
@@ -50,6 +51,18 @@ extension MigrationLog {
         for start in stride(from: 0, to: rows.count, by: importBatch) {
             let batch = Array(rows[start..<min(rows.count, start + importBatch)])
             _ = try connection.pipeline(insertions(batch, of: stream))
+        }
+    }
+
+    private static func insert(_ texts: Texts, of stream: String, _ connection: isolated PostgresConnection) throws {
+        for text in texts.all.values {
+            try connection.query(
+                """
+                insert into migrate.text (stream, token, salt, content, dropped_at)
+                values ($1::text, $2::text, $3::bytea, $4::text, case when $4::text is null then clock_timestamp() end)
+                """,
+                keptValues(text, of: stream)
+            )
         }
     }
 

@@ -16,6 +16,7 @@ extension WindowCodec {
             Self.judgement(judgement, &writer)
             writer.add("}}")
         }
+        if let format = body.format { writer.add(",\"format\":", format) }
         writer.add("}")
         return writer.isPossible ? writer.bytes : nil
     }

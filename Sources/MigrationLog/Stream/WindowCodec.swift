@@ -28,11 +28,17 @@ package enum WindowCodec {
             } while reader.take(",")
             guard reader.take("]") else { return nil }
         }
+        var format: Int?
+        if reader.take(",\"format\":") {
+            guard let written = reader.int(), written == CommitFormat.ours.current else { return nil }
+            format = written
+        }
         guard reader.take("}"), reader.isAtEnd else { return nil }
         return CommitCodec.MigrationBody(
             command: .sealWindow(window: window),
             decidedAt: Timestamp(rawValue: Int64(decidedAt)),
-            events: events
+            events: events,
+            format: format
         )
     }
 

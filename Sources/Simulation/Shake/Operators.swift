@@ -169,7 +169,7 @@ struct Operators: Crew {
             .amend(plan: amended, hash: "amended", reason: "closer"),
             .beginShadow(plan: amended, hash: "shadow", reason: "what would it do?"),
             .beginShadow(plan: stricter(plan), hash: "stricter", reason: "would it be too strict?"),
-            .endShadow(reason: "seen enough"),
+            .endShadow(reason: "seen enough"), .redact(texts: ["text:0"], reason: "a name"),
             .reportCheck(check: "e2e", isPassed: false, detail: ""),
             .retireRouter(router: "production-1", reason: "gone"),
         ]
