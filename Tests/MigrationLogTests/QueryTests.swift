@@ -109,6 +109,10 @@ struct QueryTests {
         }
     }
 
+    /// How many commits the upgraded log has; a million in the long form.
+    private static let commits =
+        ProcessInfo.processInfo.environment["MIGRATE_TEST_COMMITS"].flatMap { Int64($0) } ?? 50_000
+
     @Test(
         "a log of the first schema with many commits is brought to the newest while others append, who wait for moments only"
     )
@@ -122,16 +126,18 @@ struct QueryTests {
                 set session_replication_role = replica;
                 insert into migrate.commit (stream, version, command_id, actor, at, body, prev, hash)
                     select 'old', n, gen_random_uuid(), 'w', now(), repeat('x', 900)::bytea, '', sha256(n::text::bytea)
-                    from generate_series(1, 50000) n;
+                    from generate_series(1, \(Self.commits)) n;
                 set session_replication_role = default
                 """
             )
         }
         // What an older release does meanwhile, with the append that it knows.
         let count = Atomic<Int64>(0)
+        let longest = Atomic<Int64>(0)
         let writer = Task {
             while !Task.isCancelled {
                 let version = count.load(ordering: .relaxed)
+                let begun = ContinuousClock.now
                 try await pool.run { connection in
                     _ = try connection.query(
                         """
@@ -142,6 +148,7 @@ struct QueryTests {
                     )
                 }
                 count.wrappingAdd(1, ordering: .relaxed)
+                longest.max(Int64((ContinuousClock.now - begun) / .milliseconds(1)), ordering: .relaxed)
             }
         }
         // A reader that has the table for as long as it likes: the upgrade waits for it in turns, and appends do not wait for both.
@@ -171,10 +178,13 @@ struct QueryTests {
         writer.cancel()
         try await writer.value
         let appended = count.load(ordering: .relaxed)
+        print(
+            "upgraded \(Self.commits) commits; of \(appended) appends the longest took \(longest.load(ordering: .relaxed)) ms"
+        )
         let log = MigrationLog(pool: pool)
         try await eventually("the old commits to be sealed") {
             while try await log.sealNext(limit: 5000) > 0 {}
-            return try await log.orderHead().size == 50_000 + appended
+            return try await log.orderHead().size == Self.commits + appended
         }
         await pool.close()
     }
