@@ -89,6 +89,13 @@ let package = Package(
             ]
         ),
         room(
+            "DataPlanes",
+            [
+                "Gateway", "MigrationCore", "Routing", "Signals", asyncHTTPClient, lifecycle, logging, nioCore,
+                nioPosix,
+            ]
+        ),
+        room(
             "Recommendations",
             ["Postgres", argumentParser, httpTypes, hummingbird, lifecycle, logging, nioCore, signals]
         ),
@@ -103,8 +110,8 @@ let package = Package(
         room(
             "Commands",
             [
-                "Gateway", "MigrationCore", "MigrationLog", "PlanFile", "Postgres", "Routing", "ScenarioFile",
-                "Signals", "Simulation", "Worker", argumentParser, lifecycle, logging, signals,
+                "DataPlanes", "Gateway", "MigrationCore", "MigrationLog", "PlanFile", "Postgres", "Routing",
+                "ScenarioFile", "Signals", "Simulation", "Worker", argumentParser, lifecycle, logging, signals,
             ]
         ),
         room(
@@ -125,7 +132,7 @@ let package = Package(
         // The specification.
         .target(
             name: "TestSupport",
-            dependencies: ["MigrationCore", "Postgres", nioCore, nioPosix],
+            dependencies: ["Gateway", "MigrationCore", "Postgres", "Routing", nioCore, nioPosix],
             path: "Tests/TestSupport",
             swiftSettings: settings
         ),
@@ -143,6 +150,13 @@ let package = Package(
             [
                 "Gateway", "MigrationCore", "Routing", "TestSupport", asyncHTTPClient, lifecycle, logging, nioCore,
                 nioHTTP1, nioPosix,
+            ]
+        ),
+        tests(
+            "DataPlaneTests",
+            [
+                "DataPlanes", "Gateway", "MigrationCore", "PlanFile", "Postgres", "Routing", "Signals", "TestSupport",
+                asyncHTTPClient, lifecycle, logging, nioCore, nioHTTP1,
             ]
         ),
         tests(

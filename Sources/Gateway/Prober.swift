@@ -1,13 +1,13 @@
-import AsyncHTTPClient
+package import AsyncHTTPClient
 import Logging
-import MigrationCore
+package import MigrationCore
 import NIOCore
 import NIOHTTP1
 import ServiceLifecycle
-import Signals
+package import Signals
 
 /// Asks both implementations of every service five times a window whether they are there: `GET /health` answers 200.
-struct Prober: ServiceLifecycle.Service {
+package struct Prober: ServiceLifecycle.Service {
     private static let perWindow: Int64 = 5
     private static let timeout = TimeAmount.seconds(1)
 
@@ -15,7 +15,13 @@ struct Prober: ServiceLifecycle.Service {
     let meter: Meter
     let client: HTTPClient
 
-    func run() async throws {
+    package init(plan: Plan, meter: Meter, client: HTTPClient) {
+        self.plan = plan
+        self.meter = meter
+        self.client = client
+    }
+
+    package func run() async throws {
         let pause = Duration.microseconds(max(100_000, plan.window.rawValue / Self.perWindow))
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {

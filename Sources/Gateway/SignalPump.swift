@@ -1,7 +1,7 @@
-import Logging
+package import Logging
 package import MigrationCore
 import ServiceLifecycle
-import Signals
+package import Signals
 
 /// Where a gateway's measurements go.
 package protocol SignalSink: Sendable {
@@ -10,7 +10,7 @@ package protocol SignalSink: Sendable {
 }
 
 /// Hands in every window once it is over. Only whole windows: the one in which the gateway began is no measurement.
-struct SignalPump: ServiceLifecycle.Service {
+package struct SignalPump: ServiceLifecycle.Service {
     /// How many windows are kept for a sink that is away.
     private static let kept = 600
     /// Requests that end exactly at a window's end are still being counted a moment later.
@@ -21,23 +21,52 @@ struct SignalPump: ServiceLifecycle.Service {
     let clock: WindowClock
     let meter: Meter
     let sink: any SignalSink
+    let isWhole: @Sendable () async -> Bool
     let logger: Logger
 
-    func run() async throws {
+    /// - Parameters:
+    ///   - name: the router's in the log.
+    ///   - isWhole: whether all that happened since it was asked last was measured; a window in which something was not is not handed in, and
+    ///     so is missing.
+    package init(
+        name: String,
+        environment: String,
+        clock: WindowClock,
+        meter: Meter,
+        sink: any SignalSink,
+        isWhole: @escaping @Sendable () async -> Bool = { true },
+        logger: Logger
+    ) {
+        self.name = name
+        self.environment = environment
+        self.clock = clock
+        self.meter = meter
+        self.sink = sink
+        self.isWhole = isWhole
+        self.logger = logger
+    }
+
+    package func run() async throws {
         await cancelWhenGracefulShutdown { await pump() }
     }
 
     private func pump() async {
         var next = clock.index(of: SystemClock.now) + 1
         var waiting: [RouterSignal] = []
+        _ = await isWhole()
         while !Task.isCancelled {
             let due = clock.end(of: next) + Self.settle
             let pause = due - SystemClock.now
             if pause > .zero { try? await Task.sleep(for: .microseconds(pause.rawValue)) }
             let current = clock.index(of: SystemClock.now - Self.settle)
             guard current > next, !Task.isCancelled else { continue }
-            waiting += meter.take(from: next, before: current).map { window in
+            let signals = meter.take(from: next, before: current).map { window in
                 RouterSignal(k: window.k, router: name, environment: environment, services: window.services)
+            }
+            if await isWhole() {
+                waiting += signals
+            } else {
+                logger.warning("not all was measured: windows are missing", metadata: ["windows": "\(signals.count)"])
             }
             next = current
             waiting = Array(waiting.suffix(Self.kept))

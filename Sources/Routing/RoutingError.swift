@@ -11,6 +11,8 @@ package struct RoutingError: Error, Hashable, Sendable {
         case unreachable
         /// What it must keep could not be written or read.
         case storage
+        /// A plan asks for what this data plane cannot do.
+        case unsuitable
     }
 
     package var code: Code

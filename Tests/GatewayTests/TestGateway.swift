@@ -9,51 +9,22 @@ import TestSupport
 import Testing
 
 /// A gateway on a free port, with a source of routes and a sink for measurements that the test holds.
-final class TestGateway: Sendable, RouteSource, SignalSink {
-    private let stream: AsyncStream<RouteTable>
-    private let continuation: AsyncStream<RouteTable>.Continuation
-    private let handed = Mutex<[RouterSignal]>([])
-    private let acknowledgements = Mutex<[Int64]>([])
+final class TestGateway: Sendable {
+    private let routes = TestRoutes()
     private let port = Mutex<Int?>(nil)
 
-    init() { (stream, continuation) = AsyncStream.makeStream() }
+    var acknowledged: [Int64] { routes.acknowledged }
+    var signals: [RouterSignal] { routes.signals }
 
-    func tables() -> AsyncStream<RouteTable> { stream }
-    func acknowledge(_ table: RouteTable) async { acknowledgements.withLock { $0.append(table.revision) } }
-    func hand(in signals: [RouterSignal]) async throws { handed.withLock { $0 += signals } }
+    func untilMeasuring() async throws { try await routes.untilMeasuring() }
 
-    var acknowledged: [Int64] { acknowledgements.withLock { $0 } }
-    var signals: [RouterSignal] { handed.withLock { $0 } }
-
-    /// The window in which a gateway begins is no measurement: waits for the first whole one.
-    func untilMeasuring() async throws { try await eventually("a whole window") { !self.signals.isEmpty } }
-
-    func route(_ table: RouteTable) { continuation.yield(table) }
+    func route(_ table: RouteTable) { routes.route(table) }
 
     static func plan(legacy: Int, candidate: Int, timeout: TimeSpan = .milliseconds(700)) -> Plan {
-        var plan = SamplePlan.plan(window: .milliseconds(200))
-        plan.services = [
-            MigrationCore.Service(
-                name: "a",
-                path: "/a",
-                legacy: "http://127.0.0.1:\(legacy)",
-                candidate: "http://127.0.0.1:\(candidate)",
-                timeout: timeout
-            )
-        ]
-        return plan
+        TestRoutes.plan(legacy: legacy, candidate: candidate, timeout: timeout)
     }
 
-    static func table(_ revision: Int64, _ weight: Weight) -> RouteTable {
-        RouteTable(
-            logID: "log",
-            migration: "m",
-            environment: "production",
-            revision: revision,
-            hash: "h\(revision)",
-            weights: ["a": weight]
-        )
-    }
+    static func table(_ revision: Int64, _ weight: Weight) -> RouteTable { TestRoutes.table(revision, weight) }
 
     /// Runs the gateway while the body runs.
     func serve(
@@ -85,8 +56,8 @@ final class TestGateway: Sendable, RouteSource, SignalSink {
             plan: plan,
             kept: kept,
             first: first,
-            source: self,
-            sink: self,
+            source: routes,
+            sink: routes,
             logger: logger,
             didBind: { port in self.port.withLock { $0 = port } }
         )

@@ -4,8 +4,8 @@ import Routing
 struct RouteCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "route",
-        abstract: "Says who goes where.",
-        subcommands: [RouteBucket.self]
+        abstract: "Says who goes where, and configures who carries it.",
+        subcommands: [RouteBucket.self, RouteConfig.self]
     )
 }
 

@@ -88,7 +88,7 @@ extension Fleet {
                 case .stale: tally.count(.routeStale)
                 case .forked: tally.count(.routeForked)
                 case .foreignLog: tally.count(.routeForeign)
-                case .unreachable, .storage: break
+                case .unreachable, .storage, .unsuitable: break
                 }
                 return say(router)
             }

@@ -1,0 +1,80 @@
+import ArgumentParser
+import DataPlanes
+import Foundation
+import Gateway
+import MigrationCore
+import MigrationLog
+import Routing
+import ServiceLifecycle
+import UnixSignals
+
+struct HAProxyRun: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "haproxy",
+        abstract: "Has a HAProxy split a migration's traffic in one environment, following the log.",
+        discussion: """
+            HAProxy carries the requests; this tells it who goes where, tells it again when it has forgotten, and measures what it says of
+            each request. While this is away HAProxy goes on as it was told last: run it beside HAProxy, under the same supervisor.
+
+            Example:
+              migrate route config haproxy examples/recommendations.yaml --environment production --listen 127.0.0.1:8080 --folder /var/lib/migrate/haproxy
+              haproxy -f /var/lib/migrate/haproxy/haproxy.cfg &
+              migrate haproxy --migration recommendations --environment production --folder /var/lib/migrate/haproxy
+            """
+    )
+    @Option(help: "The migration.") var migration: String
+    @Option(help: "The environment that it serves.") var environment: String
+    @Option(help: "A name of its own among the migration's routers; else haproxy-ENVIRONMENT.") var name: String?
+    @OptionGroup var haproxy: HAProxyOptions
+    @OptionGroup var database: DatabaseOptions
+
+    func run() async throws {
+        let name = name ?? "haproxy-\(environment)"
+        let logger = Logs.logger("migrate.haproxy")
+        let folder = HAProxyFolder(haproxy.folder)
+        let kept = try RouteStore(file: folder.state).read()
+        let head = try await GatewayHead.pull(
+            migration,
+            environment,
+            kept,
+            GatewayHead.Database(options: database, name: name),
+            logger
+        )
+        let routes = LogRoutes(
+            migration: migration,
+            environment: environment,
+            router: name,
+            clock: head.plan.clock,
+            access: head.access,
+            kept: kept?.table,
+            logger: logger
+        )
+        let router = try HAProxyRouter(
+            name: name,
+            environment: environment,
+            plan: head.plan,
+            folder: folder,
+            logPort: haproxy.logPort,
+            source: routes,
+            sink: routes,
+            logger: logger
+        )
+        let witness = GatewayWitness(stateFile: folder.state, log: head.access.log, logger: logger)
+        Output.line("\(name) tells the HAProxy of \(folder.url.path) who goes where in \(environment)")
+        try await ServiceGroup(
+            services: [routes, witness, router],
+            gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: logger
+        ).run()
+    }
+}
+
+/// What a HAProxy and the program beside it agree on.
+struct HAProxyOptions: ParsableArguments {
+    @Option(help: "The folder with HAProxy's configuration, its map and its socket.") var folder: String
+    @Option(help: "Where HAProxy tells each request, by UDP on this host.") var logPort = 8_514
+
+    func validate() throws {
+        if !(1...65_535).contains(logPort) { throw ValidationError("--log-port is 1…65535") }
+    }
+}

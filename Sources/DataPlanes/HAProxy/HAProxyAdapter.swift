@@ -1,0 +1,92 @@
+import Foundation
+package import MigrationCore
+package import Routing
+import Signals
+
+/// Tells a HAProxy who goes where: one entry of its map, changed by one command and read back.
+package struct HAProxyAdapter: ServiceDiscoveryAdapter {
+    /// A request that was routed a moment before the change may still be on its way to the other side: 2.1 ms were seen at most (4-routing.md).
+    private static let settle = Duration.milliseconds(10)
+
+    private let router: String
+    private let plan: Plan
+    private let map: String
+    private let socket: RuntimeSocket
+
+    package init(router: String, plan: Plan, folder: HAProxyFolder) {
+        self.router = router
+        self.plan = plan
+        map = folder.map.path
+        socket = RuntimeSocket(folder.socket)
+    }
+
+    /// Puts a table into force, and waits until no request that was routed before is sent any more.
+    ///
+    /// HAProxy's runtime has no compare-and-set: an older revision is refused by what is read just before. Of two that tell one HAProxy at
+    /// the same moment the later wins, until the other re-asserts.
+    ///
+    /// - Throws: ``RoutingError`` when HAProxy has a higher revision, another commit at this one, or one of a log that is not this one's
+    ///   ancestor; or when it does not answer.
+    package func apply(_ table: RouteTable) async throws(RoutingError) -> Acknowledgement {
+        let wanted = HAProxyRoute(table, plan)
+        let now = try await read()
+        if !now.isUntold { try require(wanted, table, after: now) }
+        if now != wanted {
+            let answer = try await socket.ask("set map \(map) \(HAProxyRoute.key) \(wanted.text)")
+            let then = try await read()
+            guard then == wanted else {
+                throw RoutingError(
+                    .unreachable,
+                    "HAProxy has “\(then.text)” after it was told “\(wanted.text)”\(answer.isEmpty ? "" : ": \(answer)")"
+                )
+            }
+            try? await Task.sleep(for: Self.settle)
+        }
+        return Acknowledgement(router: router, revision: wanted.revision, at: SystemClock.now)
+    }
+
+    package func current() async throws(RoutingError) -> Acknowledgement? {
+        let now = try await read()
+        return now.isUntold ? nil : Acknowledgement(router: router, revision: now.revision, at: SystemClock.now)
+    }
+
+    /// What is in force.
+    package func read() async throws(RoutingError) -> HAProxyRoute {
+        let answer = try await socket.ask("show map \(map)")
+        // An address, the key, the value.
+        let fields = answer.split(whereSeparator: \.isWhitespace)
+        guard fields.count == 3, fields[1] == HAProxyRoute.key,
+            let route = HAProxyRoute(fields[2], services: plan.services.count)
+        else {
+            throw RoutingError(
+                .storage,
+                "HAProxy’s map \(map) has no route of \(plan.services.count) services: \(answer.prefix(200))",
+                mend: "write its configuration anew: migrate route config haproxy"
+            )
+        }
+        return route
+    }
+
+    private func require(_ wanted: HAProxyRoute, _ table: RouteTable, after now: HAProxyRoute) throws(RoutingError) {
+        if now.logID != wanted.logID {
+            guard table.ancestors?.contains(now.logID) == true else {
+                throw RoutingError(
+                    .foreignLog,
+                    "a route of log \(wanted.logID) was offered to a HAProxy of log \(now.logID)",
+                    mend: "if that log is the right one, restart HAProxy: it begins at legacy"
+                )
+            }
+            return
+        }
+        guard wanted.revision >= now.revision else {
+            throw RoutingError(.stale, "revision \(wanted.revision) was offered after revision \(now.revision)")
+        }
+        if wanted.revision == now.revision, wanted != now {
+            throw RoutingError(
+                .forked,
+                "revision \(wanted.revision) was offered with other content than HAProxy has",
+                mend: "find out whether an old backup of the log was restored, or who else tells this HAProxy"
+            )
+        }
+    }
+}

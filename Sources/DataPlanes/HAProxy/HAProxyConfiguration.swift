@@ -1,0 +1,140 @@
+import Foundation
+package import MigrationCore
+package import Routing
+
+/// A ready-made configuration of HAProxy (2.6 or later) for one environment of a plan, and the map that it starts from.
+///
+/// The bucket of a key is xxh32 with seed 0 of `<migration>:<key>` modulo 10 000: monotone in the weight like the gateway's, and not the
+/// same buckets. A request without a key draws one.
+package struct HAProxyConfiguration: Sendable {
+    let plan: Plan
+    let listen: (host: String, port: Int)
+    let folder: HAProxyFolder
+    /// Where each request is told, by UDP on this host.
+    let logPort: Int
+
+    /// - Throws: a ``RoutingError`` for a key whose name cannot stand in HAProxy's configuration.
+    package init(plan: Plan, host: String, port: Int, folder: HAProxyFolder, logPort: Int) throws(RoutingError) {
+        for place in plan.stickyBy {
+            let name =
+                switch place {
+                case .header(let name), .cookie(let name): name
+                case .clientIP: ""
+                }
+            guard name.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "-_".contains($0)) }) else {
+                throw RoutingError(
+                    .unsuitable,
+                    "HAProxy cannot be told to look for the key “\(name)”",
+                    mend: "use letters, digits, - and _ in the names under sticky_by"
+                )
+            }
+        }
+        self.plan = plan
+        listen = (host, port)
+        self.folder = folder
+        self.logPort = logPort
+    }
+
+    /// The text of the map: legacy for every service.
+    package var map: String { "\(HAProxyRoute.key) \(HAProxyRoute.legacy(plan).text)\n" }
+
+    /// A backend's name, by which the log tells what a request was counted for.
+    static func backend(_ service: Int, _ implementation: Implementation) -> String {
+        "\(service).\(implementation.rawValue)"
+    }
+
+    /// The text of `haproxy.cfg`.
+    package var text: String {
+        let services = plan.services.enumerated()
+        let lines =
+            head + frontend
+            + services.flatMap { index, service in
+                Implementation.allCases.flatMap { backend(index, service, $0) }
+            }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private var head: [String] {
+        let longest = plan.services.map(\.timeout).max() ?? .seconds(60)
+        return [
+            "# \(plan.name): written by `migrate route config haproxy`. Until it is told otherwise, every request goes to legacy.",
+            "global",
+            "    stats socket \(quoted(folder.socket.path)) mode 600 level admin",
+            "    log 127.0.0.1:\(logPort) len 1024 format raw local0",
+            "    hard-stop-after \(milliseconds(longest))",
+            "",
+            "defaults",
+            "    mode http",
+            "    log global",
+            // A retry would hide a failure of the candidate, or carry a request out twice.
+            "    retries 0",
+            "    timeout connect 2s",
+            "    timeout client 75s",
+            "    timeout http-request 10s",
+            "    timeout http-keep-alive 75s",
+            "    option forwardfor",
+            "    option http-ignore-probes",
+            "",
+        ]
+    }
+
+    private var frontend: [String] {
+        var lines = [
+            "frontend migrate",
+            "    bind \(listen.host):\(listen.port)",
+            "    capture response header cache-status len 200",
+            // Which implementation, how it ended, how long it took, whose it was, what its cache said.
+            "    log-format \"%b %ST %ts %Ta %[var(txn.user)] %hs\"",
+        ]
+        for place in plan.stickyBy { lines.append("    " + key(place)) }
+        lines += [
+            "    http-request set-var-fmt(txn.name) \(quoted("\(plan.name):%[var(txn.key)]")) if { var(txn.key) -m found }",
+            "    http-request set-var(txn.bucket) var(txn.name),xxh32,mod(\(Self.buckets)) if { var(txn.key) -m found }",
+            "    http-request set-var(txn.user) var(txn.name),xxh64 if { var(txn.key) -m found }",
+            "    http-request set-var(txn.bucket) rand(\(Self.buckets)) if !{ var(txn.key) -m found }",
+            "    http-request set-var(txn.route) str(\(HAProxyRoute.key)),map(\(quoted(folder.map.path)))",
+        ]
+        for (index, service) in plan.services.enumerated() {
+            lines.append(
+                "    http-request set-var(txn.first) var(txn.route),field(\(HAProxyRoute.field(of: index)),:),add(0) if { path \(quoted(service.path)) }"
+            )
+        }
+        for (index, service) in plan.services.enumerated() {
+            let path = "{ path \(quoted(service.path)) }"
+            lines += [
+                "    use_backend \(Self.backend(index, .candidate)) if \(path) { var(txn.bucket),sub(txn.first) ge 0 }",
+                "    use_backend \(Self.backend(index, .legacy)) if \(path)",
+            ]
+        }
+        return lines + ["    default_backend none", "", "backend none", "    http-request return status 404", ""]
+    }
+
+    private static let buckets = 10_000
+
+    /// Takes the key from a place, where none was found before.
+    private func key(_ place: StickyKey) -> String {
+        let (sample, isThere): (String, String)
+        switch place {
+        case .header(let name): (sample, isThere) = ("req.hdr(\(name))", "req.hdr(\(name)) -m len gt 0")
+        case .cookie(let name): (sample, isThere) = ("req.cook(\(name))", "req.cook(\(name)) -m len gt 0")
+        case .clientIP: return "http-request set-var-fmt(txn.key) %[src] if !{ var(txn.key) -m found }"
+        }
+        return "http-request set-var(txn.key) \(sample) if !{ var(txn.key) -m found } { \(isThere) }"
+    }
+
+    private func backend(_ index: Int, _ service: Service, _ implementation: Implementation) -> [String] {
+        let text = implementation == .legacy ? service.legacy : service.candidate
+        guard let address = Address(text) else { return [] }
+        return [
+            "backend \(Self.backend(index, implementation))",
+            "    timeout server \(milliseconds(service.timeout))",
+            "    server \(implementation.rawValue) \(address.host):\(address.port)",
+            "",
+        ]
+    }
+
+    private func milliseconds(_ span: TimeSpan) -> String { "\(max(1, span.rawValue / 1_000))ms" }
+
+    /// A word of the configuration in quotation marks, so that nothing in it is taken for more.
+    private func quoted(_ word: String) -> String { "'" + word.replacing("'", with: "'\\''") + "'" }
+}

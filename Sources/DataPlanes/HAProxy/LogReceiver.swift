@@ -1,0 +1,70 @@
+import NIOCore
+import NIOPosix
+import Signals
+import Synchronization
+
+/// Receives what HAProxy tells of each request, and counts it.
+final class LogReceiver: Sendable {
+    private static let buffer = 8 << 20
+
+    private let channel: any Channel
+
+    /// - Parameters:
+    ///   - port: on this host; 0 for any that is free.
+    ///   - meter: of the services of the plan.
+    init(port: Int, services: Int, meter: Meter, group: any EventLoopGroup) async throws {
+        channel = try await DatagramBootstrap(group: group)
+            .channelOption(.socketOption(.so_rcvbuf), value: Self.buffer)
+            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 2_048))
+            .channelOption(.maxMessagesPerRead, value: 64)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(Handler(services: services, meter: meter))
+                }
+            }
+            .bind(host: "127.0.0.1", port: port).get()
+    }
+
+    /// How many messages the kernel has dropped because nobody took them in time; nil where it does not say.
+    func dropped() async -> UInt32? {
+        guard let options = channel as? any SocketOptionProvider else { return nil }
+        // SK_MEMINFO_DROPS, the last of the nine numbers of SO_MEMINFO.
+        let numbers: MemoryInfo? = try? await options.unsafeGetSocketOption(
+            level: .init(rawValue: CInt(SOL_SOCKET)),
+            name: .init(rawValue: 55)
+        ).get()
+        return numbers?.8
+    }
+
+    private typealias MemoryInfo = (UInt32, UInt32, UInt32, UInt32, UInt32, UInt32, UInt32, UInt32, UInt32)
+
+    func close() async { try? await channel.close() }
+
+    private final class Handler: ChannelInboundHandler, Sendable {
+        typealias InboundIn = AddressedEnvelope<ByteBuffer>
+
+        private let services: Int
+        private let meter: Meter
+
+        init(services: Int, meter: Meter) {
+            self.services = services
+            self.meter = meter
+        }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            let text = String(buffer: unwrapInboundIn(data).data)
+            guard let line = HAProxyLine(text.prefix { $0 != "\n" && $0 != "\0" }), line.service < services else {
+                return
+            }
+            meter.count(
+                service: line.service,
+                line.implementation,
+                line.outcome,
+                latency: line.latency,
+                cache: line.cache,
+                user: line.user,
+                at: SystemClock.now
+            )
+        }
+    }
+}

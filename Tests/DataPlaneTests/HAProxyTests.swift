@@ -1,0 +1,259 @@
+import AsyncHTTPClient
+import DataPlanes
+import Foundation
+import MigrationCore
+import NIOCore
+import NIOHTTP1
+import Routing
+import Signals
+import TestSupport
+import Testing
+
+@Suite("HAProxy", .serialized)
+struct HAProxyTests {
+    private func side(_ url: String, user: String?) async throws -> String {
+        try await SteadyLoad.side(url, user: user)
+    }
+
+    private func weight(_ basisPoints: Int) -> Weight { SamplePlan.weight(basisPoints) }
+
+    /// A HAProxy before two upstreams that name themselves.
+    private func staged(
+        _ candidate: TestUpstream.Behaviour = .answers("candidate"),
+        _ body: (TestHAProxy, TestRoutes, _ legacy: TestUpstream, _ candidate: TestUpstream) async throws -> Void
+    ) async throws {
+        let legacy = try await TestUpstream(.answers("legacy"))
+        let other = try await TestUpstream(candidate)
+        let haproxy = try await TestHAProxy(TestRoutes.plan(legacy: legacy.port, candidate: other.port))
+        defer { haproxy.remove() }
+        try await body(haproxy, TestRoutes(), legacy, other)
+        await legacy.close()
+        await other.close()
+    }
+
+    @Test(
+        "serves legacy until it is told, and then by the buckets of the documented formula, which only grow with the weight"
+    )
+    func buckets() async throws {
+        try await staged { haproxy, routes, _, _ in
+            try await haproxy.run {
+                #expect(try await side(haproxy.url, user: "u1") == "legacy")
+                #expect(try await side(haproxy.url, user: nil) == "legacy")
+                try await haproxy.follow(routes) {
+                    var before: Set<String> = []
+                    for (revision, basisPoints) in [0, 37, 1_000, 3_300, 5_000, 9_990, 10_000].enumerated() {
+                        routes.route(TestRoutes.table(Int64(revision + 1), weight(basisPoints)))
+                        try await eventually("revision \(revision + 1)") {
+                            routes.acknowledged.contains(Int64(revision + 1))
+                        }
+                        var there: Set<String> = []
+                        for number in 0..<200 {
+                            let user = "user-\(number)"
+                            let bucket = Int(XXHash32.hash("m:\(user)") % 10_000)
+                            let side = try await side(haproxy.url, user: user)
+                            #expect(
+                                side == Bucket.implementation(bucket, weight: weight(basisPoints)).rawValue,
+                                "\(user)"
+                            )
+                            if side == "candidate" { there.insert(user) }
+                        }
+                        #expect(there.isSuperset(of: before))
+                        before = there
+                    }
+                    #expect(before.count == 200)
+                }
+            }
+        }
+    }
+
+    @Test(
+        "switched twenty times under load, no request fails, and none is sent to the candidate after 0 is acknowledged"
+    )
+    func switching() async throws {
+        try await staged { haproxy, routes, _, candidate in
+            try await haproxy.run {
+                try await haproxy.follow(routes) {
+                    let load = SteadyLoad()
+                    try await load.keepUp(haproxy.url) {
+                        for turn in 0..<20 {
+                            let (up, down) = (Int64(turn * 2 + 1), Int64(turn * 2 + 2))
+                            routes.route(TestRoutes.table(up, .all))
+                            try await eventually("revision \(up)") { routes.acknowledged.contains(up) }
+                            let before = candidate.requests
+                            try await eventually("requests to the candidate") { candidate.requests > before + 5 }
+                            routes.route(TestRoutes.table(down, .zero))
+                            try await eventually("revision \(down)") { routes.acknowledged.contains(down) }
+                            let (sent, answered) = (candidate.requests, load.answered)
+                            try await eventually("more requests") { load.answered > answered + 40 }
+                            #expect(candidate.requests == sent, "turn \(turn)")
+                        }
+                    }
+                    #expect(load.failed == 0)
+                    #expect(load.answered > 800)
+                }
+            }
+        }
+    }
+
+    @Test("restarted it has forgotten and serves legacy, is told again by itself, and what it did meanwhile is missing")
+    func restarted() async throws {
+        try await staged { haproxy, routes, _, _ in
+            try await haproxy.follow(routes) {
+                try await haproxy.run {
+                    routes.route(TestRoutes.table(7, .all))
+                    try await eventually("revision 7") { routes.acknowledged == [7] }
+                    #expect(try await side(haproxy.url, user: "u") == "candidate")
+                    try await routes.untilMeasuring()
+                }
+                let last = try #require(routes.signals.last?.k)
+                try await haproxy.run {
+                    // Nobody routes anew: the keeper sees it for itself.
+                    let begun = ContinuousClock.now
+                    try await eventually("the route to be back") {
+                        try await side(haproxy.url, user: "u") == "candidate"
+                    }
+                    print("HAProxy was told again after", ContinuousClock.now - begun)
+                    try await eventually("whole windows again") { (routes.signals.last?.k ?? 0) > last + 3 }
+                }
+                let windows = routes.signals.map(\.k)
+                #expect(windows.count < Int(windows[windows.count - 1] - windows[0]) + 1, "\(windows)")
+            }
+        }
+    }
+
+    @Test(
+        "what its requests did is measured: how many, on which side, how they ended, how long they took, whose, by which cache"
+    )
+    func measured() async throws {
+        let answers: @Sendable (String) -> String = { request in
+            if request.contains("x-user-id: slow") { return "" }
+            if request.contains("x-user-id: bad") {
+                return "HTTP/1.1 500 No\r\ncontent-length: 9\r\n\r\ncandidate"
+            }
+            return "HTTP/1.1 200 OK\r\ncontent-length: 9\r\ncache-status: t; fwd=miss\r\n\r\ncandidate"
+        }
+        try await staged(.says(answers)) { haproxy, routes, _, _ in
+            try await haproxy.run {
+                try await haproxy.follow(routes) {
+                    try await routes.untilMeasuring()
+                    for user in ["a", "b", "b"] { #expect(try await side(haproxy.url, user: user) == "legacy") }
+                    routes.route(TestRoutes.table(1, .all))
+                    try await eventually("revision 1") { routes.acknowledged == [1] }
+                    for user in ["a", "bad", "slow", nil] { _ = try await side(haproxy.url, user: user) }
+                    let nowhere = try await HTTPClient.shared.execute(
+                        HTTPClientRequest(url: haproxy.url + "/none"),
+                        timeout: .seconds(5)
+                    )
+                    #expect(nowhere.status == .notFound)
+                    func total(_ implementation: Implementation) -> Counts {
+                        routes.signals.reduce(Counts()) { $0 + $1.services[0][implementation] }
+                    }
+                    try await eventually("all to be measured") {
+                        total(.legacy).requests == 3 && total(.candidate).requests == 4
+                    }
+                    let (legacy, candidate) = (total(.legacy), total(.candidate))
+                    #expect((legacy.errors, legacy.timeouts, legacy.cacheHits, legacy.latency.count) == (0, 0, 3, 3))
+                    #expect((candidate.errors, candidate.timeouts, candidate.cacheMisses) == (1, 1, 2))
+                    #expect(candidate.latency.count == 4)
+                    #expect((candidate.latency.buckets.last?.micros ?? 0) > 600_000)
+                    #expect(candidate.usersWithErrors == 1)
+                    #expect(legacy.probesUp > 0)
+                }
+            }
+        }
+    }
+
+    @Test("refuses an older revision, another commit at the same one, and another log's, unless that came of it")
+    func fenced() async throws {
+        try await staged { haproxy, _, _, _ in
+            try await haproxy.run { try await fence(haproxy) }
+            let adapter = HAProxyAdapter(router: "h", plan: haproxy.plan, folder: haproxy.folder)
+            let error = await #expect(throws: RoutingError.self) { try await adapter.current() }
+            #expect(error?.code == .unreachable)
+        }
+    }
+
+    private func fence(_ haproxy: TestHAProxy) async throws {
+        let adapter = HAProxyAdapter(router: "h", plan: haproxy.plan, folder: haproxy.folder)
+        #expect(try await adapter.current() == nil)
+        let fifth = TestRoutes.table(5, weight(5_000))
+        #expect(try await adapter.apply(fifth).revision == 5)
+        #expect(try await adapter.apply(fifth).revision == 5)
+        var forked = fifth
+        forked.hash = "other"
+        var foreign = TestRoutes.table(9, .all)
+        foreign.logID = "elsewhere"
+        for (table, code) in [
+            (TestRoutes.table(4, .all), RoutingError.Code.stale), (forked, .forked), (foreign, .foreignLog),
+        ] {
+            let error = await #expect(throws: RoutingError.self) { try await adapter.apply(table) }
+            #expect(error?.code == code)
+        }
+        #expect(try await adapter.read() == HAProxyRoute(fifth, haproxy.plan))
+        foreign.ancestors = ["log"]
+        foreign.revision = 2
+        #expect(try await adapter.apply(foreign).revision == 2)
+        #expect(try await adapter.current()?.revision == 2)
+    }
+
+    @Test("takes the configuration of any plan, with whatever its paths have in them")
+    func configured() async throws {
+        var plan = TestRoutes.plan(legacy: 1, candidate: 2)
+        plan.stickyBy = [.header(name: "x-user-id"), .cookie(name: "session"), .clientIP]
+        for (index, path) in ["/it's", "/a b#c", "/%[src]", "/\"q\" \\", "/ü"].enumerated() {
+            plan.services.append(
+                Service(
+                    name: "s\(index)",
+                    path: path,
+                    legacy: "http://[::1]:80",
+                    candidate: "http://localhost:8080/",
+                    timeout: .minutes(3)
+                )
+            )
+        }
+        let haproxy = try await TestHAProxy(plan)
+        defer { haproxy.remove() }
+        #expect(try haproxy.check() == 0)
+        plan.stickyBy = [.header(name: "x'y")]
+        let error = #expect(throws: RoutingError.self) {
+            try HAProxyConfiguration(plan: plan, host: "127.0.0.1", port: 1, folder: haproxy.folder, logPort: 1)
+        }
+        #expect(error?.code == .unsuitable)
+    }
+
+    @Test("a route's text says all of it, and no other text is one")
+    func routes() {
+        let plan = SamplePlan.plan()
+        var table = TestRoutes.table(12, weight(2_500))
+        table.weights = ["b": weight(2_500)]
+        let route = HAProxyRoute(table, plan)
+        #expect(route.text == "12:log:h12:10000:7500")
+        #expect(HAProxyRoute(route.text, services: 2) == route)
+        #expect(HAProxyRoute.legacy(plan).text == "0:-:-:10000:10000")
+        for text in ["", "12", "12:log:h12:10000", "x:log:h:1:1", "1:l:h:10001:1", "1:l:h:-1:1", "-1:l:h:1:1"] {
+            #expect(HAProxyRoute(text, services: 2) == nil, "\(text)")
+        }
+    }
+
+    @Test("a line of its log is a request of a side, or nothing")
+    func lines() {
+        let line = HAProxyLine("1.candidate 200 -- 21 -540113951373597238 {t; hit}")
+        #expect(line?.service == 1 && line?.implementation == .candidate && line?.outcome == .answered)
+        #expect(line?.latency == .milliseconds(21))
+        #expect(line?.user == UInt64(bitPattern: -540_113_951_373_597_238))
+        #expect(line?.cache == .hit)
+        #expect(HAProxyLine("0.legacy 504 sH 700 - {}")?.outcome == .timedOut)
+        #expect(HAProxyLine("0.legacy 503 SC 0 - {}")?.outcome == .failed)
+        #expect(HAProxyLine("0.legacy 502 SH 5 - {}")?.outcome == .failed)
+        #expect(HAProxyLine("0.legacy -1 SD 5 - {}")?.outcome == .failed)
+        #expect(HAProxyLine("0.legacy 504 -- 9 - {}")?.outcome == .timedOut)
+        #expect(HAProxyLine("0.legacy 200 -- 9 - {}")?.user == nil)
+        for text in [
+            "", "none 404 LR 0 1 {}", "0.legacy 200 CD 9 1 {}", "0.legacy 200 cD 9 1 {}", "0.x 200 -- 9 1", "a b c d e",
+        ] {
+            #expect(HAProxyLine(text) == nil, "\(text)")
+        }
+        #expect(XXHash32.hash("") == 0x02CC_5D05)
+        #expect(XXHash32.hash("Nobody inspects the spammish repetition") == 0xE229_3B2F)
+    }
+}

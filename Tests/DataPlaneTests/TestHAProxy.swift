@@ -1,0 +1,101 @@
+import DataPlanes
+import Foundation
+import Logging
+import MigrationCore
+import Postgres
+import ServiceLifecycle
+import TestSupport
+import Testing
+
+/// A real HAProxy with the configuration that is made for a plan, in a folder of its own.
+final class TestHAProxy: Sendable {
+    let plan: Plan
+    let folder: HAProxyFolder
+    let port: Int
+    let logPort: Int
+    var url: String { "http://127.0.0.1:\(port)" }
+
+    /// Prepares the folder; nothing runs yet.
+    init(_ plan: Plan) async throws {
+        self.plan = plan
+        let path = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "haproxy-\(UUID().uuidString.prefix(8))"
+        )
+        try FileManager.default.createDirectory(at: path, withIntermediateDirectories: true)
+        folder = HAProxyFolder(path.path)
+        // Two that were free a moment ago.
+        let (first, second) = (try await TestUpstream(.hangs), try await TestUpstream(.hangs))
+        (port, logPort) = (first.port, second.port)
+        await first.close()
+        await second.close()
+        try write()
+    }
+
+    private func write() throws {
+        let configuration = try HAProxyConfiguration(
+            plan: plan,
+            host: "127.0.0.1",
+            port: port,
+            folder: folder,
+            logPort: logPort
+        )
+        try Data(configuration.map.utf8).write(to: folder.map)
+        try Data(configuration.text.utf8).write(to: folder.configuration)
+    }
+
+    private var output: String { folder.url.appendingPathComponent("haproxy.log").path }
+
+    /// Whether HAProxy itself takes the configuration.
+    func check() throws -> Int32 {
+        try ChildProcess("/usr/sbin/haproxy", ["-c", "-f", folder.configuration.path], output: output).wait()
+    }
+
+    /// Runs a HAProxy while the body runs.
+    func run<R: Sendable>(_ body: () async throws -> R) async throws -> R {
+        let process = try ChildProcess(
+            "/usr/sbin/haproxy",
+            ["-db", "-f", folder.configuration.path],
+            output: output
+        )
+        let result: Result<R, any Error>
+        do {
+            let socket = RuntimeSocket(folder.socket)
+            try await eventually("HAProxy to answer") { (try? await socket.ask("show info")) != nil }
+            result = .success(try await body())
+        } catch {
+            result = .failure(error)
+        }
+        process.signal(SIGKILL)
+        _ = try await offThread { process.wait() }
+        return try result.get()
+    }
+
+    /// Runs what tells HAProxy where to send requests while the body runs.
+    func follow<R: Sendable>(_ routes: TestRoutes, _ body: () async throws -> R) async throws -> R {
+        var logger = Logger(label: "haproxy")
+        logger.logLevel = .critical
+        let router = try HAProxyRouter(
+            name: "h",
+            environment: "production",
+            plan: plan,
+            folder: folder,
+            logPort: logPort,
+            source: routes,
+            sink: routes,
+            logger: logger
+        )
+        let group = ServiceGroup(services: [router], logger: logger)
+        let task = Task { try await group.run() }
+        let result: Result<R, any Error>
+        do {
+            result = .success(try await body())
+        } catch {
+            result = .failure(error)
+        }
+        await group.triggerGracefulShutdown()
+        _ = await task.result
+        return try result.get()
+    }
+
+    func remove() { try? FileManager.default.removeItem(at: folder.url) }
+}

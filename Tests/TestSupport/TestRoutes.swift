@@ -1,0 +1,52 @@
+import Gateway
+package import MigrationCore
+package import Routing
+import Synchronization
+
+/// A source of routes and a sink for measurements that the test holds, in place of the log.
+package final class TestRoutes: Sendable, RouteSource, SignalSink {
+    private let stream: AsyncStream<RouteTable>
+    private let continuation: AsyncStream<RouteTable>.Continuation
+    private let handed = Mutex<[RouterSignal]>([])
+    private let acknowledgements = Mutex<[Int64]>([])
+
+    package init() { (stream, continuation) = AsyncStream.makeStream() }
+
+    package func tables() -> AsyncStream<RouteTable> { stream }
+    package func acknowledge(_ table: RouteTable) async { acknowledgements.withLock { $0.append(table.revision) } }
+    package func hand(in signals: [RouterSignal]) async throws { handed.withLock { $0 += signals } }
+
+    package var acknowledged: [Int64] { acknowledgements.withLock { $0 } }
+    package var signals: [RouterSignal] { handed.withLock { $0 } }
+
+    /// The window in which a router begins is no measurement: waits for the first whole one.
+    package func untilMeasuring() async throws { try await eventually("a whole window") { !self.signals.isEmpty } }
+
+    package func route(_ table: RouteTable) { continuation.yield(table) }
+
+    /// One service, `/a`, in windows of 200 ms.
+    package static func plan(legacy: Int, candidate: Int, timeout: TimeSpan = .milliseconds(700)) -> Plan {
+        var plan = SamplePlan.plan(window: .milliseconds(200))
+        plan.services = [
+            Service(
+                name: "a",
+                path: "/a",
+                legacy: "http://127.0.0.1:\(legacy)",
+                candidate: "http://127.0.0.1:\(candidate)",
+                timeout: timeout
+            )
+        ]
+        return plan
+    }
+
+    package static func table(_ revision: Int64, _ weight: Weight) -> RouteTable {
+        RouteTable(
+            logID: "log",
+            migration: "m",
+            environment: "production",
+            revision: revision,
+            hash: "h\(revision)",
+            weights: ["a": weight]
+        )
+    }
+}
