@@ -132,7 +132,9 @@ let package = Package(
         // The specification.
         .target(
             name: "TestSupport",
-            dependencies: ["Gateway", "MigrationCore", "Postgres", "Routing", nioCore, nioPosix],
+            dependencies: [
+                "Gateway", "MigrationCore", "Postgres", "Routing", asyncHTTPClient, nioCore, nioHTTP1, nioPosix,
+            ],
             path: "Tests/TestSupport",
             swiftSettings: settings
         ),

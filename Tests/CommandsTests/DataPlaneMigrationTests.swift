@@ -1,0 +1,167 @@
+import Foundation
+import MigrationCore
+import MigrationLog
+import Postgres
+import TestSupport
+import Testing
+
+/// A whole migration with the traffic on a data plane, by the programs that people run.
+@Suite("A migration on HAProxy", .serialized, .database)
+struct DataPlaneMigrationTests {
+    private static func text(_ legacy: Int, _ candidate: Int) -> String {
+        """
+        migration: shop
+        services:
+          a: { legacy: "http://127.0.0.1:\(legacy)", candidate: "http://127.0.0.1:\(candidate)", timeout: 2s }
+          b: { legacy: "http://127.0.0.1:\(legacy)", candidate: "http://127.0.0.1:\(candidate)", timeout: 2s }
+        sticky_by: [header:x-user-id]
+        window: 500ms
+        stages: [{ name: p, environment: p, steps: [10%, 50%, 100%], bake: 1500ms }]
+        criteria: [error_rate < 5%, timeout_rate < 5%, latency.p95 < 1s]
+        rollback: [error_rate > 10% for 1s]
+        watch: 2s
+        expires: 1d
+
+        """
+    }
+
+    private func run(_ arguments: String...) throws -> Program.Result {
+        try Program.run(arguments, database: TestDatabase.conninfo)
+    }
+
+    private func phase() throws -> String {
+        let text = try run("status", "shop", "--format", "json").text
+        let found = text.firstMatch(of: /"phase" : "([a-zA-Z]+)"/)
+        return found.map { String($0.1) } ?? ""
+    }
+
+    /// HAProxy, what tells it, and a worker, with a migration that was started.
+    private func onStage(
+        _ legacy: TestUpstream,
+        _ candidate: TestUpstream,
+        _ body: (_ url: String) async throws -> Void
+    ) async throws {
+        let plan = try Program.file(Self.text(legacy.port, candidate.port), "shop.yaml")
+        let folder = URL(fileURLWithPath: plan).deletingLastPathComponent().appendingPathComponent("haproxy").path
+        let free = try await TestUpstream(.hangs), other = try await TestUpstream(.hangs)
+        await free.close()
+        await other.close()
+        #expect(try run("db", "install").code == 0)
+        #expect(try run("create", plan).code == 0)
+        let configured = try run(
+            "route",
+            "config",
+            "haproxy",
+            plan,
+            "--environment",
+            "p",
+            "--listen",
+            "127.0.0.1:\(free.port)",
+            "--folder",
+            folder,
+            "--log-port",
+            "\(other.port)"
+        )
+        #expect(configured.code == 0, "\(configured.text)")
+        var environment = ProcessInfo.processInfo.environment
+        environment["MIGRATE_DATABASE_URL"] = try TestDatabase.conninfo
+        let output = folder + "/output"
+        var processes: [ChildProcess] = []
+        let result: Result<Void, any Error>
+        do {
+            processes.append(
+                try ChildProcess("/usr/sbin/haproxy", ["-db", "-f", folder + "/haproxy.cfg"], output: output)
+            )
+            for arguments in [
+                [
+                    "haproxy", "--migration", "shop", "--environment", "p", "--folder", folder, "--log-port",
+                    "\(other.port)",
+                ],
+                ["worker", "--name", "w"],
+            ] {
+                processes.append(
+                    try ChildProcess(Program.path("migrate"), arguments, environment: environment, output: output)
+                )
+            }
+            #expect(try run("start", "shop").code == 0)
+            result = .success(try await body("http://127.0.0.1:\(free.port)"))
+        } catch {
+            let said = String(decoding: FileManager.default.contents(atPath: output) ?? Data(), as: UTF8.self)
+            result = .failure(TestFailure("\(error)\n\(said.suffix(3_000))"))
+        }
+        for process in processes.reversed() { process.signal(SIGTERM) }
+        try await offThread { [processes] in for process in processes { process.wait() } }
+        await legacy.close()
+        await candidate.close()
+        try result.get()
+    }
+
+    @Test("goes to 100 % under load: no request fails, nobody is moved back, and each step is seen with its share")
+    func whole() async throws {
+        let load = SteadyLoad()
+        try await onStage(try await TestUpstream(.answers("legacy")), try await TestUpstream(.answers("candidate"))) {
+            url in
+            try await load.keepUp(url, watching: true) {
+                try await eventually(within: 60, "the migration to complete") { try phase() == "completed" }
+            }
+        }
+        #expect(load.failed == 0)
+        #expect(load.movedBack == 0)
+        #expect(load.answered > 500)
+        let shares = try await shares()
+        #expect(shares.map(\.weight) == [1_000, 5_000, 10_000])
+        for share in shares {
+            let expected = Double(share.weight) / 10_000
+            let spread = 3.29 * (Double(share.of) * expected * (1 - expected)).squareRoot() + 1
+            #expect(share.of > 100)
+            #expect(abs(Double(share.value) - Double(share.of) * expected) <= spread, "\(share)")
+        }
+        #expect(try run("replay", "shop").code == 0)
+    }
+
+    /// What was seen of `a` at each weight, in the windows that baked.
+    private func shares() async throws -> [(weight: Int, value: Int, of: Int)] {
+        let log = MigrationLog(pool: PostgresPool(try TestDatabase.conninfo, name: "test", limit: 2))
+        var shares: [Int: (value: Int, of: Int)] = [:]
+        var state = MigrationState.initial
+        for row in try await log.rows("shop", after: 0) {
+            let commit = try CommitCodec.decode(row.body, version: row.version, actor: row.actor)
+            if let step = state.migration?.phase.step, let bake = step.bake, let plan = state.migration?.plan {
+                for case .windowJudged(let judgement) in commit.events where judgement.k >= bake.firstWindow {
+                    guard let seen = judgement.observed.first?.shares.first else { continue }
+                    shares[plan.weight(at: step.position).rawValue, default: (0, 0)].value += seen.value
+                    shares[plan.weight(at: step.position).rawValue, default: (0, 0)].of += seen.of
+                }
+            }
+            state = try state.folding(commit)
+        }
+        await log.pool.close()
+        return shares.map { ($0.key, $0.value.value, $0.value.of) }.sorted { $0.0 < $1.0 }
+    }
+
+    @Test("rolls back by what HAProxy tells of a failing candidate, which hears of nobody once that is acknowledged")
+    func rollback() async throws {
+        let answer: @Sendable (String) -> String = { request in
+            request.contains(" /health ")
+                ? "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+                : "HTTP/1.1 500 No\r\ncontent-length: 9\r\n\r\ncandidate"
+        }
+        let candidate = try await TestUpstream(.says(answer))
+        let load = SteadyLoad()
+        try await onStage(try await TestUpstream(.answers("legacy")), candidate) { url in
+            try await load.keepUp(url) {
+                try await eventually(within: 60, "the rollback to be acknowledged") {
+                    try run("status", "shop", "--format", "json").text.contains(#""acknowledgedAt""#)
+                        && ["rollingBack", "rolledBack"].contains(try phase())
+                }
+                let (sent, answered) = (candidate.requests, load.answered)
+                #expect(sent > 0)
+                try await eventually(within: 60, "the rollback to be confirmed") { try phase() == "rolledBack" }
+                #expect(load.answered > answered)
+                #expect(candidate.requests == sent)
+            }
+        }
+        #expect(load.failed == 0)
+        #expect(try run("replay", "shop").code == 0)
+    }
+}

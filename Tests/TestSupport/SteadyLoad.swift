@@ -1,0 +1,75 @@
+import AsyncHTTPClient
+import NIOCore
+import NIOHTTP1
+import Synchronization
+
+/// Eight clients that ask `/a` all the time, each time as another user, and one that asks `/b` as the same thirty in turns.
+package final class SteadyLoad: Sendable {
+    private let isOver = Atomic<Bool>(false)
+    private let good = Atomic<Int>(0)
+    private let bad = Atomic<Int>(0)
+    private let back = Atomic<Int>(0)
+
+    package init() {}
+
+    package var answered: Int { good.load(ordering: .relaxed) }
+    package var failed: Int { bad.load(ordering: .relaxed) }
+
+    /// How often one of the thirty came back to legacy from the candidate.
+    package var movedBack: Int { back.load(ordering: .relaxed) }
+
+    /// Keeps asking while the body runs.
+    ///
+    /// - Parameter watching: whether the thirty ask too.
+    package func keepUp(_ url: String, watching: Bool = false, _ body: () async throws -> Void) async throws {
+        var clients = (0..<8).map { client in Task { await ask(url, client) } }
+        if watching { clients.append(Task { await watch(url) }) }
+        let result: Result<Void, any Error>
+        do {
+            result = .success(try await body())
+        } catch {
+            result = .failure(error)
+        }
+        isOver.store(true, ordering: .relaxed)
+        for client in clients { await client.value }
+        try result.get()
+    }
+
+    private func ask(_ url: String, _ client: Int) async {
+        var turn = 0
+        while !isOver.load(ordering: .relaxed) {
+            turn += 1
+            let isWell = (try? await Self.side(url, user: "w\(client)-\(turn)")).map {
+                ["legacy", "candidate"].contains($0)
+            }
+            if isWell ?? false {
+                good.wrappingAdd(1, ordering: .relaxed)
+            } else {
+                bad.wrappingAdd(1, ordering: .relaxed)
+            }
+        }
+    }
+
+    private func watch(_ url: String) async {
+        var there: Set<Int> = []
+        var turn = 0
+        while !isOver.load(ordering: .relaxed) {
+            turn += 1
+            let user = turn % 30
+            switch try? await Self.side(url, user: "same-\(user)", path: "/b") {
+            case "candidate"?: there.insert(user)
+            case "legacy"?: if there.contains(user) { back.wrappingAdd(1, ordering: .relaxed) }
+            default: bad.wrappingAdd(1, ordering: .relaxed)
+            }
+        }
+    }
+
+    /// Who answers a user's request: the first word of the answer.
+    package static func side(_ url: String, user: String?, path: String = "/a") async throws -> String {
+        var request = HTTPClientRequest(url: url + path)
+        if let user { request.headers.add(name: "x-user-id", value: user) }
+        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(5))
+        let text = String(buffer: try await response.body.collect(upTo: 10_000))
+        return String(text.prefix { $0 != " " })
+    }
+}
