@@ -92,7 +92,7 @@ let package = Package(
             "DataPlanes",
             [
                 "Gateway", "MigrationCore", "Routing", "Signals", asyncHTTPClient, lifecycle, logging, nioCore,
-                nioPosix,
+                nioHTTP1, nioPosix,
             ]
         ),
         room(

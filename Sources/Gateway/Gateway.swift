@@ -71,7 +71,7 @@ package struct Gateway: ServiceLifecycle.Service {
                 name: settings.name,
                 environment: settings.environment,
                 clock: plan.clock,
-                meter: traffic.meter,
+                source: MeterWindows(meter: traffic.meter),
                 sink: sink,
                 logger: logger
             ),

@@ -9,6 +9,24 @@ package protocol SignalSink: Sendable {
     func hand(in signals: [RouterSignal]) async throws
 }
 
+/// What a router's services do, in windows.
+package protocol WindowSource: Sendable {
+    /// Measuring begins: what happened before is in no window.
+    func begin() async
+    /// Takes the windows from `first` on that are over, up to the one before `k`.
+    ///
+    /// - Returns: nil when not all that happened in them was measured.
+    func take(from first: Int64, before k: Int64) async -> [MeasuredWindow]?
+}
+
+/// The gateway counts everything itself.
+struct MeterWindows: WindowSource {
+    let meter: Meter
+
+    func begin() async {}
+    func take(from first: Int64, before k: Int64) async -> [MeasuredWindow]? { meter.take(from: first, before: k) }
+}
+
 /// Hands in every window once it is over. Only whole windows: the one in which the gateway began is no measurement.
 package struct SignalPump: ServiceLifecycle.Service {
     /// How many windows are kept for a sink that is away.
@@ -19,30 +37,26 @@ package struct SignalPump: ServiceLifecycle.Service {
     let name: String
     let environment: String
     let clock: WindowClock
-    let meter: Meter
+    let source: any WindowSource
     let sink: any SignalSink
-    let isWhole: @Sendable () async -> Bool
     let logger: Logger
 
     /// - Parameters:
     ///   - name: the router's in the log.
-    ///   - isWhole: whether all that happened since it was asked last was measured; a window in which something was not is not handed in, and
-    ///     so is missing.
+    ///   - source: what is measured; a window in which not all was is not handed in, and so is missing.
     package init(
         name: String,
         environment: String,
         clock: WindowClock,
-        meter: Meter,
+        source: any WindowSource,
         sink: any SignalSink,
-        isWhole: @escaping @Sendable () async -> Bool = { true },
         logger: Logger
     ) {
         self.name = name
         self.environment = environment
         self.clock = clock
-        self.meter = meter
+        self.source = source
         self.sink = sink
-        self.isWhole = isWhole
         self.logger = logger
     }
 
@@ -53,20 +67,19 @@ package struct SignalPump: ServiceLifecycle.Service {
     private func pump() async {
         var next = clock.index(of: SystemClock.now) + 1
         var waiting: [RouterSignal] = []
-        _ = await isWhole()
+        await source.begin()
         while !Task.isCancelled {
             let due = clock.end(of: next) + Self.settle
             let pause = due - SystemClock.now
             if pause > .zero { try? await Task.sleep(for: .microseconds(pause.rawValue)) }
             let current = clock.index(of: SystemClock.now - Self.settle)
             guard current > next, !Task.isCancelled else { continue }
-            let signals = meter.take(from: next, before: current).map { window in
-                RouterSignal(k: window.k, router: name, environment: environment, services: window.services)
-            }
-            if await isWhole() {
-                waiting += signals
+            if let windows = await source.take(from: next, before: current) {
+                waiting += windows.map { window in
+                    RouterSignal(k: window.k, router: name, environment: environment, services: window.services)
+                }
             } else {
-                logger.warning("not all was measured: windows are missing", metadata: ["windows": "\(signals.count)"])
+                logger.warning("not all was measured: windows are missing", metadata: ["windows": "\(current - next)"])
             }
             next = current
             waiting = Array(waiting.suffix(Self.kept))

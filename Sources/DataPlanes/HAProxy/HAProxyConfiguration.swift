@@ -15,20 +15,7 @@ package struct HAProxyConfiguration: Sendable {
 
     /// - Throws: a ``RoutingError`` for a key whose name cannot stand in HAProxy's configuration.
     package init(plan: Plan, host: String, port: Int, folder: HAProxyFolder, logPort: Int) throws(RoutingError) {
-        for place in plan.stickyBy {
-            let name =
-                switch place {
-                case .header(let name), .cookie(let name): name
-                case .clientIP: ""
-                }
-            guard name.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "-_".contains($0)) }) else {
-                throw RoutingError(
-                    .unsuitable,
-                    "HAProxy cannot be told to look for the key “\(name)”",
-                    mend: "use letters, digits, - and _ in the names under sticky_by"
-                )
-            }
-        }
+        try BackEnd.requireSuitable(plan, "HAProxy")
         self.plan = plan
         listen = (host, port)
         self.folder = folder
@@ -36,12 +23,7 @@ package struct HAProxyConfiguration: Sendable {
     }
 
     /// The text of the map: legacy for every service.
-    package var map: String { "\(HAProxyRoute.key) \(HAProxyRoute.legacy(plan).text)\n" }
-
-    /// A backend's name, by which the log tells what a request was counted for.
-    static func backend(_ service: Int, _ implementation: Implementation) -> String {
-        "\(service).\(implementation.rawValue)"
-    }
+    package var map: String { "\(HAProxyAdapter.key) \(RouteText.legacy(plan).text)\n" }
 
     /// The text of `haproxy.cfg`.
     package var text: String {
@@ -92,18 +74,18 @@ package struct HAProxyConfiguration: Sendable {
             "    http-request set-var(txn.bucket) var(txn.name),xxh32,mod(\(Self.buckets)) if { var(txn.key) -m found }",
             "    http-request set-var(txn.user) var(txn.name),xxh64 if { var(txn.key) -m found }",
             "    http-request set-var(txn.bucket) rand(\(Self.buckets)) if !{ var(txn.key) -m found }",
-            "    http-request set-var(txn.route) str(\(HAProxyRoute.key)),map(\(quoted(folder.map.path)))",
+            "    http-request set-var(txn.route) str(\(HAProxyAdapter.key)),map(\(quoted(folder.map.path)))",
         ]
         for (index, service) in plan.services.enumerated() {
             lines.append(
-                "    http-request set-var(txn.first) var(txn.route),field(\(HAProxyRoute.field(of: index)),:),add(0) if { path \(quoted(service.path)) }"
+                "    http-request set-var(txn.first) var(txn.route),field(\(RouteText.field(of: index)),:),add(0) if { path \(quoted(service.path)) }"
             )
         }
         for (index, service) in plan.services.enumerated() {
             let path = "{ path \(quoted(service.path)) }"
             lines += [
-                "    use_backend \(Self.backend(index, .candidate)) if \(path) { var(txn.bucket),sub(txn.first) ge 0 }",
-                "    use_backend \(Self.backend(index, .legacy)) if \(path)",
+                "    use_backend \(BackEnd.name(index, .candidate)) if \(path) { var(txn.bucket),sub(txn.first) ge 0 }",
+                "    use_backend \(BackEnd.name(index, .legacy)) if \(path)",
             ]
         }
         return lines + ["    default_backend none", "", "backend none", "    http-request return status 404", ""]
@@ -126,7 +108,7 @@ package struct HAProxyConfiguration: Sendable {
         let text = implementation == .legacy ? service.legacy : service.candidate
         guard let address = Address(text) else { return [] }
         return [
-            "backend \(Self.backend(index, implementation))",
+            "backend \(BackEnd.name(index, implementation))",
             "    timeout server \(milliseconds(service.timeout))",
             "    server \(implementation.rawValue) \(address.host):\(address.port)",
             "",

@@ -15,18 +15,16 @@ package struct HAProxyLine: Hashable, Sendable {
     package init?(_ text: some StringProtocol) {
         let fields = text.split(separator: " ", maxSplits: 5)
         guard fields.count >= 5 else { return nil }
-        let name = fields[0].split(separator: ".")
-        guard name.count == 2, let service = Int(name[0]),
-            let implementation = Implementation(rawValue: String(name[1])),
-            let status = Int(fields[1]), let end = fields[2].first, let millis = Int64(fields[3])
+        guard let backEnd = BackEnd(fields[0]), let status = Int(fields[1]), let end = fields[2].first,
+            let millis = Int64(fields[3])
         else { return nil }
         switch end {
         case "C", "c": return nil
         case "s": outcome = .timedOut
         default: outcome = status == 504 ? .timedOut : (100..<500).contains(status) ? .answered : .failed
         }
-        self.service = service
-        self.implementation = implementation
+        service = backEnd.service
+        implementation = backEnd.implementation
         latency = .milliseconds(max(0, millis))
         user = Int64(fields[4]).map { UInt64(bitPattern: $0) }
         // Captured headers stand in braces.

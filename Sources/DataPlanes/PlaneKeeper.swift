@@ -1,29 +1,36 @@
+package import Foundation
 import Gateway
 package import Logging
 package import MigrationCore
 package import Routing
 
-/// Holds a HAProxy to what was decided: takes a table through the fence, keeps it, and tells it again whenever HAProxy has forgotten.
-package actor HAProxyKeeper {
+/// An adapter that can read back all of what is in force.
+package protocol PlaneAdapter: ServiceDiscoveryAdapter {
+    func read() async throws(RoutingError) -> RouteText
+}
+
+/// Holds a data plane to what was decided: takes a table through the fence, keeps it, and tells it again whenever the data plane has
+/// forgotten.
+package actor PlaneKeeper {
     private let plan: Plan
-    private let adapter: HAProxyAdapter
+    private let adapter: any PlaneAdapter
     private let store: RouteStore
     private let logger: Logger
     private var fence: Fence
 
     /// - Throws: ``RoutingError/Code/storage`` for a state file that cannot be read.
-    package init(router: String, plan: Plan, folder: HAProxyFolder, logger: Logger) throws(RoutingError) {
+    package init(_ adapter: any PlaneAdapter, plan: Plan, state: URL, logger: Logger) throws(RoutingError) {
         self.plan = plan
         self.logger = logger
-        adapter = HAProxyAdapter(router: router, plan: plan, folder: folder)
-        store = RouteStore(file: folder.state)
+        self.adapter = adapter
+        store = RouteStore(file: state)
         fence = Fence(try store.read()?.table)
     }
 
     /// What was told last; nil before the first.
     package var table: RouteTable? { fence.table }
 
-    /// Puts a table into force. When it returns, HAProxy has it, and it is kept.
+    /// Puts a table into force. When it returns, the data plane has it, and it is kept.
     package func apply(_ table: RouteTable) async throws(RoutingError) {
         var next = fence
         let isNew = try next.admit(table)
@@ -37,14 +44,17 @@ package actor HAProxyKeeper {
         )
     }
 
-    /// Tells HAProxy again what it has forgotten: it starts from legacy, and so it does after a reload.
+    /// Tells the data plane again what it has forgotten: it starts from legacy, and so it may after a reload.
     ///
     /// - Returns: whether it had to be told.
     package func reassert() async throws(RoutingError) -> Bool {
         guard let table = fence.table else { return false }
-        guard try await adapter.read() != HAProxyRoute(table, plan) else { return false }
+        guard try await adapter.read() != RouteText(table, plan) else { return false }
         _ = try await adapter.apply(table)
-        logger.warning("HAProxy had another route and was told again", metadata: ["revision": "\(table.revision)"])
+        logger.warning(
+            "the data plane had another route and was told again",
+            metadata: ["revision": "\(table.revision)"]
+        )
         return true
     }
 }

@@ -1,0 +1,31 @@
+import ArgumentParser
+import DataPlanes
+
+struct EnvoyRun: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "envoy",
+        abstract: "Has an Envoy split a migration's traffic in one environment, following the log.",
+        discussion: """
+            Envoy carries the requests; this tells it who goes where by the file of its routes, sees that they are in force, and measures what
+            Envoy counts. While this is away Envoy goes on as it was told last: run it beside Envoy, under the same supervisor. Envoy counts no
+            users and no cache answers, so conditions on those are missing, and never pass.
+
+            Example:
+              migrate route config envoy examples/recommendations.yaml --environment production --listen 127.0.0.1:8080 --folder /var/lib/migrate/envoy
+              envoy -c /var/lib/migrate/envoy/envoy.json &
+              migrate envoy --migration recommendations --environment production --folder /var/lib/migrate/envoy
+            """
+    )
+    @Option(help: "The migration.") var migration: String
+    @Option(help: "The environment that it serves.") var environment: String
+    @Option(help: "A name of its own among the migration's routers; else envoy-ENVIRONMENT.") var name: String?
+    @Option(help: "The folder with Envoy's configuration, its routes and its socket.") var folder: String
+    @OptionGroup var database: DatabaseOptions
+
+    func run() async throws {
+        try await PlaneRun(migration: migration, environment: environment, database: database).run(
+            EnvoyPlane(folder: EnvoyFolder(folder)),
+            name: name ?? "envoy-\(environment)"
+        )
+    }
+}

@@ -1,0 +1,53 @@
+import DataPlanes
+import Foundation
+import Gateway
+import MigrationCore
+import ServiceLifecycle
+import UnixSignals
+
+/// Has a data plane that somebody else wrote follow the log.
+struct PlaneRun {
+    let migration: String
+    let environment: String
+    let database: DatabaseOptions
+
+    /// Runs until it is told to stop.
+    ///
+    /// - Parameter name: the router's in the log.
+    func run(_ plane: any DataPlane, name: String) async throws {
+        let logger = Logs.logger("migrate.\(plane.name.lowercased())")
+        let kept = try RouteStore(file: plane.state).read()
+        let head = try await GatewayHead.pull(
+            migration,
+            environment,
+            kept,
+            GatewayHead.Database(options: database, name: name),
+            logger
+        )
+        let routes = LogRoutes(
+            migration: migration,
+            environment: environment,
+            router: name,
+            clock: head.plan.clock,
+            access: head.access,
+            kept: kept?.table,
+            logger: logger
+        )
+        let router = try PlaneRouter(
+            name: name,
+            environment: environment,
+            plan: head.plan,
+            plane: plane,
+            source: routes,
+            sink: routes,
+            logger: logger
+        )
+        let witness = GatewayWitness(stateFile: plane.state, log: head.access.log, logger: logger)
+        Output.line("\(name) tells \(plane.name) who goes where in \(environment)")
+        try await ServiceGroup(
+            services: [routes, witness, router],
+            gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: logger
+        ).run()
+    }
+}

@@ -1,0 +1,39 @@
+import MigrationCore
+import Routing
+
+/// The back end of a data plane that is one implementation of one service, by the name under which its requests are counted: `0.legacy`.
+struct BackEnd: Hashable, Sendable {
+    var service: Int
+    var implementation: Implementation
+
+    static func name(_ service: Int, _ implementation: Implementation) -> String {
+        "\(service).\(implementation.rawValue)"
+    }
+
+    init?(_ name: some StringProtocol) {
+        let parts = name.split(separator: ".")
+        guard parts.count == 2, let service = Int(parts[0]), service >= 0,
+            let implementation = Implementation(rawValue: String(parts[1]))
+        else { return nil }
+        self.service = service
+        self.implementation = implementation
+    }
+
+    /// - Throws: a ``RoutingError`` for a key whose name cannot stand in the configuration of a data plane.
+    static func requireSuitable(_ plan: Plan, _ plane: String) throws(RoutingError) {
+        for place in plan.stickyBy {
+            let name =
+                switch place {
+                case .header(let name), .cookie(let name): name
+                case .clientIP: ""
+                }
+            guard name.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "-_".contains($0)) }) else {
+                throw RoutingError(
+                    .unsuitable,
+                    "\(plane) cannot be told to look for the key “\(name)”",
+                    mend: "use letters, digits, - and _ in the names under sticky_by"
+                )
+            }
+        }
+    }
+}

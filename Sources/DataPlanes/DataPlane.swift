@@ -1,0 +1,23 @@
+package import AsyncHTTPClient
+package import Foundation
+package import Gateway
+package import MigrationCore
+package import Signals
+
+/// A data plane that somebody else wrote: how it is told who goes where, and how what it does is measured.
+package protocol DataPlane: Sendable {
+    /// What people call it.
+    var name: String { get }
+    /// Where what it was told last is kept.
+    var state: URL { get }
+    func adapter(router: String, plan: Plan) -> any PlaneAdapter
+    /// - Parameters:
+    ///   - meter: what is counted besides, such as probes.
+    ///   - client: for asking it.
+    func windows(_ plan: Plan, meter: Meter, client: HTTPClient) async throws -> any PlaneWindows
+}
+
+/// What a data plane does, in windows.
+package protocol PlaneWindows: WindowSource {
+    func close() async
+}

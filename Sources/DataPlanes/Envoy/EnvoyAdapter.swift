@@ -1,0 +1,144 @@
+import AsyncHTTPClient
+import Foundation
+package import MigrationCore
+import NIOCore
+import NIOHTTP1
+package import Routing
+import Signals
+
+/// Tells an Envoy who goes where: another file in the place of its routes, and a request that shows that they are in force.
+package struct EnvoyAdapter: PlaneAdapter {
+    /// One worker of Envoy's has shown the route; the others, and requests that were routed before, follow within this (8.1 ms were seen at most,
+    /// 4-routing.md).
+    private static let settle = Duration.milliseconds(20)
+    private static let patience = Duration.seconds(3)
+
+    private let router: String
+    private let plan: Plan
+    private let folder: EnvoyFolder
+
+    package init(router: String, plan: Plan, folder: EnvoyFolder) {
+        self.router = router
+        self.plan = plan
+        self.folder = folder
+    }
+
+    /// Puts a table into force, and waits until no request that was routed before is sent any more.
+    ///
+    /// An Envoy that does not answer finds the new routes when it starts.
+    ///
+    /// - Throws: ``RoutingError`` when Envoy has a higher revision, another commit at this one, or one of a log that is not this one's
+    ///   ancestor; or when it does not answer.
+    package func apply(_ table: RouteTable) async throws(RoutingError) -> Acknowledgement {
+        let wanted = RouteText(table, plan)
+        try (try told()).require(table, plan)
+        let now = try? await read()
+        try now?.require(table, plan)
+        if now != wanted {
+            try write(wanted)
+            let end = ContinuousClock.now + Self.patience
+            var last: RoutingError?
+            var then: RouteText?
+            repeat {
+                do {
+                    then = try await read()
+                } catch {
+                    last = error
+                }
+                if then == wanted { break }
+                try? await Task.sleep(for: .milliseconds(2))
+            } while ContinuousClock.now < end && !Task.isCancelled
+            guard then == wanted else {
+                throw last ?? RoutingError(.unreachable, "Envoy does not take the routes of \(folder.routes.path)")
+            }
+            try? await Task.sleep(for: Self.settle)
+        }
+        return Acknowledgement(router: router, revision: wanted.revision, at: SystemClock.now)
+    }
+
+    package func current() async throws(RoutingError) -> Acknowledgement? {
+        let now = try await read()
+        return now.isUntold ? nil : Acknowledgement(router: router, revision: now.revision, at: SystemClock.now)
+    }
+
+    /// What is in force, by a request to Envoy itself.
+    package func read() async throws(RoutingError) -> RouteText {
+        let listener = try await listener()
+        var request = HTTPClientRequest(url: listener)
+        request.headers.add(name: "host", value: EnvoyRoutes.probe)
+        guard let text = try await Self.ask(request), let route = RouteText(text, services: plan.services.count) else {
+            throw RoutingError(
+                .unreachable,
+                "Envoy does not say which route is in force",
+                mend: "start Envoy with the configuration that `migrate route config envoy` wrote"
+            )
+        }
+        return route
+    }
+
+    /// What Envoy finds when it starts.
+    private func told() throws(RoutingError) -> RouteText {
+        struct File: Decodable {
+            enum CodingKeys: String, CodingKey { case version = "version_info" }
+            var version: String
+        }
+        guard let data = FileManager.default.contents(atPath: folder.routes.path),
+            let file = try? JSONDecoder().decode(File.self, from: data),
+            let route = RouteText(file.version, services: plan.services.count)
+        else {
+            throw RoutingError(
+                .storage,
+                "\(folder.routes.path) has no route of \(plan.services.count) services",
+                mend: "write Envoy's configuration anew: migrate route config envoy"
+            )
+        }
+        return route
+    }
+
+    private func write(_ route: RouteText) throws(RoutingError) {
+        do {
+            // Written beside it and renamed: Envoy sees the old file or the new one.
+            try EnvoyRoutes(plan: plan, route: route).text().write(to: folder.routes, options: .atomic)
+        } catch {
+            throw RoutingError(.storage, "\(folder.routes.path) cannot be written: \(error.localizedDescription)")
+        }
+    }
+
+    /// Where Envoy accepts clients, as it says itself.
+    private func listener() async throws(RoutingError) -> String {
+        struct Listeners: Decodable {
+            struct Status: Decodable {
+                struct Address: Decodable {
+                    struct Socket: Decodable {
+                        enum CodingKeys: String, CodingKey { case address, port = "port_value" }
+                        var address: String
+                        var port: Int
+                    }
+                    enum CodingKeys: String, CodingKey { case socket = "socket_address" }
+                    var socket: Socket?
+                }
+                enum CodingKeys: String, CodingKey { case address = "local_address" }
+                var address: Address
+            }
+            enum CodingKeys: String, CodingKey { case statuses = "listener_statuses" }
+            var statuses: [Status]?
+        }
+        let text = try await EnvoyAdmin(folder).get("/listeners?format=json")
+        guard let listeners = try? JSONDecoder().decode(Listeners.self, from: Data(text.utf8)),
+            let socket = listeners.statuses?.first?.address.socket
+        else { throw RoutingError(.unreachable, "Envoy listens nowhere") }
+        let host = ["0.0.0.0": "127.0.0.1", "::": "::1"][socket.address] ?? socket.address
+        return "http://\(host.contains(":") ? "[\(host)]" : host):\(socket.port)/"
+    }
+
+    /// - Returns: the answer's text; nil for none of 200.
+    private static func ask(_ request: HTTPClientRequest) async throws(RoutingError) -> String? {
+        do {
+            let response = try await HTTPClient.shared.execute(request, timeout: .seconds(1))
+            let body = try await response.body.collect(upTo: 1 << 20)
+            return response.status == .ok ? String(buffer: body) : nil
+        } catch {
+            throw RoutingError(.unreachable, "Envoy does not answer: \(error)")
+        }
+    }
+}

@@ -1,0 +1,93 @@
+package import Foundation
+package import MigrationCore
+package import Routing
+
+/// A ready-made configuration of Envoy for one environment of a plan, and the routes that it starts from: legacy.
+package struct EnvoyConfiguration: Sendable {
+    private let plan: Plan
+    private let listen: (host: String, port: Int)
+    private let folder: EnvoyFolder
+
+    /// - Throws: a ``RoutingError`` for a key whose name cannot stand in Envoy's configuration.
+    package init(plan: Plan, host: String, port: Int, folder: EnvoyFolder) throws(RoutingError) {
+        try BackEnd.requireSuitable(plan, "Envoy")
+        self.plan = plan
+        listen = (host, port)
+        self.folder = folder
+    }
+
+    /// The text of `routes.json`.
+    package func routes() throws -> Data { try EnvoyRoutes(plan: plan, route: .legacy(plan)).text() }
+
+    /// The text of `envoy.json`.
+    package func text() throws -> Data {
+        let encoded = try JSONSerialization.data(
+            withJSONObject: bootstrap,
+            options: [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+        )
+        return encoded + Data("\n".utf8)
+    }
+
+    private var bootstrap: [String: Any] {
+        [
+            "node": ["id": "migrate", "cluster": plan.name],
+            // For its owner alone.
+            "admin": ["address": ["pipe": ["path": folder.admin.path, "mode": 0o600] as [String: Any]]],
+            "stats_flush_interval": "0.1s",
+            "static_resources": [
+                "listeners": [
+                    [
+                        "name": "migrate", "address": Self.address(listen.host, listen.port),
+                        "filter_chains": [["filters": [manager]]],
+                    ]
+                ],
+                "clusters": plan.services.enumerated().flatMap { index, service in
+                    Implementation.allCases.compactMap { cluster(index, service, $0) }
+                },
+            ],
+        ]
+    }
+
+    private static func address(_ host: String, _ port: Int) -> [String: Any] {
+        ["socket_address": ["address": host, "port_value": port] as [String: Any]]
+    }
+
+    private var manager: [String: Any] {
+        let source: [String: Any] = [
+            "resource_api_version": "V3", "initial_fetch_timeout": "5s",
+            "path_config_source": [
+                "path": folder.routes.path, "watched_directory": ["path": folder.url.path],
+            ],
+        ]
+        let router = [
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
+        ]
+        return [
+            "name": "envoy.filters.network.http_connection_manager",
+            "typed_config": [
+                "@type":
+                    "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+                "stat_prefix": "migrate", "use_remote_address": true, "request_headers_timeout": "10s",
+                "stream_idle_timeout": "0s", "http_protocol_options": ["allow_chunked_length": false],
+                "rds": ["route_config_name": EnvoyRoutes.name, "config_source": source] as [String: Any],
+                "http_filters": [["name": "envoy.filters.http.router", "typed_config": router] as [String: Any]],
+            ] as [String: Any],
+        ]
+    }
+
+    private func cluster(_ index: Int, _ service: Service, _ implementation: Implementation) -> [String: Any]? {
+        let name = BackEnd.name(index, implementation)
+        guard let address = Address(implementation == .legacy ? service.legacy : service.candidate) else { return nil }
+        let endpoint = ["endpoint": ["address": Self.address(address.host, address.port)]]
+        let limit = 100_000
+        return [
+            "name": name, "type": "STRICT_DNS", "connect_timeout": "2s",
+            "circuit_breakers": [
+                "thresholds": [
+                    ["max_connections": limit, "max_pending_requests": limit, "max_requests": limit]
+                ]
+            ],
+            "load_assignment": ["cluster_name": name, "endpoints": [["lb_endpoints": [endpoint]]]] as [String: Any],
+        ]
+    }
+}

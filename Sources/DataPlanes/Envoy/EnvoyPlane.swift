@@ -1,0 +1,80 @@
+package import AsyncHTTPClient
+package import Foundation
+import Gateway
+package import MigrationCore
+package import Signals
+
+/// An Envoy: told by the file of its routes, measured from its own counters at each window's end.
+///
+/// It counts no users and no cache answers, so a condition on those is missing, and never passes. Latencies are those of answers that a back
+/// end gave, and of requests that timed out.
+package struct EnvoyPlane: DataPlane {
+    private let folder: EnvoyFolder
+
+    package init(folder: EnvoyFolder) { self.folder = folder }
+
+    package var name: String { "Envoy" }
+    package var state: URL { folder.state }
+
+    package func adapter(router: String, plan: Plan) -> any PlaneAdapter {
+        EnvoyAdapter(router: router, plan: plan, folder: folder)
+    }
+
+    package func windows(_ plan: Plan, meter: Meter, client: HTTPClient) async throws -> any PlaneWindows {
+        EnvoyWindows(plan: plan, meter: meter, admin: EnvoyAdmin(folder))
+    }
+}
+
+/// Counts the difference between two looks, one at the end of each window.
+actor EnvoyWindows: PlaneWindows {
+    private let plan: Plan
+    private let meter: Meter
+    private let admin: EnvoyAdmin
+    /// What was counted at the end of the window before, and when that was looked at; nil where it was not, or too late.
+    private var last: (statistics: EnvoyStatistics, at: Timestamp)?
+
+    init(plan: Plan, meter: Meter, admin: EnvoyAdmin) {
+        self.plan = plan
+        self.meter = meter
+        self.admin = admin
+    }
+
+    func begin() async {}
+
+    func take(from first: Int64, before k: Int64) async -> [MeasuredWindow]? {
+        let probes = meter.take(from: first, before: k)
+        let before = last
+        last = nil
+        let at = SystemClock.now
+        // What is counted after the window's end is told as the window's: only so much of it as nobody would notice.
+        let latest = TimeSpan(rawValue: max(100_000, plan.window.rawValue / 10))
+        guard at - plan.clock.start(of: k) <= latest, let now = try? await EnvoyStatistics.read(admin) else {
+            return nil
+        }
+        guard SystemClock.now - plan.clock.start(of: k) <= latest else { return nil }
+        last = (now, at)
+        guard let before, k - first == 1, isSameProcess(before.statistics.uptime, now.uptime, at - before.at) else {
+            return nil
+        }
+        var window = probes.first ?? MeasuredWindow(k: first, services: plan.services.map { _ in ServiceWindow() })
+        for (index, service) in plan.services.enumerated() {
+            func counts(_ implementation: Implementation, _ probes: Counts) -> Counts? {
+                guard let backEnd = BackEnd(BackEnd.name(index, implementation)) else { return nil }
+                return now.counts(backEnd, since: before.statistics, timeout: service.timeout).map { $0 + probes }
+            }
+            guard let legacy = counts(.legacy, window.services[index].legacy),
+                let candidate = counts(.candidate, window.services[index].candidate)
+            else { return nil }
+            window.services[index] = ServiceWindow(legacy: legacy, candidate: candidate)
+        }
+        return [window]
+    }
+
+    /// Whether Envoy has been up for as much longer as has passed, by whole seconds.
+    private func isSameProcess(_ before: Int, _ now: Int, _ passed: TimeSpan) -> Bool {
+        let seconds = Double(passed.rawValue) / 1_000_000
+        return now >= before && Double(now - before) >= seconds - 1.5
+    }
+
+    func close() async {}
+}

@@ -1,0 +1,121 @@
+import Foundation
+import MigrationCore
+import Routing
+
+/// What Envoy has counted since it started, for each back end.
+struct EnvoyStatistics: Hashable, Sendable {
+    struct Bucket: Hashable, Sendable {
+        var lower: Double
+        var width: Double
+
+        /// Its middle, in microseconds.
+        var micros: Int { Int(((lower + width / 2) * 1_000).rounded()) }
+    }
+    struct Totals: Hashable, Sendable {
+        var completed = 0
+        var failed = 0
+        var timedOut = 0
+        var latencies: [Bucket: Int] = [:]
+    }
+    var totals: [BackEnd: Totals] = [:]
+    /// When Envoy started, by its own uptime in whole seconds.
+    var uptime = 0
+
+    private static let counters = (
+        options: "format=json",
+        filter: #"^(cluster\.[0-9]+\.(legacy|candidate)\.upstream_rq_(completed|5xx|timeout)|server\.uptime)$"#
+    )
+    private static let latencies = (
+        options: "format=json&histogram_buckets=detailed&type=Histograms",
+        filter: #"^cluster\.[0-9]+\.(legacy|candidate)\.upstream_rq_time$"#
+    )
+
+    private struct Answer: Decodable {
+        struct Stat: Decodable {
+            var name: String?
+            var value: Int?
+            var histograms: Histograms?
+        }
+        struct Histograms: Decodable {
+            var details: [Detail]?
+        }
+        struct Detail: Decodable {
+            struct Total: Decodable {
+                enum CodingKeys: String, CodingKey { case lower = "lower_bound", width, count }
+                var lower: Double
+                var width: Double
+                var count: Int
+            }
+            var name: String
+            var totals: [Total]
+        }
+        var stats: [Stat]
+    }
+
+    static func read(_ admin: EnvoyAdmin) async throws -> EnvoyStatistics {
+        var statistics = EnvoyStatistics()
+        let decoder = JSONDecoder()
+        // The latencies first: what comes between is counted without one, and never the other way round.
+        let histograms = try decoder.decode(
+            Answer.self,
+            from: Data(try await admin.stats(latencies.options, filter: latencies.filter).utf8)
+        )
+        let counters = try decoder.decode(
+            Answer.self,
+            from: Data(try await admin.stats(counters.options, filter: counters.filter).utf8)
+        )
+        for stat in counters.stats {
+            guard let name = stat.name, let value = stat.value else { continue }
+            if name == "server.uptime" { statistics.uptime = value }
+            guard let (backEnd, what) = parts(name) else { continue }
+            switch what {
+            case "upstream_rq_completed": statistics.totals[backEnd, default: Totals()].completed = value
+            case "upstream_rq_5xx": statistics.totals[backEnd, default: Totals()].failed = value
+            case "upstream_rq_timeout": statistics.totals[backEnd, default: Totals()].timedOut = value
+            default: break
+            }
+        }
+        for detail in histograms.stats.flatMap({ $0.histograms?.details ?? [] }) {
+            guard let (backEnd, _) = parts(detail.name), statistics.totals[backEnd] != nil else { continue }
+            for total in detail.totals {
+                statistics.totals[backEnd, default: Totals()].latencies[
+                    Bucket(lower: total.lower, width: total.width),
+                    default: 0
+                ] += total.count
+            }
+        }
+        return statistics
+    }
+
+    /// `cluster.0.legacy.upstream_rq_time`
+    private static func parts(_ name: String) -> (BackEnd, String)? {
+        let parts = name.split(separator: ".")
+        guard parts.count == 4, parts[0] == "cluster", let backEnd = BackEnd("\(parts[1]).\(parts[2])") else {
+            return nil
+        }
+        return (backEnd, String(parts[3]))
+    }
+
+    /// What was counted since an earlier look.
+    ///
+    /// - Parameter timeout: how long each request that timed out took.
+    /// - Returns: nil when something was counted less often than before, as another Envoy counts, or was not told at all.
+    func counts(_ backEnd: BackEnd, since earlier: EnvoyStatistics, timeout: TimeSpan) -> Counts? {
+        guard let was = earlier.totals[backEnd], let now = totals[backEnd] else { return nil }
+        var counts = Counts()
+        counts.requests = now.completed - was.completed
+        counts.timeouts = now.timedOut - was.timedOut
+        counts.errors = now.failed - was.failed - counts.timeouts
+        guard counts.requests >= 0, counts.timeouts >= 0, counts.errors >= 0 else { return nil }
+        var latencies: [Int: Int] = counts.timeouts == 0 ? [:] : [Int(timeout.rawValue): counts.timeouts]
+        for (bucket, count) in now.latencies {
+            let more = count - (was.latencies[bucket] ?? 0)
+            guard more >= 0 else { return nil }
+            if more > 0 { latencies[bucket.micros, default: 0] += more }
+        }
+        counts.latency = LatencyHistogram(
+            latencies.sorted { $0.key < $1.key }.map { LatencyHistogram.Bucket(micros: $0.key, count: $0.value) }
+        )
+        return counts
+    }
+}

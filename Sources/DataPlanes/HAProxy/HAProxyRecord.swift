@@ -1,0 +1,35 @@
+import Foundation
+
+/// Whether everything that HAProxy did was told: it is the same process, it dropped no line, and the kernel lost none.
+actor HAProxyRecord {
+    private let socket: RuntimeSocket
+    private let receiver: LogReceiver
+    private var last: Mark?
+
+    private struct Mark: Hashable {
+        var process: Substring
+        var dropped: Substring
+        var lost: UInt32
+    }
+
+    init(socket: RuntimeSocket, receiver: LogReceiver) {
+        self.socket = socket
+        self.receiver = receiver
+    }
+
+    /// Whether all was told since this was asked last; false the first time.
+    func isWhole() async -> Bool {
+        let mark = await look()
+        defer { last = mark }
+        return mark != nil && mark == last
+    }
+
+    private func look() async -> Mark? {
+        guard let answer = try? await socket.ask("show info"), let lost = await receiver.dropped() else { return nil }
+        func value(_ name: String) -> Substring? {
+            answer.split(separator: "\n").first { $0.hasPrefix(name + ": ") }?.dropFirst(name.count + 2)
+        }
+        guard let process = value("Pid"), let dropped = value("DroppedLogs") else { return nil }
+        return Mark(process: process, dropped: dropped, lost: lost)
+    }
+}
