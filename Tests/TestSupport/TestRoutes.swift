@@ -10,10 +10,21 @@ package final class TestRoutes: Sendable, RouteSource, SignalSink {
     private let handed = Mutex<[RouterSignal]>([])
     private let acknowledgements = Mutex<[Int64]>([])
 
+    private let looks = Mutex<[Int64: Int]>([:])
+    private let look = Mutex<(@Sendable () -> Int)?>(nil)
+
     package init() { (stream, continuation) = AsyncStream.makeStream() }
 
+    /// Counts something at the very moment of each acknowledgement.
+    package func count(_ look: @escaping @Sendable () -> Int) { self.look.withLock { $0 = look } }
+    /// What was counted when a revision was acknowledged.
+    package func counted(at revision: Int64) -> Int? { looks.withLock { $0[revision] } }
+
     package func tables() -> AsyncStream<RouteTable> { stream }
-    package func acknowledge(_ table: RouteTable) async { acknowledgements.withLock { $0.append(table.revision) } }
+    package func acknowledge(_ table: RouteTable) async {
+        if let look = look.withLock({ $0 }) { looks.withLock { $0[table.revision] = $0[table.revision] ?? look() } }
+        acknowledgements.withLock { $0.append(table.revision) }
+    }
     package func hand(in signals: [RouterSignal]) async throws { handed.withLock { $0 += signals } }
 
     package var acknowledged: [Int64] { acknowledgements.withLock { $0 } }
