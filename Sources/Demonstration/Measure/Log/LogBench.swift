@@ -18,6 +18,8 @@ struct LogBench: AsyncParsableCommand {
     @Option(help: "Commits that are replayed.") var replayed = 60_000
     @Option(help: "The largest log that is appended to and loaded from: 10000, 100000, 1000000 or 10000000.")
     var largest = 1_000_000
+    @Option(help: "A Python that has another event store (tools/lib/peer-store), which is measured beside.")
+    var peer: String?
 
     func run() async throws {
         try await Interruption.play(in: folder) { stage in
@@ -25,6 +27,7 @@ struct LogBench: AsyncParsableCommand {
             let bench = LogMeasurements(stage: stage, seconds: seconds, rounds: rounds)
             try await bench.settings()
             try await bench.appends()
+            if let peer { try bench.peer(peer) }
             try await bench.imports()
             try await bench.replay(replayed)
             try await bench.sealing()

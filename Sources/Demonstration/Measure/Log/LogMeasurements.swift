@@ -60,6 +60,30 @@ struct LogMeasurements: Sendable {
         }
     }
 
+    // MARK: - A peer
+
+    /// Another event store's appends of bare events, beside the same floor: it keeps no chain, no projections, and decides nothing.
+    func peer(_ python: String) throws {
+        let output = stage.folder.appendingPathComponent("peer").path
+        for writers in [1, 8] {
+            let floor = try plainInserts(clients: writers)
+            try? FileManager.default.removeItem(atPath: output)
+            let code = try ChildProcess(
+                python,
+                ["tools/lib/peer-store", stage.socket, "migrate", "postgres", "\(writers)", "\(seconds)"],
+                output: output
+            ).wait()
+            let said = String(decoding: FileManager.default.contents(atPath: output) ?? Data(), as: UTF8.self)
+            let words = said.split(whereSeparator: \.isWhitespace)
+            guard code == 0, words.count == 2, let rate = Double(words[1]) else {
+                throw StageError("the peer store failed: \(said)")
+            }
+            Output.line(
+                "Python eventsourcing \(words[0]), \(writers) \(writers == 1 ? "writer" : "writers"), bare events: \(Int(rate)) commits/s, ratio \(Self.ratio(rate / floor)) to the same (\(Int(floor))/s)"
+            )
+        }
+    }
+
     /// Rows a second by pgbench, which is the machine's own floor.
     private func plainInserts(clients: Int) throws -> Double {
         let script = stage.folder.appendingPathComponent("plain.sql")
@@ -336,13 +360,10 @@ struct LogMeasurements: Sendable {
         try await sealAll()
         let commits = try await stage.log.heads().reduce(0) { $0 + $1.version }
         let started = ContinuousClock.now
-        try stage.migrate(["replay", "--all"])
+        let most = try stage.memory(of: ["replay", "--all"])
         let seconds = (ContinuousClock.now - started) / .seconds(1)
-        var usage = rusage()
-        // Of whichever child of this program took the most: no more than that.
-        getrusage(__rusage_who_t(RUSAGE_CHILDREN.rawValue), &usage)
         Output.line(
-            "replay --all: \(commits) commits in \(Decimals.text(Int(seconds * 10), scale: 10)) s, at most \(usage.ru_maxrss / 1024) MB (goal < 300)"
+            "replay --all: \(commits) commits in \(Decimals.text(Int(seconds * 10), scale: 10)) s, at most \(most >> 20) MB (goal < 300)"
         )
     }
 
