@@ -172,7 +172,10 @@ let package = Package(
         tests("SimulationTests", ["MigrationCore", "MigrationLog", "PlanFile", "Simulation", "TestSupport"]),
         tests(
             "CommandsTests",
-            ["MigrationCore", "MigrationLog", "PlanFile", "Postgres", "TestSupport", "migrate", "recommendations"]
+            [
+                "MigrationCore", "MigrationLog", "PlanFile", "Postgres", "Routing", "TestSupport", "migrate",
+                "recommendations",
+            ]
         ),
     ],
     swiftLanguageModes: [.v6]

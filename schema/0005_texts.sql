@@ -23,7 +23,31 @@ create trigger dropped_at_most before update or delete on migrate.text
 create trigger append_only before truncate on migrate.text
     for each statement execute function migrate.refuse_change();
 
--- Drops the texts that the stream's last commit redacts; nothing else says which. Returns how many there were.
+do $$
+begin
+    if not exists (select from pg_roles where rolname = 'migrate_redact') then create role migrate_redact nologin; end if;
+exception when duplicate_object or unique_violation then null; -- another installation was faster
+end $$;
+
+-- Keeps a text of the stream's last commit, which has its token; nobody puts one beside a commit that does not.
+--   MG011 the last commit has no such token
+create function migrate.keep_text(p_stream text, p_token text, p_salt bytea, p_content text) returns void
+    language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+begin
+    if not exists (
+        select from migrate.stream s join migrate.commit c on c.stream = s.stream and c.version = s.version
+        where s.stream = p_stream and position(p_token in convert_from(c.body, 'UTF8')) > 0
+    ) then
+        raise exception 'the last commit of % has no text %', p_stream, p_token using errcode = 'MG011';
+    end if;
+    insert into migrate.text (stream, token, salt, content) values (p_stream, p_token, p_salt, p_content);
+end $$;
+alter function migrate.keep_text(text, text, bytea, text) owner to migrate_owner;
+revoke all on function migrate.keep_text(text, text, bytea, text) from public;
+grant execute on function migrate.keep_text(text, text, bytea, text) to migrate_append;
+
+-- Drops the texts that the stream's last commit redacts, which has to be a person's; nothing else says which. Returns how many there were.
+-- It cannot be undone, so it takes a role of its own, which neither workers nor routers need.
 create function migrate.drop_redacted(p_stream text) returns integer
     language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -33,7 +57,8 @@ begin
         select jsonb_array_elements_text(e.value -> 'redacted' -> 'texts') as token
         from migrate.stream s join migrate.commit c on c.stream = s.stream and c.version = s.version
         cross join lateral jsonb_array_elements(convert_from(c.body, 'UTF8')::jsonb -> 'events') e
-        where s.stream = p_stream and e.value ? 'redacted'
+        where s.stream = p_stream and e.value ? 'redacted' and c.actor not like 'worker:%'
+            and convert_from(c.body, 'UTF8')::jsonb -> 'command' -> 'redact' -> 'texts' = e.value -> 'redacted' -> 'texts'
     )
     update migrate.text t set salt = null, content = null, dropped_at = clock_timestamp()
     from redacted r where t.stream = p_stream and t.token = r.token and t.content is not null;
@@ -42,9 +67,9 @@ begin
 end $$;
 alter function migrate.drop_redacted(text) owner to migrate_owner;
 revoke all on function migrate.drop_redacted(text) from public;
-grant execute on function migrate.drop_redacted(text) to migrate_append;
-grant select, insert on migrate.text to migrate_append;
-grant select on migrate.text to migrate_read;
+grant migrate_append to migrate_redact;
+grant execute on function migrate.drop_redacted(text) to migrate_redact;
+grant select on migrate.text to migrate_append, migrate_read;
 
 -- A text with the tokens in it in people's words.
 create function migrate.tell(p_stream text, p_text text) returns text

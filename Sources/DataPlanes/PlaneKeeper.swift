@@ -17,6 +17,11 @@ package actor PlaneKeeper {
     private let store: RouteStore
     private let logger: Logger
     private var fence: Fence
+    /// What was decided last, although the data plane may not have taken it yet: an older route is never told again.
+    private var wanted: RouteTable?
+    /// One at a time, or an older route could be told between a newer one and its acknowledgement.
+    private var isBusy = false
+    private var waiting: [CheckedContinuation<Void, Never>] = []
 
     /// - Throws: ``RoutingError/Code/storage`` for a state file that cannot be read.
     package init(_ adapter: any PlaneAdapter, plan: Plan, state: URL, logger: Logger) throws(RoutingError) {
@@ -32,8 +37,11 @@ package actor PlaneKeeper {
 
     /// Puts a table into force. When it returns, the data plane has it, and it is kept.
     package func apply(_ table: RouteTable) async throws(RoutingError) {
+        await enter()
+        defer { leave() }
         var next = fence
         let isNew = try next.admit(table)
+        wanted = table
         _ = try await adapter.apply(table)
         guard isNew else { return }
         try store.write(RouteStore.Kept(plan: plan, table: table))
@@ -48,7 +56,9 @@ package actor PlaneKeeper {
     ///
     /// - Returns: whether it had to be told.
     package func reassert() async throws(RoutingError) -> Bool {
-        guard let table = fence.table else { return false }
+        await enter()
+        defer { leave() }
+        guard let table = wanted ?? fence.table else { return false }
         guard try await adapter.read() != RouteText(table, plan) else { return false }
         _ = try await adapter.apply(table)
         logger.warning(
@@ -56,5 +66,17 @@ package actor PlaneKeeper {
             metadata: ["revision": "\(table.revision)"]
         )
         return true
+    }
+
+    private func enter() async {
+        guard isBusy else {
+            isBusy = true
+            return
+        }
+        await withCheckedContinuation { waiting.append($0) }
+    }
+
+    private func leave() {
+        if waiting.isEmpty { isBusy = false } else { waiting.removeFirst().resume() }
     }
 }

@@ -114,6 +114,7 @@ package struct PlaneRouter: ServiceLifecycle.Service {
             do {
                 _ = try await keeper.reassert()
             } catch {
+                await source.lost()
                 logger.error("\(plane) cannot be asked", metadata: ["reason": "\(error.message)"])
             }
         }

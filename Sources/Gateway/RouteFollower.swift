@@ -9,6 +9,12 @@ package protocol RouteSource: Sendable {
     func tables() -> AsyncStream<RouteTable>
     /// The gateway's word: this revision is in force and kept.
     func acknowledge(_ table: RouteTable) async
+    /// Nothing is known of what is in force any more; until the next acknowledgement nothing is said of it.
+    func lost() async
+}
+
+extension RouteSource {
+    package func lost() async {}
 }
 
 /// Puts every table that is decided into force, and acknowledges it.

@@ -88,7 +88,8 @@ package enum PlanFile {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    private static func text(_ key: StickyKey) -> String {
+    /// A place of a request's key, as it stands in a plan.
+    package static func text(_ key: StickyKey) -> String {
         switch key {
         case .header(let name): "header:\(name)"
         case .cookie(let name): "cookie:\(name)"

@@ -63,14 +63,12 @@ struct DataPlaneMigrationTests {
     ) async throws {
         let plan = try Program.file(Self.text(legacy.port, candidate.port), "shop.yaml")
         let folder = URL(fileURLWithPath: plan).deletingLastPathComponent().appendingPathComponent(plane.rawValue).path
-        let free = try await TestUpstream(.hangs), other = try await TestUpstream(.hangs)
-        await free.close()
-        await other.close()
+        let (port, logPort) = (try await freePort(), try await freePort())
         #expect(try run("db", "install").code == 0)
         #expect(try run("create", plan).code == 0)
-        let log = plane == .haproxy ? ["--log-port", "\(other.port)"] : []
+        let log = plane == .haproxy ? ["--log-port", "\(logPort)"] : []
         let configured = try Program.run(
-            ["route", "config", plane.rawValue, plan, "--environment", "p", "--listen", "127.0.0.1:\(free.port)"]
+            ["route", "config", plane.rawValue, plan, "--environment", "p", "--listen", "127.0.0.1:\(port)"]
                 + ["--folder", folder] + log,
             database: TestDatabase.conninfo
         )
@@ -91,7 +89,7 @@ struct DataPlaneMigrationTests {
                 )
             }
             #expect(try run("start", "shop").code == 0)
-            result = .success(try await body("http://127.0.0.1:\(free.port)"))
+            result = .success(try await body("http://127.0.0.1:\(port)"))
         } catch {
             let said = String(decoding: FileManager.default.contents(atPath: output) ?? Data(), as: UTF8.self)
             result = .failure(TestFailure("\(error)\n\(said.suffix(3_000))"))
@@ -127,7 +125,7 @@ struct DataPlaneMigrationTests {
         for share in shares {
             let expected = Double(share.weight) / 10_000
             let spread = 3.29 * (Double(share.of) * expected * (1 - expected)).squareRoot() + 1
-            #expect(share.of > 100)
+            #expect(share.of > 20)
             #expect(abs(Double(share.value) - Double(share.of) * expected) <= spread, "\(share)")
         }
         #expect(try run("replay", "shop").code == 0)

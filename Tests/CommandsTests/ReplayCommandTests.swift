@@ -3,6 +3,7 @@ import MigrationCore
 import MigrationLog
 import PlanFile
 import Postgres
+import Routing
 import TestSupport
 import Testing
 
@@ -188,6 +189,40 @@ struct ReplayCommandTests {
         #expect(try run("db", "archive", "--older-than", "1d").text.contains("nothing to move"))
         #expect(try run("db", "archive").code == 2)
         #expect(try run("db", "archive", "nonsense").code == 3)
+    }
+
+    @Test("routes: what is asked, what routers say they have, what was seen; who drifts; why a user goes where he goes")
+    func routes() async throws {
+        let version = try await play()
+        let shown = try run("route", "show", "shop")
+        #expect(shown.code == 0)
+        for words in ["asked     revision \(version)", "r         nothing", "said so never", "a 100 % of 100"] {
+            #expect(shown.text.contains(words), "\(words) in \(shown.text)")
+        }
+        let drift = try run("route", "drift", "shop")
+        #expect(drift.code == 1)
+        #expect(drift.text.contains("r in p has none of this log, and \(version) is asked; it never said anything"))
+
+        let log = try await Shop(Self.text).log
+        let incarnations = try await log.incarnations()
+        try await log.report(
+            "shop",
+            router: "r",
+            environment: "p",
+            log: incarnations.id(of: incarnations.newest)?.uuidString,
+            revision: version,
+            hash: Hex.text(try #require(try await log.rows("shop", after: version - 1).first).hash),
+            notify: false
+        )
+        #expect(try run("route", "drift", "shop", "--silent-for", "1h").code == 0)
+        #expect(try run("route", "show", "shop", "--format", "json").text.contains("\"hasIt\" : true"))
+        try await Task.sleep(for: .milliseconds(5))
+        #expect(try run("route", "drift", "shop", "--silent-for", "1ms").code == 1)
+
+        let why = try run("route", "explain", "shop", "u1")
+        #expect(why.text.contains("u1 has bucket \(Bucket.of("u1", migration: "shop"))"))
+        #expect(why.text.contains("a 0 %: the candidate has no bucket, so legacy"))
+        #expect(try run("route", "show", "nonsense").code == 3)
     }
 
     @Test("as a report: Markdown for a ticket, and one page with the weights over the measurements")

@@ -245,6 +245,7 @@ struct HAProxyTests {
         #expect(line?.cache == .hit)
         #expect(HAProxyLine("0.legacy 504 sH 700 - {}")?.outcome == .timedOut)
         #expect(HAProxyLine("0.legacy 503 SC 0 - {}")?.outcome == .failed)
+        #expect(HAProxyLine("0.legacy 200 SD 5 - {}")?.outcome == .failed)
         #expect(HAProxyLine("0.legacy 502 SH 5 - {}")?.outcome == .failed)
         #expect(HAProxyLine("0.legacy -1 SD 5 - {}")?.outcome == .failed)
         #expect(HAProxyLine("0.legacy 504 -- 9 - {}")?.outcome == .timedOut)

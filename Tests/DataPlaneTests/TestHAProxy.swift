@@ -23,11 +23,8 @@ final class TestHAProxy: Sendable {
         )
         try FileManager.default.createDirectory(at: path, withIntermediateDirectories: true)
         folder = HAProxyFolder(path.path)
-        // Two that were free a moment ago.
-        let (first, second) = (try await TestUpstream(.hangs), try await TestUpstream(.hangs))
-        (port, logPort) = (first.port, second.port)
-        await first.close()
-        await second.close()
+        port = try await freePort()
+        logPort = try await freePort()
         try write()
     }
 
@@ -60,10 +57,14 @@ final class TestHAProxy: Sendable {
         let result: Result<R, any Error>
         do {
             let socket = RuntimeSocket(folder.socket)
-            try await eventually("HAProxy to answer") { (try? await socket.ask("show info")) != nil }
+            try await eventually("HAProxy to answer") {
+                if let code = process.poll() { throw TestFailure("HAProxy ended with \(code)") }
+                return (try? await socket.ask("show info")) != nil
+            }
             result = .success(try await body())
         } catch {
-            result = .failure(error)
+            let said = String(decoding: FileManager.default.contents(atPath: output) ?? Data(), as: UTF8.self)
+            result = .failure(TestFailure("\(error)\n\(said.suffix(2_000))"))
         }
         process.signal(SIGKILL)
         _ = try await offThread { process.wait() }

@@ -95,6 +95,20 @@ struct ShadowTests {
         #expect(try !scenario.migration.hasExpired)
     }
 
+    @Test("does not do what somebody may not, by the keys of the log")
+    func forbidden() throws {
+        let scenario = try begun()
+        let unsigned = Refusal(.unsigned, "by no key")
+        let events = try scenario.state.decideRecorded(
+            .rollBack(reason: "x"),
+            by: "eve",
+            at: scenario.now,
+            forbidden: unsigned
+        )
+        #expect(events.first == .overrideRefused(refusal: unsigned))
+        #expect(decisions(events) == [.overrideRefused(refusal: unsigned)])
+    }
+
     @Test("has to be a plan that could amend the one in force, and ends when a person says so")
     func refused() throws {
         var scenario = try begun()

@@ -71,11 +71,18 @@ struct TextTests {
         // Nobody who may append can drop more, or change or forget what stands there.
         let appender = PostgresPool(try TestDatabase.conninfo + " options='-c role=migrate_append'", name: "appender")
         for statement in [
+            "select migrate.drop_redacted('m')", "select migrate.keep_text('m', '\(tokens[0])', '\\x00', 'y')",
+            "insert into migrate.text (stream, token, salt, content) values ('m', '\(tokens[0].dropLast())0', '\\x00', 'y')",
             "update migrate.text set content = 'x'", "delete from migrate.text",
             "update migrate.text set content = null, salt = null, dropped_at = now()",
         ] {
             await #expect(throws: (any Error).self) { try await appender.run { _ = try $0.query(statement) } }
         }
+        _ = try await MigrationLog(pool: appender).perform(
+            .resume(reason: "who may append may write"),
+            on: "m",
+            by: "cy"
+        )
         await appender.close()
         await #expect(throws: (any Error).self) {
             try await test.sql("update migrate.text set content = 'x' where content is not null")
@@ -85,6 +92,21 @@ struct TextTests {
             "update migrate.text set content = 'Mrs Smith', salt = '\\x00', dropped_at = null where content is null"
         )
         #expect(try await test.replay().divergence?.version == 8)
+    }
+
+    @Test("is not dropped by a commit that is no redaction, whatever its events say")
+    func forged() async throws {
+        let test = try await halted()
+        let token = try #require(reason(try await test.log.load("m").state))
+        try await test.sql(
+            """
+            select migrate.append('m', 8, null, gen_random_uuid(), 'ana', convert_to('{"command":{"tick":{}},"decidedAt":'
+                || (extract(epoch from clock_timestamp()) * 1000000)::bigint - 1
+                || ',"events":[{"redacted":{"texts":["\(token)"]}}],"format":2}', 'UTF8'), false)
+            """
+        )
+        try await test.sql("select migrate.drop_redacted('m')")
+        #expect(try await test.log.texts(of: "m").all[token]?.content == name)
     }
 
     @Test("is dropped in every state, by people only, and there has to be one")

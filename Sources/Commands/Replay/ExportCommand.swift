@@ -26,6 +26,7 @@ struct ExportCommand: AsyncParsableCommand {
         var covered: CommitRow?
         var incarnations: Set<Int64> = []
         var tokens: Set<String> = []
+        var audit = TextAudit()
         let checkpoint = try await log.latestCheckpoint().map { try? Checkpoint(note: $0) } ?? nil
         let report: Replay.Report
         do {
@@ -33,6 +34,7 @@ struct ExportCommand: AsyncParsableCommand {
                 last = step.row
                 incarnations.insert(step.row.incarnation)
                 tokens.formUnion(step.commit.command.texts)
+                audit.take(step)
                 if let seal = step.row.seal, seal.n <= checkpoint?.size ?? 0 { covered = step.row }
             }
         } catch let error as LogError where error.code == .unknownStream {
@@ -43,6 +45,10 @@ struct ExportCommand: AsyncParsableCommand {
             throw ExitCode(Failure.Code.failed.rawValue)
         }
         guard let last else { throw await Overrides.unknown(migration, log) }
+        let texts = Texts(try await log.texts(of: migration).all.values.filter { tokens.contains($0.token) })
+        guard audit.flaw(of: texts) == nil else {
+            throw Failure(.failed, "a text of \(migration) was redacted meanwhile", mend: "export it again")
+        }
         let trust = try await log.trustRows()
         var evidence: LogBundle.Evidence?
         if let checkpoint, let covered, let seal = covered.seal {
@@ -55,7 +61,7 @@ struct ExportCommand: AsyncParsableCommand {
             log: all,
             stream: migration,
             trust: trust,
-            texts: Texts(try await log.texts(of: migration).all.values.filter { tokens.contains($0.token) }),
+            texts: texts,
             evidence: evidence,
             last: last,
             incarnations: incarnations

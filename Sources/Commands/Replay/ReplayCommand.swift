@@ -234,10 +234,14 @@ struct ReplayCommand: AsyncParsableCommand {
         var plan = try PlanFile.parse(TextFile.read(file, "plan"), file: file)
         plan.name = name
         var commits: [Commit] = []
-        let report = try await replayed(name, log, until: { _, _ in false }) { commits.append($0.commit) }
+        var forbidden: [Int64: Refusal] = [:]
+        let report = try await replayed(name, log, until: { _, _ in false }) { step in
+            commits.append(step.commit)
+            forbidden[step.commit.version] = step.forbidden
+        }
         let whatIf: WhatIf
         do {
-            whatIf = try WhatIf(plan, hash: CommitHash.hash(of: plan), recorded: commits)
+            whatIf = try WhatIf(plan, hash: CommitHash.hash(of: plan), recorded: commits, forbidden: forbidden)
         } catch let error as WhatIf.Impossible {
             throw Failure(
                 .failed,

@@ -26,9 +26,11 @@ struct LogRoutes: ServiceLifecycle.Service, RouteSource, SignalSink {
         struct State {
             var table: RouteTable?
             var isHeard = false
+            /// Whether it is known to be in force, and not only what was told last.
+            var isInForce: Bool
         }
         let state: Mutex<State>
-        init(_ table: RouteTable?) { state = Mutex(State(table: table)) }
+        init(_ table: RouteTable?, isInForce: Bool) { state = Mutex(State(table: table, isInForce: isInForce)) }
     }
 
     init(
@@ -38,6 +40,7 @@ struct LogRoutes: ServiceLifecycle.Service, RouteSource, SignalSink {
         clock: WindowClock,
         access: LogAccess.Reach,
         kept: RouteTable?,
+        isInForce: Bool = true,
         logger: Logger
     ) {
         self.migration = migration
@@ -47,7 +50,7 @@ struct LogRoutes: ServiceLifecycle.Service, RouteSource, SignalSink {
         self.access = access
         self.logger = logger
         (stream, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
-        word = Word(kept)
+        word = Word(kept, isInForce: isInForce)
     }
 
     func tables() -> AsyncStream<RouteTable> { stream }
@@ -96,7 +99,8 @@ struct LogRoutes: ServiceLifecycle.Service, RouteSource, SignalSink {
 
     func acknowledge(_ table: RouteTable) async {
         let isNew = word.state.withLock { state in
-            let isNew = state.table != table
+            let isNew = state.table != table || !state.isInForce
+            state.isInForce = true
             state.isHeard = state.isHeard && !isNew
             state.table = table
             return isNew
@@ -104,9 +108,13 @@ struct LogRoutes: ServiceLifecycle.Service, RouteSource, SignalSink {
         if isNew { occasions.continuation.yield() }
     }
 
+    func lost() async { word.state.withLock { $0.isInForce = false } }
+
     /// Says what is in force: at once when it is new, and now and then as a sign of life.
     private func report() async {
-        let (table, isHeard) = word.state.withLock { ($0.table, $0.isHeard) }
+        let (table, isHeard, isInForce) = word.state.withLock { ($0.table, $0.isHeard, $0.isInForce) }
+        // A router of which nothing is known is silent, and not well.
+        guard isInForce else { return }
         do {
             try await access.log.report(
                 migration,

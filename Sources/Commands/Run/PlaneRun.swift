@@ -31,6 +31,7 @@ struct PlaneRun {
             clock: head.plan.clock,
             access: head.access,
             kept: kept?.table,
+            isInForce: false,
             logger: logger
         )
         let router = try PlaneRouter(

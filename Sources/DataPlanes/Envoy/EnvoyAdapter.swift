@@ -51,8 +51,8 @@ package struct EnvoyAdapter: PlaneAdapter {
             guard then == wanted else {
                 throw last ?? RoutingError(.unreachable, "Envoy does not take the routes of \(folder.routes.path)")
             }
-            try? await Task.sleep(for: Self.settle)
         }
+        try? await Task.sleep(for: Self.settle)
         return Acknowledgement(router: router, revision: wanted.revision, at: SystemClock.now)
     }
 

@@ -47,7 +47,7 @@ actor EnvoyWindows: PlaneWindows {
         last = nil
         let at = SystemClock.now
         // What is counted after the window's end is told as the window's: only so much of it as nobody would notice.
-        let latest = TimeSpan(rawValue: max(100_000, plan.window.rawValue / 10))
+        let latest = TimeSpan(rawValue: min(250_000, max(100_000, plan.window.rawValue / 10)))
         guard at - plan.clock.start(of: k) <= latest, let now = try? await EnvoyStatistics.read(admin) else {
             return nil
         }

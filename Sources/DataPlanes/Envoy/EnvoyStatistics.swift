@@ -13,8 +13,13 @@ struct EnvoyStatistics: Hashable, Sendable {
     }
     struct Totals: Hashable, Sendable {
         var completed = 0
+        /// Answers of 500 and more, Envoy's own among them; those of 503 and 504.
         var failed = 0
+        var unavailable = 0
+        var late = 0
+        /// Requests that took too long, also those whose answer had begun; answers that the back end broke off.
         var timedOut = 0
+        var broken = 0
         var latencies: [Bucket: Int] = [:]
     }
     var totals: [BackEnd: Totals] = [:]
@@ -23,7 +28,8 @@ struct EnvoyStatistics: Hashable, Sendable {
 
     private static let counters = (
         options: "format=json",
-        filter: #"^(cluster\.[0-9]+\.(legacy|candidate)\.upstream_rq_(completed|5xx|timeout)|server\.uptime)$"#
+        filter:
+            #"^(cluster\.[0-9]+\.(legacy|candidate)\.upstream_rq_(completed|5xx|503|504|timeout|rx_reset)|server\.uptime)$"#
     )
     private static let latencies = (
         options: "format=json&histogram_buckets=detailed&type=Histograms",
@@ -71,6 +77,9 @@ struct EnvoyStatistics: Hashable, Sendable {
             switch what {
             case "upstream_rq_completed": statistics.totals[backEnd, default: Totals()].completed = value
             case "upstream_rq_5xx": statistics.totals[backEnd, default: Totals()].failed = value
+            case "upstream_rq_503": statistics.totals[backEnd, default: Totals()].unavailable = value
+            case "upstream_rq_504": statistics.totals[backEnd, default: Totals()].late = value
+            case "upstream_rq_rx_reset": statistics.totals[backEnd, default: Totals()].broken = value
             case "upstream_rq_timeout": statistics.totals[backEnd, default: Totals()].timedOut = value
             default: break
             }
@@ -104,9 +113,15 @@ struct EnvoyStatistics: Hashable, Sendable {
         guard let was = earlier.totals[backEnd], let now = totals[backEnd] else { return nil }
         var counts = Counts()
         counts.requests = now.completed - was.completed
-        counts.timeouts = now.timedOut - was.timedOut
-        counts.errors = now.failed - was.failed - counts.timeouts
-        guard counts.requests >= 0, counts.timeouts >= 0, counts.errors >= 0 else { return nil }
+        let (late, unavailable) = (now.late - was.late, now.unavailable - was.unavailable)
+        let (timedOut, broken) = (now.timedOut - was.timedOut, now.broken - was.broken)
+        let failed = now.failed - was.failed
+        guard [counts.requests, late, unavailable, timedOut, broken, failed - late].allSatisfy({ $0 >= 0 }) else {
+            return nil
+        }
+        counts.timeouts = max(timedOut, late)
+        // An answer that never began is a 503 too; what is more than those was broken off in the middle.
+        counts.errors = failed - late + max(0, broken - unavailable)
         var latencies: [Int: Int] = counts.timeouts == 0 ? [:] : [Int(timeout.rawValue): counts.timeouts]
         for (bucket, count) in now.latencies {
             let more = count - (was.latencies[bucket] ?? 0)

@@ -42,8 +42,8 @@ package struct HAProxyAdapter: PlaneAdapter {
                     "HAProxy has “\(then.text)” after it was told “\(wanted.text)”\(answer.isEmpty ? "" : ": \(answer)")"
                 )
             }
-            try? await Task.sleep(for: Self.settle)
         }
+        try? await Task.sleep(for: Self.settle)
         return Acknowledgement(router: router, revision: wanted.revision, at: SystemClock.now)
     }
 

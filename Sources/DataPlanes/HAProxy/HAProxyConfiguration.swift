@@ -16,6 +16,13 @@ package struct HAProxyConfiguration: Sendable {
     /// - Throws: a ``RoutingError`` for a key whose name cannot stand in HAProxy's configuration.
     package init(plan: Plan, host: String, port: Int, folder: HAProxyFolder, logPort: Int) throws(RoutingError) {
         try BackEnd.requireSuitable(plan, "HAProxy")
+        guard !folder.url.path.contains(where: { $0.isWhitespace || $0 == ";" }) else {
+            throw RoutingError(
+                .unsuitable,
+                "HAProxy’s socket takes no name with a blank or a semicolon: \(folder.url.path)",
+                mend: "choose another folder"
+            )
+        }
         self.plan = plan
         listen = (host, port)
         self.folder = folder

@@ -21,6 +21,8 @@ package struct HAProxyLine: Hashable, Sendable {
         switch end {
         case "C", "c": return nil
         case "s": outcome = .timedOut
+        // The back end broke off, perhaps in the middle of an answer that began well.
+        case "S": outcome = status == 504 ? .timedOut : .failed
         default: outcome = status == 504 ? .timedOut : (100..<500).contains(status) ? .answered : .failed
         }
         service = backEnd.service

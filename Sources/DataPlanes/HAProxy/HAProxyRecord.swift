@@ -4,7 +4,9 @@ import Foundation
 actor HAProxyRecord {
     private let socket: RuntimeSocket
     private let receiver: LogReceiver
+    /// What was read at the last look, and at the one before.
     private var last: Mark?
+    private var earlier: Mark?
 
     private struct Mark: Hashable {
         var process: Substring
@@ -17,11 +19,12 @@ actor HAProxyRecord {
         self.receiver = receiver
     }
 
-    /// Whether all was told since this was asked last; false the first time.
+    /// Whether all was told in the window that is over. The last look came after its beginning, so nothing may have been lost since the look
+    /// before that; false the first two times.
     func isWhole() async -> Bool {
         let mark = await look()
-        defer { last = mark }
-        return mark != nil && mark == last
+        defer { (earlier, last) = (last, mark) }
+        return mark != nil && mark == last && mark == earlier
     }
 
     private func look() async -> Mark? {

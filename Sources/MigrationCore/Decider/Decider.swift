@@ -74,7 +74,7 @@ extension MigrationState {
         }
         guard shadow != nil else { return events }
         let commit = Commit(version: version + 1, actor: actor, decidedAt: at, command: command, events: events)
-        return events + shadowEvents(on: commit)
+        return events + shadowEvents(on: commit, forbidden: forbidden)
     }
 
     private func plan(_ command: Command) throws(Refusal) -> [Event] {

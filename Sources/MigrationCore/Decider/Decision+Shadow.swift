@@ -16,9 +16,11 @@ extension MigrationState {
 
     /// What the shadow plan decides on a commit.
     ///
-    /// - Parameter commit: the one that was decided, with its own events.
+    /// - Parameters:
+    ///   - commit: the one that was decided, with its own events.
+    ///   - forbidden: why whoever gave its command may not, by the keys of the log.
     /// - Returns: what to record in the same commit; nothing without a shadow plan.
-    func shadowEvents(on commit: Commit) -> [Event] {
+    func shadowEvents(on commit: Commit, forbidden: Refusal?) -> [Event] {
         guard let shadow, shadow.endedAt == nil else { return [] }
         switch commit.command {
         case .beginShadow, .endShadow: return []
@@ -27,7 +29,9 @@ extension MigrationState {
         // What does not fold is not recorded either: whoever asked hears of that first.
         guard let after = try? folding(commit) else { return [] }
         var follower = Follower(shadow.state)
-        guard (try? follower.follow(commit, from: self, to: after)) != nil else { return [.shadowEnded] }
+        guard (try? follower.follow(commit, from: self, to: after, forbidden: forbidden)) != nil else {
+            return [.shadowEnded]
+        }
         var events: [Event] = []
         if shadow.partedFrom == nil, follower.isParted { events.append(.shadowParted) }
         if !follower.decisions.isEmpty { events.append(.shadowDecided(decisions: follower.decisions)) }

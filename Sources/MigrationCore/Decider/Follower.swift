@@ -11,6 +11,9 @@ package struct Follower: Sendable {
     /// Whether this plan is elsewhere than the recorded one after the last commit.
     package private(set) var isElsewhere = false
 
+    /// Why whoever gave the last commit's command may not, by the keys of the log.
+    private var forbidden: Refusal?
+
     package init(_ state: MigrationState) { self.state = state }
 
     /// The most windows that are missing in a row and still judged.
@@ -22,9 +25,14 @@ package struct Follower: Sendable {
     ///   - commit: a recorded one.
     ///   - before: the recorded state before it.
     ///   - after: the recorded state with it.
-    package mutating func follow(_ commit: Commit, from before: MigrationState, to after: MigrationState)
-        throws(Misfit)
-    {
+    ///   - forbidden: why whoever gave its command may not, by the keys of the log: under another plan he may not either.
+    package mutating func follow(
+        _ commit: Commit,
+        from before: MigrationState,
+        to after: MigrationState,
+        forbidden: Refusal? = nil
+    ) throws(Misfit) {
+        self.forbidden = forbidden
         decisions = []
         try tick(before: commit.decidedAt, commit)
         if case .sealWindow = commit.command { isParted = !isWeighted(like: before) } else { isParted = false }
@@ -102,8 +110,13 @@ package struct Follower: Sendable {
         var decision = ShadowDecision(at: max(at ?? commit.decidedAt, state.decidedAt), command: command, events: [])
         var own = decision.commit(state.version + 1, of: commit)
         // A worker's refused command is nothing; a person's is recorded.
-        guard let events = try? state.decideRecorded(own.command, by: own.actor, at: own.decidedAt), !events.isEmpty
-        else { return }
+        let events = try? state.decideRecorded(
+            own.command,
+            by: own.actor,
+            at: own.decidedAt,
+            forbidden: command == nil ? forbidden : nil
+        )
+        guard let events, !events.isEmpty else { return }
         decision.events = events
         own.events = events
         state = try state.folding(own)

@@ -44,6 +44,8 @@ package struct Replay: Sendable {
         package var signed: Signed?
         /// The version of the keys that it went by.
         package var trust: Int64?
+        /// Why whoever gave the command might not, by the keys of the log.
+        package var forbidden: Refusal?
         /// Whether people's texts are kept apart from it.
         package var hasTexts: Bool
         package var before: MigrationState

@@ -48,6 +48,7 @@ package struct StreamVerifier: Sendable {
             row: row,
             signed: body.signed,
             trust: body.trust,
+            forbidden: forbidden,
             hasTexts: body.format ?? 1 >= 2,
             before: before,
             after: state

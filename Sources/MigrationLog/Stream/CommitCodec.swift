@@ -55,7 +55,7 @@ package enum CommitCodec {
     package static func body(_ bytes: [UInt8], version: Int64, format: CommitFormat = .ours) throws(LogError)
         -> MigrationBody
     {
-        if let body = WindowCodec.read(bytes) { return body }
+        if let body = WindowCodec.read(bytes), format.isPlain(body.format) { return body }
         do {
             return try JSONDecoder().decode(
                 MigrationBody.self,

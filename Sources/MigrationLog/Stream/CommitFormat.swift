@@ -26,6 +26,9 @@ package struct CommitFormat: Sendable {
         var format: Int?
     }
 
+    /// Whether a commit of a format is read as it stands.
+    func isPlain(_ written: Int?) -> Bool { (min(written ?? 1, current)..<current).allSatisfy { upcasts[$0] == nil } }
+
     /// A commit's bytes as the current format has them.
     ///
     /// - Throws: ``LogError/Code/damaged`` for a format that is newer than the current one.

@@ -34,7 +34,7 @@ extension MigrationLog {
     static func keeping(_ texts: [KeptText], of stream: String) -> [PostgresStatement] {
         texts.map { text in
             PostgresStatement(
-                "insert into migrate.text (stream, token, salt, content) values ($1::text, $2::text, $3::bytea, $4::text)",
+                "select migrate.keep_text($1::text, $2::text, $3::bytea, $4::text)",
                 keptValues(text, of: stream)
             )
         }
@@ -67,8 +67,10 @@ extension MigrationLog {
                 try connection.query(
                     "select \(CommitRow.columns) from migrate.commit where stream = $1::text and version = any($2::bigint[])",
                     [.text(stream), .ints(versions)]
-                ).rows.flatMap { row in
+                ).rows.flatMap { row -> [String] in
                     let row = try CommitRow(row)
+                    // A worker's words are in its commit.
+                    guard !row.actor.hasPrefix(Command.workerPrefix) else { return [] }
                     return try CommitCodec.decode(row.body, version: row.version, actor: row.actor).command.texts
                 }.filter { KeptText.isToken($0) }
             }

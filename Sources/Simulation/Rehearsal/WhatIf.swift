@@ -19,7 +19,8 @@ package struct WhatIf: Sendable {
     /// - Parameters:
     ///   - plan: the other plan; its services, environments and windows are those of the recorded one.
     ///   - recorded: whole from version 1.
-    package init(_ plan: Plan, hash: String, recorded: [Commit]) throws {
+    ///   - forbidden: by version, why whoever gave a command might not, by the keys of the log.
+    package init(_ plan: Plan, hash: String, recorded: [Commit], forbidden: [Int64: Refusal] = [:]) throws {
         var before = MigrationState.initial
         for commit in recorded {
             let after = try before.folding(commit)
@@ -27,7 +28,7 @@ package struct WhatIf: Sendable {
                 try Self.requireComparable(plan, old)
                 try begin(plan, hash, commit)
             } else {
-                try follow(commit, from: before, to: after)
+                try follow(commit, from: before, to: after, forbidden[commit.version])
             }
             before = after
         }
@@ -56,9 +57,14 @@ package struct WhatIf: Sendable {
         commits.append(commit)
     }
 
-    private mutating func follow(_ commit: Commit, from before: MigrationState, to after: MigrationState) throws {
+    private mutating func follow(
+        _ commit: Commit,
+        from before: MigrationState,
+        to after: MigrationState,
+        _ forbidden: Refusal?
+    ) throws {
         var follower = Follower(state)
-        try follower.follow(commit, from: before, to: after)
+        try follower.follow(commit, from: before, to: after, forbidden: forbidden)
         for decision in follower.decisions {
             commits.append(decision.commit(Int64(commits.count) + 1, of: commit))
         }
