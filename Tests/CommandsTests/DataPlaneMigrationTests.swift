@@ -63,7 +63,7 @@ struct DataPlaneMigrationTests {
     ) async throws {
         let plan = try Program.file(Self.text(legacy.port, candidate.port), "shop.yaml")
         let folder = URL(fileURLWithPath: plan).deletingLastPathComponent().appendingPathComponent(plane.rawValue).path
-        let (port, logPort) = (try await freePort(), try await freePort())
+        let (port, logPort) = (try freePort(), try freePort())
         #expect(try run("db", "install").code == 0)
         #expect(try run("create", plan).code == 0)
         let log = plane == .haproxy ? ["--log-port", "\(logPort)"] : []

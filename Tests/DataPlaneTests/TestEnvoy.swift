@@ -20,7 +20,7 @@ final class TestEnvoy: Sendable {
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("envoy-\(UUID().uuidString.prefix(8))")
         try FileManager.default.createDirectory(at: path, withIntermediateDirectories: true)
         folder = EnvoyFolder(path.path)
-        port = try await freePort()
+        port = try freePort()
         let configuration = try EnvoyConfiguration(plan: plan, host: "127.0.0.1", port: port, folder: folder)
         try configuration.routes().write(to: folder.routes)
         try configuration.text().write(to: folder.configuration)

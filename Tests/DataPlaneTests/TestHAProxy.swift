@@ -23,8 +23,8 @@ final class TestHAProxy: Sendable {
         )
         try FileManager.default.createDirectory(at: path, withIntermediateDirectories: true)
         folder = HAProxyFolder(path.path)
-        port = try await freePort()
-        logPort = try await freePort()
+        port = try freePort()
+        logPort = try freePort()
         try write()
     }
 
