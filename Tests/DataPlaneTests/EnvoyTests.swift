@@ -60,24 +60,7 @@ struct EnvoyTests {
         try await staged { envoy, routes, candidate in
             try await envoy.run {
                 try await envoy.follow(routes) {
-                    let load = SteadyLoad()
-                    routes.count { candidate.requests }
-                    try await load.keepUp(envoy.url) {
-                        for turn in 0..<20 {
-                            let (up, down) = (Int64(turn * 2 + 1), Int64(turn * 2 + 2))
-                            routes.route(TestRoutes.table(up, .all))
-                            try await eventually("revision \(up)") { routes.acknowledged.contains(up) }
-                            let before = candidate.requests
-                            try await eventually("requests to the candidate") { candidate.requests > before + 5 }
-                            routes.route(TestRoutes.table(down, .zero))
-                            try await eventually("revision \(down)") { routes.acknowledged.contains(down) }
-                            let answered = load.answered
-                            try await eventually("more requests") { load.answered > answered + 40 }
-                            #expect(candidate.requests == routes.counted(at: down), "turn \(turn)")
-                        }
-                    }
-                    #expect(load.failed == 0)
-                    #expect(load.answered > 800)
+                    try await envoy.checkSwitching(routes, candidate)
                 }
             }
         }
@@ -159,47 +142,13 @@ struct EnvoyTests {
     @Test("refuses an older revision, another commit at the same one, and another log's, unless that came of it")
     func fenced() async throws {
         try await staged { envoy, _, _ in
-            try await envoy.run { try await fence(envoy) }
+            try await envoy.run { try await envoy.checkFence() }
         }
-    }
-
-    private func fence(_ envoy: TestEnvoy) async throws {
-        let adapter = EnvoyAdapter(router: "e", plan: envoy.plan, folder: envoy.folder)
-        #expect(try await adapter.current() == nil)
-        let fifth = TestRoutes.table(5, weight(5_000))
-        #expect(try await adapter.apply(fifth).revision == 5)
-        var forked = fifth
-        forked.hash = "other"
-        var foreign = TestRoutes.table(9, .all)
-        foreign.logID = "elsewhere"
-        for (table, code) in [
-            (TestRoutes.table(4, .all), RoutingError.Code.stale), (forked, .forked), (foreign, .foreignLog),
-        ] {
-            let error = await #expect(throws: RoutingError.self) { try await adapter.apply(table) }
-            #expect(error?.code == code)
-        }
-        #expect(try await adapter.read() == RouteText(fifth, envoy.plan))
-        foreign.ancestors = ["log"]
-        foreign.revision = 2
-        #expect(try await adapter.apply(foreign).revision == 2)
-        #expect(try await adapter.current()?.revision == 2)
     }
 
     @Test("takes the configuration of any plan, with whatever its paths have in them")
     func configured() async throws {
-        var plan = TestRoutes.plan(legacy: 1, candidate: 2)
-        plan.stickyBy = [.header(name: "x-user-id"), .cookie(name: "session"), .clientIP]
-        for (index, path) in ["/it's", "/a b#c", "/%[src]", "/\"q\" \\", "/ü"].enumerated() {
-            plan.services.append(
-                Service(
-                    name: "s\(index)",
-                    path: path,
-                    legacy: "http://[::1]:80",
-                    candidate: "http://localhost:8080/",
-                    timeout: .minutes(3)
-                )
-            )
-        }
+        let plan = TestRoutes.oddPlan()
         let envoy = try await TestEnvoy(plan)
         defer { envoy.remove() }
         #expect(try envoy.check() == 0)

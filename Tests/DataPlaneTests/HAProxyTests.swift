@@ -73,24 +73,7 @@ struct HAProxyTests {
         try await staged { haproxy, routes, _, candidate in
             try await haproxy.run {
                 try await haproxy.follow(routes) {
-                    let load = SteadyLoad()
-                    routes.count { candidate.requests }
-                    try await load.keepUp(haproxy.url) {
-                        for turn in 0..<20 {
-                            let (up, down) = (Int64(turn * 2 + 1), Int64(turn * 2 + 2))
-                            routes.route(TestRoutes.table(up, .all))
-                            try await eventually("revision \(up)") { routes.acknowledged.contains(up) }
-                            let before = candidate.requests
-                            try await eventually("requests to the candidate") { candidate.requests > before + 5 }
-                            routes.route(TestRoutes.table(down, .zero))
-                            try await eventually("revision \(down)") { routes.acknowledged.contains(down) }
-                            let answered = load.answered
-                            try await eventually("more requests") { load.answered > answered + 40 }
-                            #expect(candidate.requests == routes.counted(at: down), "turn \(turn)")
-                        }
-                    }
-                    #expect(load.failed == 0)
-                    #expect(load.answered > 800)
+                    try await haproxy.checkSwitching(routes, candidate)
                 }
             }
         }
@@ -167,51 +150,16 @@ struct HAProxyTests {
     @Test("refuses an older revision, another commit at the same one, and another log's, unless that came of it")
     func fenced() async throws {
         try await staged { haproxy, _, _, _ in
-            try await haproxy.run { try await fence(haproxy) }
+            try await haproxy.run { try await haproxy.checkFence() }
             let adapter = HAProxyAdapter(router: "h", plan: haproxy.plan, folder: haproxy.folder)
             let error = await #expect(throws: RoutingError.self) { try await adapter.current() }
             #expect(error?.code == .unreachable)
         }
     }
 
-    private func fence(_ haproxy: TestHAProxy) async throws {
-        let adapter = HAProxyAdapter(router: "h", plan: haproxy.plan, folder: haproxy.folder)
-        #expect(try await adapter.current() == nil)
-        let fifth = TestRoutes.table(5, weight(5_000))
-        #expect(try await adapter.apply(fifth).revision == 5)
-        #expect(try await adapter.apply(fifth).revision == 5)
-        var forked = fifth
-        forked.hash = "other"
-        var foreign = TestRoutes.table(9, .all)
-        foreign.logID = "elsewhere"
-        for (table, code) in [
-            (TestRoutes.table(4, .all), RoutingError.Code.stale), (forked, .forked), (foreign, .foreignLog),
-        ] {
-            let error = await #expect(throws: RoutingError.self) { try await adapter.apply(table) }
-            #expect(error?.code == code)
-        }
-        #expect(try await adapter.read() == RouteText(fifth, haproxy.plan))
-        foreign.ancestors = ["log"]
-        foreign.revision = 2
-        #expect(try await adapter.apply(foreign).revision == 2)
-        #expect(try await adapter.current()?.revision == 2)
-    }
-
     @Test("takes the configuration of any plan, with whatever its paths have in them")
     func configured() async throws {
-        var plan = TestRoutes.plan(legacy: 1, candidate: 2)
-        plan.stickyBy = [.header(name: "x-user-id"), .cookie(name: "session"), .clientIP]
-        for (index, path) in ["/it's", "/a b#c", "/%[src]", "/\"q\" \\", "/ü"].enumerated() {
-            plan.services.append(
-                Service(
-                    name: "s\(index)",
-                    path: path,
-                    legacy: "http://[::1]:80",
-                    candidate: "http://localhost:8080/",
-                    timeout: .minutes(3)
-                )
-            )
-        }
+        var plan = TestRoutes.oddPlan()
         let haproxy = try await TestHAProxy(plan)
         defer { haproxy.remove() }
         #expect(try haproxy.check() == 0)

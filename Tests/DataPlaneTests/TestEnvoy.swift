@@ -1,18 +1,16 @@
 import DataPlanes
 import Foundation
-import Logging
 import MigrationCore
 import Postgres
-import ServiceLifecycle
 import TestSupport
-import Testing
 
 /// A real Envoy with the configuration that is made for a plan, in a folder of its own.
-final class TestEnvoy: Sendable {
+final class TestEnvoy: TestPlane {
     let plan: Plan
     let folder: EnvoyFolder
     let port: Int
     var url: String { "http://127.0.0.1:\(port)" }
+    var plane: any DataPlane { EnvoyPlane(folder: folder) }
 
     /// Prepares the folder; nothing runs yet.
     init(_ plan: Plan) async throws {
@@ -54,32 +52,6 @@ final class TestEnvoy: Sendable {
         process.signal(SIGKILL)
         _ = try await offThread { process.wait() }
         try? FileManager.default.removeItem(at: folder.admin)
-        return try result.get()
-    }
-
-    /// Runs what tells Envoy where to send requests while the body runs.
-    func follow<R: Sendable>(_ routes: TestRoutes, _ body: () async throws -> R) async throws -> R {
-        var logger = Logger(label: "envoy")
-        logger.logLevel = .critical
-        let router = try PlaneRouter(
-            name: "e",
-            environment: "production",
-            plan: plan,
-            plane: EnvoyPlane(folder: folder),
-            source: routes,
-            sink: routes,
-            logger: logger
-        )
-        let group = ServiceGroup(services: [router], logger: logger)
-        let task = Task { try await group.run() }
-        let result: Result<R, any Error>
-        do {
-            result = .success(try await body())
-        } catch {
-            result = .failure(error)
-        }
-        await group.triggerGracefulShutdown()
-        _ = await task.result
         return try result.get()
     }
 

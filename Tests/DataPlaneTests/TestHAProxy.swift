@@ -1,19 +1,17 @@
 import DataPlanes
 import Foundation
-import Logging
 import MigrationCore
 import Postgres
-import ServiceLifecycle
 import TestSupport
-import Testing
 
 /// A real HAProxy with the configuration that is made for a plan, in a folder of its own.
-final class TestHAProxy: Sendable {
+final class TestHAProxy: TestPlane {
     let plan: Plan
     let folder: HAProxyFolder
     let port: Int
     let logPort: Int
     var url: String { "http://127.0.0.1:\(port)" }
+    var plane: any DataPlane { HAProxyPlane(folder: folder, logPort: logPort) }
 
     /// Prepares the folder; nothing runs yet.
     init(_ plan: Plan) async throws {
@@ -68,32 +66,6 @@ final class TestHAProxy: Sendable {
         }
         process.signal(SIGKILL)
         _ = try await offThread { process.wait() }
-        return try result.get()
-    }
-
-    /// Runs what tells HAProxy where to send requests while the body runs.
-    func follow<R: Sendable>(_ routes: TestRoutes, _ body: () async throws -> R) async throws -> R {
-        var logger = Logger(label: "haproxy")
-        logger.logLevel = .critical
-        let router = try PlaneRouter(
-            name: "h",
-            environment: "production",
-            plan: plan,
-            plane: HAProxyPlane(folder: folder, logPort: logPort),
-            source: routes,
-            sink: routes,
-            logger: logger
-        )
-        let group = ServiceGroup(services: [router], logger: logger)
-        let task = Task { try await group.run() }
-        let result: Result<R, any Error>
-        do {
-            result = .success(try await body())
-        } catch {
-            result = .failure(error)
-        }
-        await group.triggerGracefulShutdown()
-        _ = await task.result
         return try result.get()
     }
 

@@ -32,7 +32,7 @@ struct HistoryTests {
         return try text.split(separator: "\n").map { try decoder.decode(Line.self, from: Data($0.utf8)) }
     }
 
-    @Test("are there, with nearly every command")
+    @Test("are there, with every command")
     func kept() throws {
         #expect(Self.histories.count == 17)
         var commands: Set<String> = []

@@ -23,7 +23,7 @@ struct EnvoyStatistics: Hashable, Sendable {
         var latencies: [Bucket: Int] = [:]
     }
     var totals: [BackEnd: Totals] = [:]
-    /// When Envoy started, by its own uptime in whole seconds.
+    /// For how many whole seconds Envoy has been up.
     var uptime = 0
 
     private static let counters = (

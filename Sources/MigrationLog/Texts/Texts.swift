@@ -15,14 +15,14 @@ package struct Texts: Sendable {
     /// A text with every token in it replaced by its content. What only looks like a token stays.
     package func tell(_ text: String) -> String { tell(text) { $0 } }
 
-    private func tell(_ text: String, _ word: (String) -> String) -> String {
+    private func tell(_ text: String, _ word: (String) throws -> String) rethrows -> String {
         var told = ""
         var rest = Substring(text)
         while let found = rest.range(of: KeptText.prefix) {
             told += rest[..<found.lowerBound]
             let candidate = rest[found.lowerBound...].prefix(KeptText.prefix.count + 64)
             if KeptText.isToken(candidate), let kept = all[String(candidate)] {
-                told += word(kept.content ?? Self.dropped)
+                told += try word(kept.content ?? Self.dropped)
                 rest = rest[candidate.endIndex...]
             } else {
                 told += rest[found]
@@ -42,20 +42,6 @@ package struct Texts: Sendable {
             String(decoding: try CommitCodec.canonical([content]), as: UTF8.self).dropFirst(2).dropLast(2).description
         }
         return try JSONDecoder().decode(T.self, from: Data(told.utf8))
-    }
-
-    private func tell(_ text: String, _ word: (String) throws -> String) throws -> String {
-        var failed: (any Error)?
-        let told = tell(text) { content in
-            do {
-                return try word(content)
-            } catch {
-                failed = error
-                return ""
-            }
-        }
-        if let failed { throw failed }
-        return told
     }
 
     /// A commit in people's words.

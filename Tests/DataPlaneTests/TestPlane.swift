@@ -1,0 +1,108 @@
+import DataPlanes
+import Logging
+import MigrationCore
+import Routing
+import ServiceLifecycle
+import TestSupport
+import Testing
+
+/// A real data plane with the configuration that is made for a plan.
+protocol TestPlane: Sendable {
+    var plan: Plan { get }
+    var url: String { get }
+    var plane: any DataPlane { get }
+}
+
+extension TestPlane {
+    /// Runs what tells it where to send requests while the body runs.
+    func follow<R: Sendable>(_ routes: TestRoutes, _ body: () async throws -> R) async throws -> R {
+        var logger = Logger(label: "plane")
+        logger.logLevel = .critical
+        let router = try PlaneRouter(
+            name: "r",
+            environment: "production",
+            plan: plan,
+            plane: plane,
+            source: routes,
+            sink: routes,
+            logger: logger
+        )
+        let group = ServiceGroup(services: [router], logger: logger)
+        let task = Task { try await group.run() }
+        let result: Result<R, any Error>
+        do {
+            result = .success(try await body())
+        } catch {
+            result = .failure(error)
+        }
+        await group.triggerGracefulShutdown()
+        _ = await task.result
+        return try result.get()
+    }
+
+    /// Switches it twenty times under load: no request fails, and none is sent to the candidate from the moment of the acknowledgement of 0 on.
+    func checkSwitching(_ routes: TestRoutes, _ candidate: TestUpstream) async throws {
+        let load = SteadyLoad()
+        routes.count { candidate.requests }
+        try await load.keepUp(url) {
+            for turn in 0..<20 {
+                let (up, down) = (Int64(turn * 2 + 1), Int64(turn * 2 + 2))
+                routes.route(TestRoutes.table(up, .all))
+                try await eventually("revision \(up)") { routes.acknowledged.contains(up) }
+                let before = candidate.requests
+                try await eventually("requests to the candidate") { candidate.requests > before + 5 }
+                routes.route(TestRoutes.table(down, .zero))
+                try await eventually("revision \(down)") { routes.acknowledged.contains(down) }
+                let answered = load.answered
+                try await eventually("more requests") { load.answered > answered + 40 }
+                #expect(candidate.requests == routes.counted(at: down), "turn \(turn)")
+            }
+        }
+        #expect(load.failed == 0)
+        #expect(load.answered > 800)
+    }
+
+    /// Refuses an older revision, another commit at the same one, and another log's, unless that came of it.
+    func checkFence() async throws {
+        let adapter = plane.adapter(router: "r", plan: plan)
+        #expect(try await adapter.current() == nil)
+        let fifth = TestRoutes.table(5, SamplePlan.weight(5_000))
+        #expect(try await adapter.apply(fifth).revision == 5)
+        #expect(try await adapter.apply(fifth).revision == 5)
+        var forked = fifth
+        forked.hash = "other"
+        var foreign = TestRoutes.table(9, .all)
+        foreign.logID = "elsewhere"
+        for (table, code) in [
+            (TestRoutes.table(4, .all), RoutingError.Code.stale), (forked, .forked), (foreign, .foreignLog),
+        ] {
+            let error = await #expect(throws: RoutingError.self) { try await adapter.apply(table) }
+            #expect(error?.code == code)
+        }
+        #expect(try await adapter.read() == RouteText(fifth, plan))
+        foreign.ancestors = ["log"]
+        foreign.revision = 2
+        #expect(try await adapter.apply(foreign).revision == 2)
+        #expect(try await adapter.current()?.revision == 2)
+    }
+}
+
+extension TestRoutes {
+    /// A plan with every kind of key, and paths that a configuration has to quote.
+    static func oddPlan() -> Plan {
+        var plan = plan(legacy: 1, candidate: 2)
+        plan.stickyBy = [.header(name: "x-user-id"), .cookie(name: "session"), .clientIP]
+        for (index, path) in ["/it's", "/a b#c", "/%[src]", "/\"q\" \\", "/ü"].enumerated() {
+            plan.services.append(
+                MigrationCore.Service(
+                    name: "s\(index)",
+                    path: path,
+                    legacy: "http://[::1]:80",
+                    candidate: "http://localhost:8080/",
+                    timeout: .minutes(3)
+                )
+            )
+        }
+        return plan
+    }
+}
