@@ -21,7 +21,11 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let nioFoundation: Target.Dependency = .product(name: "NIOFoundationCompat", package: "swift-nio")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let nioHPACK: Target.Dependency = .product(name: "NIOHPACK", package: "swift-nio-http2")
+let nioHTTP2: Target.Dependency = .product(name: "NIOHTTP2", package: "swift-nio-http2")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let nioTLS: Target.Dependency = .product(name: "NIOTLS", package: "swift-nio")
 let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 
@@ -55,6 +59,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-http2", from: "1.40.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0", traits: []),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
@@ -85,7 +91,7 @@ let package = Package(
             "Gateway",
             [
                 "MigrationCore", "Routing", "Signals", asyncHTTPClient, hummingbird, lifecycle, logging, nioCore,
-                nioHTTP1, nioPosix,
+                nioHPACK, nioHTTP1, nioHTTP2, nioPosix, nioSSL, nioTLS,
             ]
         ),
         room(
@@ -150,8 +156,8 @@ let package = Package(
         tests(
             "GatewayTests",
             [
-                "Gateway", "MigrationCore", "Routing", "TestSupport", asyncHTTPClient, lifecycle, logging, nioCore,
-                nioHTTP1, nioPosix,
+                "Gateway", "MigrationCore", "Postgres", "Routing", "TestSupport", asyncHTTPClient, lifecycle, logging,
+                nioCore, nioHTTP1, nioPosix, nioSSL,
             ]
         ),
         tests(

@@ -19,8 +19,18 @@ struct BackEnd: Hashable, Sendable {
         self.implementation = implementation
     }
 
-    /// - Throws: a ``RoutingError`` for a key whose name cannot stand in the configuration of a data plane.
+    /// - Throws: a ``RoutingError`` for a key whose name cannot stand in the configuration of a data plane, and for what only the gateway does.
     static func requireSuitable(_ plan: Plan, _ plane: String) throws(RoutingError) {
+        for service in plan.services {
+            let isSecure = service.legacy.hasPrefix("https:") || service.candidate.hasPrefix("https:")
+            guard !isSecure, service.fallsBack != true else {
+                throw RoutingError(
+                    .unsuitable,
+                    "\(plane) is not told how to \(isSecure ? "reach \(service.name) over TLS" : "fall back to legacy for \(service.name)")",
+                    mend: "let the gateway carry this migration"
+                )
+            }
+        }
         for place in plan.stickyBy {
             let name =
                 switch place {

@@ -19,6 +19,8 @@ package struct Gateway: ServiceLifecycle.Service {
     private let source: any RouteSource
     private let sink: any SignalSink
     private let logger: Logger
+    private let certificate: CertificateKeeper?
+    private let accessLog: AccessLog?
     private let didBind: @Sendable (Int) -> Void
 
     /// Prepares a gateway that serves `first` from its first request on.
@@ -29,6 +31,7 @@ package struct Gateway: ServiceLifecycle.Service {
     ///   - kept: what the state file holds; served until the source says something newer.
     ///   - first: the head of the log, where it could be read; in force before anything is accepted.
     ///   - didBind: told the port once clients are accepted.
+    /// - Throws: ``RoutingError`` for a certificate that cannot be used, and for a first table that cannot be kept.
     package init(
         settings: GatewaySettings,
         plan: Plan,
@@ -45,12 +48,18 @@ package struct Gateway: ServiceLifecycle.Service {
         self.sink = sink
         self.logger = logger
         self.didBind = didBind
+        certificate = try settings.certificate.map { files in try CertificateKeeper(files, logger: logger) }
+        accessLog = settings.accessLog.map { AccessLog($0, logger: logger) }
+        let isSecure = plan.services.contains { $0.legacy.hasPrefix("https:") || $0.candidate.hasPrefix("https:") }
+        let tls = isSecure ? try UpstreamTrust.context(settings.trust) : nil
         group = MultiThreadedEventLoopGroup(numberOfThreads: settings.threads)
         traffic = TrafficRecord(meter: Meter(services: plan.services.count, clock: plan.clock))
         loops = try await Loops(
             group: group,
             snapshot: RouteSnapshot(plan: plan, weights: kept?.weights ?? [:]),
-            settings: settings
+            settings: settings,
+            tls: tls,
+            accessLog: accessLog
         )
         keeper = RouteKeeper(
             plan: plan,
@@ -64,7 +73,7 @@ package struct Gateway: ServiceLifecycle.Service {
 
     /// Serves until it is told to stop.
     package func run() async throws {
-        let client = HTTPClient(eventLoopGroup: group)
+        let client = HTTPClient(eventLoopGroup: group, configuration: UpstreamTrust.client(settings.trust))
         var services: [any ServiceLifecycle.Service] = [
             RouteFollower(source: source, keeper: keeper, logger: logger),
             SignalPump(
@@ -81,12 +90,24 @@ package struct Gateway: ServiceLifecycle.Service {
                 loops: loops,
                 settings: settings,
                 traffic: traffic,
+                certificate: certificate,
                 logger: logger,
                 didBind: didBind
             ),
         ]
+        if let certificate { services.append(certificate) }
+        if let accessLog { services.insert(accessLog, at: 0) }
         if let port = settings.adminPort {
-            let admin = AdminAPI(settings: settings, port: port, keeper: keeper, traffic: traffic, logger: logger)
+            let admin = AdminAPI(
+                settings: settings,
+                port: port,
+                keeper: keeper,
+                traffic: traffic,
+                plan: plan,
+                loops: loops,
+                accessLog: accessLog,
+                logger: logger
+            )
             services.append(admin.application())
         }
         let result: Result<Void, any Error>

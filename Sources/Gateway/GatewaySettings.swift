@@ -8,19 +8,42 @@ package struct GatewaySettings: Sendable {
     package var environment: String
     package var host: String
     package var port: Int
+    /// The certificate for clients; without one they speak in the clear.
+    package var certificate: CertificateFiles?
+    /// Whom to trust at implementations with `https://`: a file of certificates (PEM); without one, the system's.
+    package var trust: URL?
     /// Where it speaks of itself; nowhere without a port.
     package var adminHost: String
     package var adminPort: Int?
     /// Where the routes that are in force are kept.
     package var stateFile: URL
-    /// The largest request body, in bytes.
-    package var largestBody: Int
-    package var connectTimeout: TimeSpan
-    /// How long a client may be silent in the middle of a request, or between two.
-    package var idleTimeout: TimeSpan
-    /// How long requests under way may go on after a stop.
-    package var drainTimeout: TimeSpan
+    /// Where each request leaves a line; nowhere without it.
+    package var accessLog: URL?
     package var threads: Int
+
+    /// The largest request head, in bytes.
+    package var largestHead = 32 * 1_024
+    /// The largest request body, in bytes.
+    package var largestBody = 10 * 1_024 * 1_024
+    /// So many clients may be connected; more are turned away.
+    package var mostClients = 10_000
+    /// How long a client's head may take from its first byte on.
+    package var headTimeout = TimeSpan.seconds(10)
+    /// How long a client may be silent in the middle of a body.
+    package var bodyTimeout = TimeSpan.seconds(30)
+    /// How long a client may be silent between two requests.
+    package var idleTimeout = TimeSpan.seconds(75)
+
+    package var connectTimeout = TimeSpan.seconds(2)
+    /// Connections to one address, for each thread.
+    package var mostUpstreamConnections = 512
+    /// Idle connections to one address that are kept, for each thread.
+    package var keptUpstreamConnections = 64
+    /// So many failures in a row of one address, and it is left alone for a moment; 0 never.
+    package var breakerFailures = 20
+    package var breakerPause = TimeSpan.seconds(1)
+    /// How long requests under way may go on after a stop.
+    package var drainTimeout = TimeSpan.seconds(10)
 
     package init(
         name: String,
@@ -30,10 +53,6 @@ package struct GatewaySettings: Sendable {
         adminHost: String = "127.0.0.1",
         adminPort: Int?,
         stateFile: URL,
-        largestBody: Int = 10 * 1024 * 1024,
-        connectTimeout: TimeSpan = .seconds(2),
-        idleTimeout: TimeSpan = .seconds(75),
-        drainTimeout: TimeSpan = .seconds(10),
         threads: Int = 2
     ) {
         self.name = name
@@ -43,10 +62,17 @@ package struct GatewaySettings: Sendable {
         self.adminHost = adminHost
         self.adminPort = adminPort
         self.stateFile = stateFile
-        self.largestBody = largestBody
-        self.connectTimeout = connectTimeout
-        self.idleTimeout = idleTimeout
-        self.drainTimeout = drainTimeout
         self.threads = threads
+    }
+}
+
+/// A certificate chain and its private key, as PEM files.
+package struct CertificateFiles: Hashable, Sendable {
+    package var chain: URL
+    package var key: URL
+
+    package init(chain: URL, key: URL) {
+        self.chain = chain
+        self.key = key
     }
 }

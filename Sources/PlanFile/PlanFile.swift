@@ -65,6 +65,7 @@ package enum PlanFile {
             lines.append("    candidate: \"\(service.candidate)\"")
             lines.append("    path: \"\(service.path)\"")
             lines.append("    timeout: \(service.timeout)")
+            if service.fallsBack == true { lines.append("    fallback: legacy") }
         }
         lines.append("sticky_by: [\(plan.stickyBy.map(text).joined(separator: ", "))]")
         lines.append("window: \(plan.window)")

@@ -78,7 +78,7 @@ extension PlanReader {
         let pairs = mapping(
             node,
             "a service",
-            keys: ["legacy", "candidate", "path", "timeout"],
+            keys: ["legacy", "candidate", "path", "timeout", "fallback"],
             required: ["legacy", "candidate"]
         )
         let nodes = Dictionary(pairs.map { ($0.0, $0.2) }) { first, _ in first }
@@ -88,7 +88,18 @@ extension PlanReader {
         let timeout = nodes["timeout"].map { duration($0, "timeout") } ?? .seconds(60)
         let path = nodes["path"].map { self.path($0) } ?? name.map { "/" + $0 }
         guard let name, let legacy, let candidate, let timeout, let path else { return nil }
-        return Service(name: name, path: path, legacy: legacy, candidate: candidate, timeout: timeout)
+        var fallsBack: Bool?
+        if let node = nodes["fallback"], let word = text(node, "fallback") {
+            if word == "legacy" { fallsBack = true } else { report(node, "fallback is legacy, or is left out") }
+        }
+        return Service(
+            name: name,
+            path: path,
+            legacy: legacy,
+            candidate: candidate,
+            timeout: timeout,
+            fallsBack: fallsBack
+        )
     }
 
     private mutating func path(_ node: Node) -> String? {
@@ -103,7 +114,7 @@ extension PlanReader {
     private mutating func address(_ node: Node) -> String? {
         guard let text = text(node, "an address") else { return nil }
         guard Address(text) != nil else {
-            report(node, "“\(text.prefix(80))” is not an address", "write http://host:port")
+            report(node, "“\(text.prefix(80))” is not an address", "write http://host:port or https://host:port")
             return nil
         }
         return text

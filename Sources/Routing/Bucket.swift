@@ -15,6 +15,17 @@ package enum Bucket {
         Int(XXHash64.hash("\(migration):\(key)") % UInt64(count))
     }
 
+    /// The same for a key as bytes; allocates nothing.
+    ///
+    /// - Parameter prefix: the bytes of `<migration>:`.
+    package static func of(_ key: UnsafeRawBufferPointer, prefix: [UInt8]) -> Int {
+        withUnsafeTemporaryAllocation(byteCount: prefix.count + key.count, alignment: 8) { bytes in
+            bytes.copyBytes(from: prefix)
+            UnsafeMutableRawBufferPointer(rebasing: bytes[prefix.count...]).copyMemory(from: key)
+            return Int(XXHash64.hash(UnsafeRawBufferPointer(bytes)) % UInt64(count))
+        }
+    }
+
     /// The implementation that a bucket gets at a weight.
     package static func implementation(_ bucket: Int, weight: Weight) -> Implementation {
         bucket >= count - weight.rawValue ? .candidate : .legacy

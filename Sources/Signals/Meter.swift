@@ -22,7 +22,12 @@ package final class Meter: Sendable {
 
     private let services: Int
     private let clock: WindowClock
-    private let windows: Mutex<[Int64: [Tally]]>
+    private let state: Mutex<State>
+
+    private struct State {
+        var windows: [Int64: [Tally]] = [:]
+        var totals: [Totals]
+    }
 
     /// - Parameters:
     ///   - services: how many services there are.
@@ -30,7 +35,7 @@ package final class Meter: Sendable {
     package init(services: Int, clock: WindowClock) {
         self.services = services
         self.clock = clock
-        windows = Mutex([:])
+        state = Mutex(State(totals: (0..<services * 2).map { _ in Totals() }))
     }
 
     /// One request that ended at `moment`.
@@ -45,7 +50,8 @@ package final class Meter: Sendable {
         user: UInt64?,
         at moment: Timestamp
     ) {
-        change(service, implementation, moment) { tally in
+        change(service, implementation, moment) { tally, totals in
+            totals.count(outcome, latency: latency, cache: cache)
             tally.counts.requests += 1
             switch outcome {
             case .answered: break
@@ -64,7 +70,7 @@ package final class Meter: Sendable {
 
     /// One look at whether an implementation is there.
     package func probe(service: Int, _ implementation: Implementation, isUp: Bool, at moment: Timestamp) {
-        change(service, implementation, moment) { tally in
+        change(service, implementation, moment) { tally, _ in
             if isUp { tally.counts.probesUp += 1 } else { tally.counts.probesDown += 1 }
         }
     }
@@ -73,7 +79,8 @@ package final class Meter: Sendable {
     package func take(from first: Int64, before k: Int64) -> [MeasuredWindow] {
         guard first < k else { return [] }
         let first = max(first, k - Int64(Self.kept))
-        return windows.withLock { windows in
+        return state.withLock { state in
+            let windows = state.windows
             let taken = (first..<k).map { index in
                 let tallies = windows[index] ?? []
                 return MeasuredWindow(
@@ -87,21 +94,29 @@ package final class Meter: Sendable {
                     }
                 )
             }
-            windows = windows.filter { $0.key >= k }
+            state.windows = windows.filter { $0.key >= k }
             return taken
         }
+    }
+
+    /// What a service's implementation did since this began.
+    package func totals(service: Int, _ implementation: Implementation) -> Totals {
+        state.withLock { $0.totals[service * 2 + (implementation == .legacy ? 0 : 1)] }
     }
 
     private func change(
         _ service: Int,
         _ implementation: Implementation,
         _ moment: Timestamp,
-        _ change: (inout Tally) -> Void
+        _ change: (inout Tally, inout Totals) -> Void
     ) {
         let index = service * 2 + (implementation == .legacy ? 0 : 1)
         let k = clock.index(of: moment)
-        windows.withLock { windows in
-            change(&windows[k, default: (0..<services * 2).map { _ in Tally() }][index])
+        state.withLock { state in
+            change(
+                &state.windows[k, default: (0..<services * 2).map { _ in Tally() }][index],
+                &state.totals[index]
+            )
         }
     }
 

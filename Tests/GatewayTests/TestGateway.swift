@@ -12,9 +12,13 @@ import Testing
 final class TestGateway: Sendable {
     private let routes = TestRoutes()
     private let port = Mutex<Int?>(nil)
+    private let record = Mutex<TrafficRecord?>(nil)
 
     var acknowledged: [Int64] { routes.acknowledged }
     var signals: [RouterSignal] { routes.signals }
+
+    /// What the gateway counts of what it sends.
+    var traffic: TrafficRecord? { record.withLock { $0 } }
 
     func untilMeasuring() async throws { try await routes.untilMeasuring() }
 
@@ -34,23 +38,24 @@ final class TestGateway: Sendable {
         first: RouteTable?,
         largestBody: Int = 10_000,
         drain: TimeSpan = .milliseconds(100),
+        change: @Sendable (inout GatewaySettings) -> Void = { _ in },
         whileDraining: (String) async throws -> Void = { _ in },
         _ body: (String) async throws -> Void
     ) async throws {
         var logger = Logger(label: "gateway")
         logger.logLevel = .critical
-        let settings = GatewaySettings(
+        var settings = GatewaySettings(
             name: "g",
             environment: "production",
             host: "127.0.0.1",
             port: 0,
             adminPort: 0,
-            stateFile: state,
-            largestBody: largestBody,
-            connectTimeout: .milliseconds(500),
-            drainTimeout: drain,
-            threads: 2
+            stateFile: state
         )
+        settings.largestBody = largestBody
+        settings.connectTimeout = .milliseconds(500)
+        settings.drainTimeout = drain
+        change(&settings)
         let gateway = try await Gateway(
             settings: settings,
             plan: plan,
@@ -61,6 +66,7 @@ final class TestGateway: Sendable {
             logger: logger,
             didBind: { port in self.port.withLock { $0 = port } }
         )
+        record.withLock { $0 = gateway.traffic }
         let group = ServiceGroup(services: [gateway], logger: logger)
         let task = Task { try await group.run() }
         let outcome: Result<Void, any Error>

@@ -31,7 +31,8 @@ package final class TestUpstream: Sendable {
     /// Lets go of the answers that wait.
     package func release() { heard.released.succeed() }
 
-    package init(_ behaviour: Behaviour) async throws {
+    /// - Parameter port: 0 is any that is free.
+    package init(_ behaviour: Behaviour, port: Int = 0) async throws {
         let heard = Heard()
         self.heard = heard
         channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
@@ -40,7 +41,8 @@ package final class TestUpstream: Sendable {
                     try channel.pipeline.syncOperations.addHandler(Talker(behaviour, heard))
                 }
             }
-            .bind(host: "127.0.0.1", port: 0).get()
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .bind(host: "127.0.0.1", port: port).get()
         guard let port = channel.localAddress?.port else { throw ChannelError.unknownLocalAddress }
         self.port = port
     }

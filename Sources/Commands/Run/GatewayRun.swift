@@ -24,11 +24,28 @@ struct GatewayRun: AsyncParsableCommand {
     @Option(help: "Where clients are accepted.") var listen: ListenArgument
     @Option(help: "Where it speaks of itself: /health, /routes; nowhere without it.") var admin: ListenArgument?
     @Option(help: "Where its routes are kept; else in this user's state folder.") var state: String?
+    @Option(
+        help:
+            "The certificate chain (PEM) that clients are shown: then TLS is spoken, with HTTP/2 and HTTP/1.1. A new file is taken as it is written."
+    )
+    var certificate: String?
+    @Option(help: "The certificate's private key (PEM).") var key: String?
+    @Option(help: "Certificates (PEM) to trust at services with https://; else the system's.") var trust: String?
+    @Option(help: "Where each request leaves a line of JSON; a file that is moved away is begun anew.") var accessLog:
+        String?
+    @Option(help: "How many clients may be connected.") var mostClients: Int = 10_000
+    @Option(help: "The largest request body, in bytes.") var largestBody: Int = 10 * 1_024 * 1_024
+    @Option(help: "After so many failures in a row a service's address is left alone for a second; 0 never.")
+    var breaker: Int = 20
     @Option(help: "Threads that carry requests.") var threads: Int = 2
     @OptionGroup var database: DatabaseOptions
 
     func validate() throws {
         if !(1...64).contains(threads) { throw ValidationError("threads are between 1 and 64") }
+        if (certificate == nil) != (key == nil) { throw ValidationError("--certificate and --key belong together") }
+        if mostClients < 1 { throw ValidationError("--most-clients is at least 1") }
+        if largestBody < 0 { throw ValidationError("--largest-body is at least 0") }
+        if breaker < 0 { throw ValidationError("--breaker is at least 0") }
     }
 
     func run() async throws {
@@ -55,7 +72,7 @@ struct GatewayRun: AsyncParsableCommand {
             kept: kept?.table,
             logger: logger
         )
-        let settings = GatewaySettings(
+        var settings = GatewaySettings(
             name: name,
             environment: environment,
             host: listen.host,
@@ -65,6 +82,18 @@ struct GatewayRun: AsyncParsableCommand {
             stateFile: file,
             threads: threads
         )
+        if let certificate, let key {
+            settings.certificate = CertificateFiles(
+                chain: URL(fileURLWithPath: certificate),
+                key: URL(fileURLWithPath: key)
+            )
+        }
+        settings.trust = trust.map { URL(fileURLWithPath: $0) }
+        settings.accessLog = accessLog.map { URL(fileURLWithPath: $0) }
+        settings.mostClients = mostClients
+        settings.largestBody = largestBody
+        settings.breakerFailures = breaker
+        let scheme = settings.certificate == nil ? "http" : "https"
         let host = listen.host
         let gateway = try await Gateway(
             settings: settings,
@@ -74,7 +103,7 @@ struct GatewayRun: AsyncParsableCommand {
             source: routes,
             sink: routes,
             logger: logger,
-            didBind: { port in Output.line("gateway \(name) serves \(environment) on http://\(host):\(port)") }
+            didBind: { port in Output.line("gateway \(name) serves \(environment) on \(scheme)://\(host):\(port)") }
         )
         let witness = GatewayWitness(stateFile: file, log: head.access.log, logger: logger)
         try await ServiceGroup(

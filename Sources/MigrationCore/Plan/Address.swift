@@ -2,13 +2,19 @@
 package struct Address: Hashable, Sendable {
     package let host: String
     package let port: Int
+    /// Whether it is spoken to over TLS.
+    package let isSecure: Bool
+
+    /// Whether the host is an IP address, and no name.
+    package var isNumeric: Bool { host.contains(":") || host.allSatisfy { $0.isNumber || $0 == "." } }
 
     /// Without a slash at its end.
-    package var url: String { "http://\(host.contains(":") ? "[\(host)]" : host):\(port)" }
+    package var url: String { "\(isSecure ? "https" : "http")://\(host.contains(":") ? "[\(host)]" : host):\(port)" }
 
-    /// - Parameter text: an address; a missing port is 80; nil when it is none.
+    /// - Parameter text: an address; a missing port is 80, or 443 with `https://`; nil when it is none.
     package init?(_ text: String) {
-        let scheme = "http://"
+        isSecure = text.hasPrefix("https://")
+        let scheme = isSecure ? "https://" : "http://"
         guard text.hasPrefix(scheme) else { return nil }
         var rest = text.dropFirst(scheme.count)
         if rest.hasSuffix("/") { rest = rest.dropLast() }
@@ -26,7 +32,9 @@ package struct Address: Hashable, Sendable {
             tail = rest.dropFirst(host.count)
         }
         guard !host.isEmpty, tail.isEmpty || tail.first == ":" else { return nil }
-        guard let port = tail.isEmpty ? 80 : Int(tail.dropFirst()), (1...65_535).contains(port) else { return nil }
+        guard let port = tail.isEmpty ? isSecure ? 443 : 80 : Int(tail.dropFirst()), (1...65_535).contains(port) else {
+            return nil
+        }
         self.host = String(host)
         self.port = port
     }

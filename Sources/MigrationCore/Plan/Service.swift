@@ -3,18 +3,28 @@ package struct Service: Hashable, Codable, Sendable {
     package var name: String
     /// The request path that belongs to the service, such as `/getRecommendations`.
     package var path: String
-    /// Base addresses, `http://host:port`.
+    /// Base addresses, `http://host:port` or `https://host:port`.
     package var legacy: String
     package var candidate: String
     /// How long a request may take before the gateway answers 504 and counts a timeout.
     package var timeout: TimeSpan
+    /// Whether the gateway lets legacy answer an idempotent request that the candidate failed; nil is no.
+    package var fallsBack: Bool?
 
-    package init(name: String, path: String, legacy: String, candidate: String, timeout: TimeSpan) {
+    package init(
+        name: String,
+        path: String,
+        legacy: String,
+        candidate: String,
+        timeout: TimeSpan,
+        fallsBack: Bool? = nil
+    ) {
         self.name = name
         self.path = path
         self.legacy = legacy
         self.candidate = candidate
         self.timeout = timeout
+        self.fallsBack = fallsBack
     }
 }
 

@@ -11,6 +11,10 @@ package final class TrafficRecord: Sendable {
     private let candidatesAtAcknowledgement = Atomic<Int64>(0)
     private let draining = Atomic<Bool>(false)
     private let active = Atomic<Int64>(0)
+    private let clients = Atomic<Int64>(0)
+    private let turnedAway = Atomic<Int64>(0)
+    private let refusals = Atomic<Int64>(0)
+    private let fallbacks = Atomic<Int64>(0)
 
     package init(meter: Meter) { self.meter = meter }
 
@@ -33,6 +37,29 @@ package final class TrafficRecord: Sendable {
 
     func began() { active.wrappingAdd(1, ordering: .relaxed) }
     func ended() { active.wrappingSubtract(1, ordering: .relaxed) }
+
+    /// A client wants to connect.
+    ///
+    /// - Returns: whether there is room for it among `most`.
+    func connected(most: Int) -> Bool {
+        guard clients.wrappingAdd(1, ordering: .relaxed).newValue <= most else {
+            clients.wrappingSubtract(1, ordering: .relaxed)
+            turnedAway.wrappingAdd(1, ordering: .relaxed)
+            return false
+        }
+        return true
+    }
+
+    func disconnected() { clients.wrappingSubtract(1, ordering: .relaxed) }
+    /// A request was answered by the gateway itself, for what the client did.
+    func refused() { refusals.wrappingAdd(1, ordering: .relaxed) }
+    /// Legacy answers a request that the candidate failed.
+    func fellBack() { fallbacks.wrappingAdd(1, ordering: .relaxed) }
+
+    var clientsConnected: Int64 { clients.load(ordering: .relaxed) }
+    var clientsTurnedAway: Int64 { turnedAway.load(ordering: .relaxed) }
+    var requestsRefused: Int64 { refusals.load(ordering: .relaxed) }
+    var requestsFallenBack: Int64 { fallbacks.load(ordering: .relaxed) }
 
     /// Requests under way.
     package var underWay: Int64 { active.load(ordering: .relaxed) }

@@ -1,14 +1,18 @@
 import Hummingbird
 import Logging
 import MigrationCore
+import NIOCore
 import Routing
 
-/// What a gateway says of itself to those who look after it: `GET /health`, `GET /routes`.
+/// What a gateway says of itself to those who look after it: `GET /health`, `GET /routes`, `GET /metrics`.
 struct AdminAPI: Sendable {
     let settings: GatewaySettings
     let port: Int
     let keeper: RouteKeeper
     let traffic: TrafficRecord
+    let plan: Plan
+    let loops: Loops
+    let accessLog: AccessLog?
     let logger: Logger
 
     /// What `GET /routes` answers.
@@ -37,6 +41,21 @@ struct AdminAPI: Sendable {
                 candidateRequestsSinceAcknowledgement: traffic.candidateRequestsSinceAcknowledgement,
                 lastCandidateAt: traffic.lastCandidateAt,
                 underWay: traffic.underWay
+            )
+        }
+        router.get("metrics") { _, _ in
+            let text = OpenMetrics.render(
+                plan: plan,
+                settings: settings,
+                table: await keeper.table,
+                traffic: traffic,
+                upstreams: await loops.conditions(),
+                dropped: accessLog?.dropped ?? 0
+            )
+            return Response(
+                status: .ok,
+                headers: [.contentType: OpenMetrics.contentType],
+                body: .init(byteBuffer: ByteBuffer(string: text))
             )
         }
         var quiet = logger

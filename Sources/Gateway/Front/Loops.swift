@@ -1,0 +1,107 @@
+import MigrationCore
+import NIOCore
+import NIOSSL
+import Signals
+
+/// The event loops of a gateway with what belongs to each: its route snapshot and its upstream connections.
+final class Loops: Sendable {
+    /// How often silent clients are looked for.
+    private static let sweep = TimeAmount.milliseconds(250)
+
+    private let states: [(loop: any EventLoop, state: NIOLoopBound<LoopState>)]
+
+    /// Must be called off the loops; each state is made on its own.
+    init(
+        group: any EventLoopGroup,
+        snapshot: RouteSnapshot,
+        settings: GatewaySettings,
+        tls: NIOSSLContext?,
+        accessLog: AccessLog?
+    ) async throws {
+        var states: [(any EventLoop, NIOLoopBound<LoopState>)] = []
+        for loop in group.makeIterator() {
+            let state = try await loop.submit {
+                let pool = UpstreamPool(loop: loop, settings: settings, tls: tls)
+                let state = LoopState(snapshot: snapshot, pool: pool, accessLog: accessLog)
+                let bound = NIOLoopBound(state, eventLoop: loop)
+                loop.scheduleRepeatedTask(initialDelay: Self.sweep, delay: Self.sweep) { _ in bound.value.sweep() }
+                return bound
+            }.get()
+            states.append((loop, state))
+        }
+        self.states = states
+    }
+
+    /// The state of the loop that this is called on.
+    func state(of loop: any EventLoop) -> LoopState? {
+        states.first { $0.loop === loop }?.state.value
+    }
+
+    /// Gives every loop the snapshot; when this returns, none uses an older one.
+    func install(_ snapshot: RouteSnapshot) async {
+        await withTaskGroup(of: Void.self) { group in
+            for (loop, state) in states {
+                group.addTask {
+                    // A loop that is shut down has no traffic.
+                    try? await loop.submit { state.value.snapshot = snapshot }.get()
+                }
+            }
+        }
+    }
+
+    /// What all loops know of an upstream.
+    struct Condition: Hashable, Sendable {
+        var connections = 0
+        /// Loops whose breaker lets nothing through.
+        var openBreakers = 0
+    }
+
+    /// By address.
+    func conditions() async -> [String: Condition] {
+        var all: [String: Condition] = [:]
+        for (loop, state) in states {
+            let found = try? await loop.submit {
+                state.value.pool.condition.map { ($0.address.url, $0.connections, $0.isClosed) }
+            }.get()
+            for (address, connections, isClosed) in found ?? [] {
+                all[address, default: Condition()].connections += connections
+                if !isClosed { all[address, default: Condition()].openBreakers += 1 }
+            }
+        }
+        return all
+    }
+}
+
+/// What one event loop keeps for itself.
+final class LoopState {
+    var snapshot: RouteSnapshot
+    let pool: UpstreamPool
+    let accessLog: AccessLog?
+    var random = LoopRandom()
+    /// The clients that are connected.
+    var clients: [ObjectIdentifier: FrontHandler] = [:]
+
+    init(snapshot: RouteSnapshot, pool: UpstreamPool, accessLog: AccessLog?) {
+        self.snapshot = snapshot
+        self.pool = pool
+        self.accessLog = accessLog
+    }
+
+    func sweep() {
+        let now = SystemClock.steady
+        for client in clients.values { client.sweep(now) }
+    }
+}
+
+/// Random numbers without a call into the system for each: for buckets of requests without a key, and for trace IDs (SplitMix64).
+struct LoopRandom: RandomNumberGenerator {
+    private var state = UInt64.random(in: .min ... .max)
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var word = state
+        word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
+        return word ^ (word >> 31)
+    }
+}

@@ -1,0 +1,63 @@
+import MigrationCore
+import Routing
+
+/// Everything that a routing decision needs, immutable; each event loop has its own reference, so a decision takes no lock.
+final class RouteSnapshot: Sendable {
+    final class Entry: Sendable {
+        let index: Int
+        let service: Service
+        let path: [UInt8]
+        let legacy: Address
+        let candidate: Address
+        let weight: Weight
+
+        init(index: Int, service: Service, legacy: Address, candidate: Address, weight: Weight) {
+            self.index = index
+            self.service = service
+            path = Array(service.path.utf8)
+            self.legacy = legacy
+            self.candidate = candidate
+            self.weight = weight
+        }
+
+        func address(_ implementation: Implementation) -> Address {
+            switch implementation {
+            case .legacy: legacy
+            case .candidate: candidate
+            }
+        }
+    }
+
+    /// What stands before a key where its bucket is computed.
+    let prefix: [UInt8]
+    let sticky: [StickyPlace]
+    private let entries: [Entry]
+
+    /// - Parameters:
+    ///   - plan: the services and where a request's key is.
+    ///   - weights: what is in force; a service without one is at legacy.
+    init(plan: Plan, weights: [String: Weight]) {
+        prefix = Array("\(plan.name):".utf8)
+        sticky = plan.stickyBy.map { StickyPlace($0) }
+        entries = plan.services.enumerated().compactMap { index, service in
+            guard let legacy = Address(service.legacy), let candidate = Address(service.candidate) else { return nil }
+            return Entry(
+                index: index,
+                service: service,
+                legacy: legacy,
+                candidate: candidate,
+                weight: weights[service.name] ?? .zero
+            )
+        }
+    }
+
+    /// The service that has a path; a plan has few, so they are looked through.
+    func entry(_ path: UnsafeRawBufferPointer) -> Entry? {
+        entries.first { entry in
+            entry.path.count == path.count && entry.path.withUnsafeBytes { $0.elementsEqual(path) }
+        }
+    }
+
+    /// The same for a path that another snapshot had.
+    func entry(_ path: [UInt8]) -> Entry? { path.withUnsafeBytes { entry($0) } }
+}

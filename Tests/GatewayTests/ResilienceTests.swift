@@ -1,0 +1,111 @@
+import AsyncHTTPClient
+import Foundation
+import Gateway
+import MigrationCore
+import NIOCore
+import NIOHTTP1
+import Routing
+import TestSupport
+import Testing
+
+@Suite("The gateway when a service fails")
+struct ResilienceTests {
+    private let state = FileManager.default.temporaryDirectory.appendingPathComponent(
+        "gateway-\(UUID().uuidString).json"
+    )
+
+    private func status(_ url: String, method: HTTPMethod = .GET, body: String? = nil) async throws -> (Int, String) {
+        var request = HTTPClientRequest(url: url)
+        request.method = method
+        if let body { request.body = .bytes(ByteBuffer(string: body)) }
+        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(5))
+        let text = String(buffer: try await response.body.collect(upTo: 100_000))
+        return (Int(response.status.code), text)
+    }
+
+    @Test("leaves an address alone that has failed so many times in a row, and tries it again after a pause")
+    func breaker() async throws {
+        let port = try freePort()
+        // Long enough that nothing is tried again, then short enough to be waited for.
+        for pause in [TimeSpan.minutes(10), .milliseconds(100)] {
+            try await TestGateway().serve(
+                TestGateway.plan(legacy: port, candidate: port),
+                state: state,
+                first: TestGateway.table(1, .zero),
+                change: { settings in
+                    settings.breakerFailures = 3
+                    settings.breakerPause = pause
+                    settings.threads = 1
+                }
+            ) { url in
+                for _ in 0..<3 { #expect(try await status(url + "/a").0 == 502) }
+                if pause > .seconds(1) {
+                    let (code, text) = try await status(url + "/a")
+                    #expect(code == 503 && text.contains("left alone"))
+                } else {
+                    let upstream = try await TestUpstream(.answers("back"), port: port)
+                    try await eventually("the way back") { try await status(url + "/a").0 == 200 }
+                    for _ in 0..<5 { #expect(try await status(url + "/a").0 == 200) }
+                    await upstream.close()
+                }
+            }
+        }
+    }
+
+    @Test(
+        "lets legacy answer what the candidate failed where the plan says so, when the request is idempotent; the candidate's failure counts",
+        arguments: [true, false]
+    )
+    func fallback(_ fallsBack: Bool) async throws {
+        let legacy = try await TestUpstream(.answers("old"))
+        for behaviour in [
+            TestUpstream.Behaviour.closes, .garbage, .says { _ in "HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n" },
+        ] {
+            let candidate = try await TestUpstream(behaviour)
+            let gateway = TestGateway()
+            var plan = TestGateway.plan(legacy: legacy.port, candidate: candidate.port)
+            plan.services[0].fallsBack = fallsBack
+            try await gateway.serve(
+                plan,
+                state: state,
+                first: TestGateway.table(1, .all),
+                change: { $0.breakerFailures = 0 }
+            ) { url in
+                try await gateway.untilMeasuring()
+                let plain = try await status(url + "/a")
+                #expect((plain.0 == 200) == fallsBack)
+                #expect(plain.1.hasPrefix("old") == fallsBack)
+                let put = try await status(url + "/a", method: .PUT, body: "hello")
+                #expect((put.0 == 200) == fallsBack)
+                #expect(try await status(url + "/a", method: .POST, body: "hello").0 >= 500)
+                let big = String(repeating: "x", count: 9_000)
+                #expect((try await status(url + "/a", method: .PUT, body: big).0 == 200) == fallsBack)
+                try await eventually("the failures to be counted") {
+                    gateway.signals.map(\.services[0].candidate.errors).reduce(0, +) == 4
+                }
+                #expect(gateway.signals.allSatisfy { $0.services[0].legacy.requests == 0 })
+            }
+            await candidate.close()
+        }
+        await legacy.close()
+    }
+
+    @Test(
+        "a service that dies in the middle of its answer breaks the client's connection, and the next request is served"
+    )
+    func diesMidBody() async throws {
+        let upstream = try await EchoUpstream()
+        try await TestGateway().serve(
+            TestGateway.plan(legacy: upstream.port, candidate: upstream.port),
+            state: state,
+            first: TestGateway.table(1, .zero)
+        ) { url in
+            for _ in 0..<20 {
+                let answer = try await RawClient.talk(url, "GET /a?break HTTP/1.1\r\nhost: g\r\n\r\n")
+                #expect(answer.hasSuffix("4\r\nhalf\r\n"))
+                #expect(try await status(url + "/a").0 == 200)
+            }
+        }
+        await upstream.close()
+    }
+}
