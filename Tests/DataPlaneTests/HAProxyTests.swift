@@ -186,22 +186,22 @@ struct HAProxyTests {
 
     @Test("a line of its log is a request of a side, or nothing")
     func lines() {
-        let line = HAProxyLine("1.candidate 200 -- 21 -540113951373597238 {t; hit}")
+        let line = LoggedRequest(haproxy: "1.candidate 200 -- 21 -540113951373597238 {t; hit}")
         #expect(line?.service == 1 && line?.implementation == .candidate && line?.outcome == .answered)
         #expect(line?.latency == .milliseconds(21))
         #expect(line?.user == UInt64(bitPattern: -540_113_951_373_597_238))
         #expect(line?.cache == .hit)
-        #expect(HAProxyLine("0.legacy 504 sH 700 - {}")?.outcome == .timedOut)
-        #expect(HAProxyLine("0.legacy 503 SC 0 - {}")?.outcome == .failed)
-        #expect(HAProxyLine("0.legacy 200 SD 5 - {}")?.outcome == .failed)
-        #expect(HAProxyLine("0.legacy 502 SH 5 - {}")?.outcome == .failed)
-        #expect(HAProxyLine("0.legacy -1 SD 5 - {}")?.outcome == .failed)
-        #expect(HAProxyLine("0.legacy 504 -- 9 - {}")?.outcome == .timedOut)
-        #expect(HAProxyLine("0.legacy 200 -- 9 - {}")?.user == nil)
+        #expect(LoggedRequest(haproxy: "0.legacy 504 sH 700 - {}")?.outcome == .timedOut)
+        #expect(LoggedRequest(haproxy: "0.legacy 503 SC 0 - {}")?.outcome == .failed)
+        #expect(LoggedRequest(haproxy: "0.legacy 200 SD 5 - {}")?.outcome == .failed)
+        #expect(LoggedRequest(haproxy: "0.legacy 502 SH 5 - {}")?.outcome == .failed)
+        #expect(LoggedRequest(haproxy: "0.legacy -1 SD 5 - {}")?.outcome == .failed)
+        #expect(LoggedRequest(haproxy: "0.legacy 504 -- 9 - {}")?.outcome == .timedOut)
+        #expect(LoggedRequest(haproxy: "0.legacy 200 -- 9 - {}")?.user == nil)
         for text in [
             "", "none 404 LR 0 1 {}", "0.legacy 200 CD 9 1 {}", "0.legacy 200 cD 9 1 {}", "0.x 200 -- 9 1", "a b c d e",
         ] {
-            #expect(HAProxyLine(text) == nil, "\(text)")
+            #expect(LoggedRequest(haproxy: text) == nil, "\(text)")
         }
         #expect(XXHash32.hash("") == 0x02CC_5D05)
         #expect(XXHash32.hash("Nobody inspects the spammish repetition") == 0xE229_3B2F)

@@ -41,7 +41,9 @@ extension TestPlane {
     }
 
     /// Switches it twenty times under load: no request fails, and none is sent to the candidate from the moment of the acknowledgement of 0 on.
-    func checkSwitching(_ routes: TestRoutes, _ candidate: TestUpstream) async throws {
+    ///
+    /// - Parameter isGentle: whether no request may fail; else it is printed how many did.
+    func checkSwitching(_ routes: TestRoutes, _ candidate: TestUpstream, isGentle: Bool = true) async throws {
         let load = SteadyLoad()
         routes.count { candidate.requests }
         try await load.keepUp(url) {
@@ -58,7 +60,7 @@ extension TestPlane {
                 #expect(candidate.requests == routes.counted(at: down), "turn \(turn)")
             }
         }
-        #expect(load.failed == 0)
+        if isGentle { #expect(load.failed == 0) } else { print("requests that switching broke off:", load.failed) }
         #expect(load.answered > 800)
     }
 

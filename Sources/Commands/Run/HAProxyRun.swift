@@ -18,7 +18,7 @@ struct HAProxyRun: AsyncParsableCommand {
     @Option(help: "The migration.") var migration: String
     @Option(help: "The environment that it serves.") var environment: String
     @Option(help: "A name of its own among the migration's routers; else haproxy-ENVIRONMENT.") var name: String?
-    @OptionGroup var haproxy: HAProxyOptions
+    @OptionGroup var haproxy: LoggedPlaneOptions
     @OptionGroup var database: DatabaseOptions
 
     func run() async throws {
@@ -28,15 +28,5 @@ struct HAProxyRun: AsyncParsableCommand {
             plane,
             name: name ?? "haproxy-\(environment)"
         )
-    }
-}
-
-/// What a HAProxy and the program beside it agree on.
-struct HAProxyOptions: ParsableArguments {
-    @Option(help: "The folder with HAProxy's configuration, its map and its socket.") var folder: String
-    @Option(help: "Where HAProxy tells each request, by UDP on this host.") var logPort = 8_514
-
-    func validate() throws {
-        if !(1...65_535).contains(logPort) { throw ValidationError("--log-port is 1…65535") }
     }
 }

@@ -8,7 +8,7 @@ struct RouteConfig: ParsableCommand {
         commandName: "config",
         abstract:
             "Writes a ready-made configuration of a data plane for a plan; until it is told otherwise, it serves legacy.",
-        subcommands: [HAProxy.self, Envoy.self]
+        subcommands: [HAProxy.self, Envoy.self, Nginx.self]
     )
 
     /// What every data plane has to be told.
@@ -59,7 +59,7 @@ struct RouteConfig: ParsableCommand {
                 """
         )
         @OptionGroup var place: Place
-        @OptionGroup var haproxy: HAProxyOptions
+        @OptionGroup var haproxy: LoggedPlaneOptions
 
         func run() throws {
             let plan = try place.checked()
@@ -76,6 +76,43 @@ struct RouteConfig: ParsableCommand {
                 then: [
                     "haproxy -f \(folder.configuration.path)",
                     "migrate haproxy --migration \(plan.name) --environment \(place.environment) --folder \(folder.url.path)",
+                ]
+            )
+        }
+    }
+
+    struct Nginx: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "nginx",
+            abstract: "nginx 1.22 or later: nginx.conf and routes.conf in a folder of their own.",
+            discussion: """
+                Each change is a reload, which costs what a reload costs: docs/reference.md says how much.
+
+                Example: migrate route config nginx examples/recommendations.yaml --environment production \
+                --listen 127.0.0.1:8080 --folder /var/lib/migrate/nginx
+                """
+        )
+        @OptionGroup var place: Place
+        @OptionGroup var nginx: LoggedPlaneOptions
+
+        func run() throws {
+            let plan = try place.checked()
+            let folder = NginxFolder(nginx.folder)
+            let configuration = try NginxConfiguration(
+                plan: plan,
+                host: place.listen.host,
+                port: place.listen.port,
+                folder: folder,
+                logPort: nginx.logPort
+            )
+            try place.write(
+                [
+                    (folder.routes, Data(configuration.routes.utf8)),
+                    (folder.configuration, Data(configuration.text.utf8)),
+                ],
+                then: [
+                    "nginx -e \(folder.url.path)/error.log -c \(folder.configuration.path)",
+                    "migrate nginx --migration \(plan.name) --environment \(place.environment) --folder \(folder.url.path)",
                 ]
             )
         }

@@ -27,27 +27,16 @@ package struct HAProxyPlane: DataPlane {
             port: logPort,
             services: plan.services.count,
             meter: meter,
-            group: client.eventLoopGroup
+            group: client.eventLoopGroup,
+            read: { LoggedRequest(haproxy: $0) }
         )
-        return Windows(
-            meter: meter,
-            receiver: receiver,
-            record: HAProxyRecord(socket: RuntimeSocket(folder.socket), receiver: receiver)
-        )
-    }
-
-    private struct Windows: PlaneWindows {
-        let meter: Meter
-        let receiver: LogReceiver
-        let record: HAProxyRecord
-
-        func begin() async { _ = await record.isWhole() }
-
-        func take(from first: Int64, before k: Int64) async -> [MeasuredWindow]? {
-            let windows = meter.take(from: first, before: k)
-            return await record.isWhole() ? windows : nil
+        let socket = RuntimeSocket(folder.socket)
+        let record = LogRecord(receiver: receiver) {
+            guard let answer = try? await socket.ask("show info") else { return nil }
+            // Who it is, and how many lines it could not send.
+            let lines = answer.split(separator: "\n").filter { $0.hasPrefix("Pid: ") || $0.hasPrefix("DroppedLogs: ") }
+            return lines.count == 2 ? lines.joined(separator: " ") : nil
         }
-
-        func close() async { await receiver.close() }
+        return LogWindows(meter: meter, receiver: receiver, record: record)
     }
 }

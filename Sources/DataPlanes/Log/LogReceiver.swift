@@ -3,7 +3,7 @@ import NIOPosix
 import Signals
 import Synchronization
 
-/// Receives what HAProxy tells of each request, and counts it.
+/// Receives what a data plane tells of each request, a line in a message, and counts it.
 final class LogReceiver: Sendable {
     private static let buffer = 8 << 20
 
@@ -12,14 +12,23 @@ final class LogReceiver: Sendable {
     /// - Parameters:
     ///   - port: on this host; 0 for any that is free.
     ///   - meter: of the services of the plan.
-    init(port: Int, services: Int, meter: Meter, group: any EventLoopGroup) async throws {
+    ///   - read: what a line says; nil for one that says nothing of an implementation.
+    init(
+        port: Int,
+        services: Int,
+        meter: Meter,
+        group: any EventLoopGroup,
+        read: @escaping @Sendable (Substring) -> LoggedRequest?
+    ) async throws {
         channel = try await DatagramBootstrap(group: group)
             .channelOption(.socketOption(.so_rcvbuf), value: Self.buffer)
             .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 2_048))
             .channelOption(.maxMessagesPerRead, value: 64)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(Handler(services: services, meter: meter))
+                    try channel.pipeline.syncOperations.addHandler(
+                        Handler(services: services, meter: meter, read: read)
+                    )
                 }
             }
             .bind(host: "127.0.0.1", port: port).get()
@@ -46,14 +55,17 @@ final class LogReceiver: Sendable {
         private let services: Int
         private let meter: Meter
 
-        init(services: Int, meter: Meter) {
+        private let read: @Sendable (Substring) -> LoggedRequest?
+
+        init(services: Int, meter: Meter, read: @escaping @Sendable (Substring) -> LoggedRequest?) {
             self.services = services
             self.meter = meter
+            self.read = read
         }
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
             let text = String(buffer: unwrapInboundIn(data).data)
-            guard let line = HAProxyLine(text.prefix { $0 != "\n" && $0 != "\0" }), line.service < services else {
+            guard let line = read(text.prefix { $0 != "\n" && $0 != "\0" }), line.service < services else {
                 return
             }
             meter.count(

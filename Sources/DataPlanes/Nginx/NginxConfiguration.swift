@@ -1,0 +1,135 @@
+import Foundation
+package import MigrationCore
+package import Routing
+
+/// A ready-made configuration of nginx (1.22 or later) for one environment of a plan, and the routes that it starts from: legacy.
+package struct NginxConfiguration: Sendable {
+    let plan: Plan
+    let listen: (host: String, port: Int)
+    let folder: NginxFolder
+    /// Where each request is told, by UDP on this host.
+    let logPort: Int
+
+    /// - Throws: a ``RoutingError`` for what cannot stand in nginx's configuration.
+    package init(plan: Plan, host: String, port: Int, folder: NginxFolder, logPort: Int) throws(RoutingError) {
+        try BackEnd.requireSuitable(plan, "nginx")
+        let cookies = plan.stickyBy.compactMap { if case .cookie(let name) = $0 { name } else { nil } }
+        let words = plan.services.map(\.path) + [folder.url.path] + cookies.map { $0.replacing("-", with: "%") }
+        let plain = { (letter: Character) in
+            letter.isASCII && (letter.isLetter || letter.isNumber || "/._~:@+,=-".contains(letter))
+        }
+        if let word = words.first(where: { !$0.allSatisfy(plain) }) {
+            throw RoutingError(
+                .unsuitable,
+                "nginx cannot be told of “\(word.replacing("%", with: "-"))”, which means something else in its configuration",
+                mend:
+                    "use letters, digits and /._~:@+,=- in paths and in the folder's name, and no hyphen in a cookie's; or let the gateway carry this migration"
+            )
+        }
+        self.plan = plan
+        listen = (host, port)
+        self.folder = folder
+        self.logPort = logPort
+    }
+
+    /// The routes that it starts from.
+    package var routes: String { NginxRoutes.text(.legacy(plan)) }
+
+    /// The text of `nginx.conf`.
+    package var text: String {
+        let lines = head + keys + upstreams + admin + front
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private var head: [String] {
+        let longest = plan.services.map(\.timeout).max() ?? .seconds(60)
+        return [
+            "# \(plan.name): written by `migrate route config nginx`. Until it is told otherwise, every request goes to legacy.",
+            "worker_processes auto;",
+            "pid '\(folder.pid.path)';",
+            "error_log '\(folder.url.path)/error.log' error;",
+            // A worker of an older configuration goes on with its requests for so long, and until it is gone no new one is acknowledged.
+            "worker_shutdown_timeout \(milliseconds(longest));",
+            "events { worker_connections 8192; }",
+            "http {",
+            "client_body_temp_path '\(folder.url.path)/body';",
+            "proxy_temp_path '\(folder.url.path)/proxy';",
+            "fastcgi_temp_path '\(folder.url.path)/fastcgi'; uwsgi_temp_path '\(folder.url.path)/uwsgi'; scgi_temp_path '\(folder.url.path)/scgi';",
+            "client_max_body_size 10m;",
+            "client_header_timeout 10s;",
+            "keepalive_timeout 75s;",
+            "keepalive_requests 1000000;",
+            "variables_hash_max_size 4096;",
+            "proxy_http_version 1.1;",
+            "proxy_set_header Connection '';",
+            "proxy_set_header Host $http_host;",
+            "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
+            "proxy_connect_timeout 2s;",
+            // A retry would hide a failure of the candidate, or carry a request out twice.
+            "proxy_next_upstream off;",
+            // Which implementation, how it ended, how long it took, what its cache said, whose it was.
+            "log_format migrate escape=json '$migrate_side|$status|$request_completion|$request_time|$upstream_http_cache_status|$migrate_user';",
+        ]
+    }
+
+    /// The first place of `sticky_by` that a request has, or a random one.
+    private var keys: [String] {
+        var lines: [String] = []
+        let places = plan.stickyBy.enumerated().reversed()
+        var otherwise = "''"
+        for (index, place) in places {
+            let source =
+                switch place {
+                case .header(let name): "$http_\(variable(name))"
+                case .cookie(let name): "$cookie_\(name)"
+                case .clientIP: "$remote_addr"
+                }
+            let name = index == 0 ? "$migrate_user" : "$migrate_user_\(index)"
+            lines.append("map \(source) \(name) { '' \(otherwise); default \(source); }")
+            otherwise = name
+        }
+        return lines + [
+            "map $migrate_user $migrate_name { '' '\(plan.name):$request_id'; default '\(plan.name):$migrate_user'; }",
+            "include '\(folder.routes.path)';",
+        ]
+    }
+
+    private var upstreams: [String] {
+        plan.services.enumerated().flatMap { index, service in
+            [(service.legacy, Implementation.legacy), (service.candidate, .candidate)].compactMap { text, side in
+                Address(text).map { address in
+                    let host = address.host.contains(":") ? "[\(address.host)]" : address.host
+                    return
+                        "upstream \(BackEnd.name(index, side)) { server \(host):\(address.port) max_fails=0; keepalive 64; }"
+                }
+            }
+        }
+    }
+
+    private var admin: [String] {
+        [
+            "server {", "listen 'unix:\(folder.admin.path)';", "access_log off;",
+            "location = /route { default_type text/plain; return 200 $migrate_route; }", "}",
+        ]
+    }
+
+    private var front: [String] {
+        var lines = [
+            "server {", "listen \(listen.host):\(listen.port) backlog=1024;", "merge_slashes off;",
+            "access_log off;",
+        ]
+        for (index, service) in plan.services.enumerated() {
+            lines += [
+                "location = '\(service.path)' {", "set $migrate_side $migrate_\(index);",
+                "access_log syslog:server=127.0.0.1:\(logPort),nohostname,tag=migrate migrate;",
+                "proxy_read_timeout \(milliseconds(service.timeout)); proxy_send_timeout \(milliseconds(service.timeout));",
+                "proxy_pass http://$migrate_\(index);", "}",
+            ]
+        }
+        return lines + ["location / { return 404; }", "}", "}"]
+    }
+
+    private func variable(_ header: String) -> String { header.lowercased().replacing("-", with: "_") }
+
+    private func milliseconds(_ span: TimeSpan) -> String { "\(max(1, span.rawValue / 1_000))ms" }
+}

@@ -1,0 +1,16 @@
+package import Foundation
+
+/// The folder that nginx and the program that tells it where to send requests share.
+package struct NginxFolder: Sendable {
+    package let url: URL
+
+    package init(_ path: String) { url = URL(fileURLWithPath: path) }
+
+    package var configuration: URL { url.appendingPathComponent("nginx.conf") }
+    /// The routes in force, a part of the configuration.
+    package var routes: URL { url.appendingPathComponent("routes.conf") }
+    /// Where nginx says which route it has.
+    package var admin: URL { url.appendingPathComponent("nginx.sock") }
+    package var pid: URL { url.appendingPathComponent("nginx.pid") }
+    package var state: URL { url.appendingPathComponent("route.json") }
+}

@@ -1,0 +1,226 @@
+import AsyncHTTPClient
+import DataPlanes
+import Foundation
+import MigrationCore
+import NIOCore
+import NIOHTTP1
+import Routing
+import Signals
+import TestSupport
+import Testing
+
+@Suite("nginx", .serialized)
+struct NginxTests {
+    private func side(_ url: String, user: String?) async throws -> String {
+        do {
+            return try await SteadyLoad.side(url, user: user)
+        } catch {
+            // A reload ends idle connections, also one that is just being used.
+            return try await SteadyLoad.side(url, user: user)
+        }
+    }
+
+    /// An nginx before two upstreams that name themselves.
+    private func staged(
+        _ candidate: TestUpstream.Behaviour = .answers("candidate"),
+        _ body: (TestNginx, TestRoutes, _ candidate: TestUpstream) async throws -> Void
+    ) async throws {
+        let legacy = try await TestUpstream(.answers("legacy"))
+        let other = try await TestUpstream(candidate)
+        let nginx = try await TestNginx(TestRoutes.plan(legacy: legacy.port, candidate: other.port))
+        defer { nginx.remove() }
+        try await body(nginx, TestRoutes(), other)
+        await legacy.close()
+        await other.close()
+    }
+
+    @Test(
+        "serves legacy until it is told, and then by the buckets of the documented formula, which only grow with the weight"
+    )
+    func buckets() async throws {
+        try await staged { nginx, routes, _ in
+            try await nginx.run {
+                #expect(try await side(nginx.url, user: "u1") == "legacy")
+                #expect(try await side(nginx.url, user: nil) == "legacy")
+                try await nginx.follow(routes) {
+                    var before: Set<String> = []
+                    for (revision, basisPoints) in [0, 37, 1_000, 3_300, 5_000, 9_990, 10_000].enumerated() {
+                        let weight = SamplePlan.weight(basisPoints)
+                        routes.route(TestRoutes.table(Int64(revision + 1), weight))
+                        try await eventually("revision \(revision + 1)") {
+                            routes.acknowledged.contains(Int64(revision + 1))
+                        }
+                        var there: Set<String> = []
+                        for number in 0..<200 {
+                            let user = "user-\(number)"
+                            let side = try await side(nginx.url, user: user)
+                            let isCandidate = NginxRoutes.isCandidate(
+                                hash: MurmurHash2.hash("m:\(user)"),
+                                weight: weight
+                            )
+                            #expect((side == "candidate") == isCandidate, "\(user)")
+                            if side == "candidate" { there.insert(user) }
+                        }
+                        #expect(there.isSuperset(of: before))
+                        before = there
+                    }
+                    #expect(before.count == 200)
+                }
+            }
+        }
+    }
+
+    @Test(
+        "switched twenty times under load, none is sent to the candidate after 0 is acknowledged; what its reloads break off is printed"
+    )
+    func switching() async throws {
+        try await staged { nginx, routes, candidate in
+            try await nginx.run {
+                try await nginx.follow(routes) {
+                    try await nginx.checkSwitching(routes, candidate, isGentle: false)
+                }
+            }
+        }
+    }
+
+    @Test("killed during a rollback and started again, it serves what it was told last, and is told the rest by itself")
+    func restarted() async throws {
+        try await staged { nginx, routes, candidate in
+            try await nginx.follow(routes) {
+                try await nginx.run {
+                    routes.route(TestRoutes.table(7, .all))
+                    try await eventually("revision 7") { routes.acknowledged == [7] }
+                    #expect(try await side(nginx.url, user: "u") == "candidate")
+                }
+                routes.route(TestRoutes.table(8, .zero))
+                try await nginx.run {
+                    let begun = ContinuousClock.now
+                    // The program beside it asks for the route again and again until it is in force, as the log does.
+                    try await eventually("revision 8") {
+                        routes.route(TestRoutes.table(8, .zero))
+                        return routes.acknowledged.contains(8)
+                    }
+                    print("nginx was told again after", ContinuousClock.now - begun)
+                    let before = candidate.requests
+                    for user in 0..<50 { #expect(try await side(nginx.url, user: "u\(user)") == "legacy") }
+                    #expect(candidate.requests == before)
+                }
+            }
+        }
+    }
+
+    @Test(
+        "what its requests did is measured: how many, on which side, how they ended, how long they took, whose, by which cache"
+    )
+    func measured() async throws {
+        let answers: @Sendable (String) -> String = { request in
+            if request.contains("x-user-id: slow") { return "" }
+            if request.contains("x-user-id: bad") { return "HTTP/1.1 500 No\r\ncontent-length: 9\r\n\r\ncandidate" }
+            return "HTTP/1.1 200 OK\r\ncontent-length: 9\r\ncache-status: t; fwd=miss\r\n\r\ncandidate"
+        }
+        try await staged(.says(answers)) { nginx, routes, _ in
+            try await nginx.run {
+                try await nginx.follow(routes) {
+                    try await routes.untilMeasuring()
+                    for user in ["a", "b", "b"] { #expect(try await side(nginx.url, user: user) == "legacy") }
+                    routes.route(TestRoutes.table(1, .all))
+                    try await eventually("revision 1") { routes.acknowledged == [1] }
+                    for user in ["a", "bad", "slow", nil] { _ = try? await SteadyLoad.side(nginx.url, user: user) }
+                    func total(_ implementation: Implementation) -> Counts {
+                        routes.signals.reduce(Counts()) { $0 + $1.services[0][implementation] }
+                    }
+                    try await eventually("all to be measured") {
+                        total(.legacy).requests == 3 && total(.candidate).requests == 4
+                    }
+                    let (legacy, candidate) = (total(.legacy), total(.candidate))
+                    #expect((legacy.errors, legacy.timeouts, legacy.cacheHits, legacy.latency.count) == (0, 0, 3, 3))
+                    #expect((candidate.errors, candidate.timeouts, candidate.cacheMisses) == (1, 1, 2))
+                    #expect((candidate.latency.buckets.last?.micros ?? 0) > 600_000)
+                    #expect(candidate.usersWithErrors == 1)
+                    #expect(legacy.probesUp > 0)
+                }
+            }
+        }
+    }
+
+    @Test("refuses an older revision, another commit at the same one, and another log's, unless that came of it")
+    func fenced() async throws {
+        try await staged { nginx, _, _ in
+            try await nginx.run { try await nginx.checkFence() }
+            let adapter = NginxAdapter(router: "n", plan: nginx.plan, folder: nginx.folder)
+            let error = await #expect(throws: RoutingError.self) { try await adapter.current() }
+            #expect(error?.code == .unreachable)
+        }
+    }
+
+    @Test("takes the configuration of a plan with every kind of key, and refuses what it could misread")
+    func configured() async throws {
+        var plan = TestRoutes.plan(legacy: 1, candidate: 2)
+        plan.stickyBy = [.header(name: "x-user-id"), .cookie(name: "session"), .clientIP]
+        plan.services.append(
+            MigrationCore.Service(
+                name: "six",
+                path: "/a/b.c",
+                legacy: "http://[::1]:80",
+                candidate: "http://localhost:8080/",
+                timeout: .minutes(3)
+            )
+        )
+        let nginx = try await TestNginx(plan)
+        defer { nginx.remove() }
+        #expect(try nginx.check() == 0)
+        var odd = [plan, plan, plan, plan]
+        odd[0].services[0].path = "/a b"
+        odd[1].services[0].path = "/a;"
+        odd[2].stickyBy = [.cookie(name: "a-b")]
+        odd[3].services[0].candidate = "https://localhost:1"
+        for plan in odd {
+            let error = #expect(throws: RoutingError.self) {
+                try NginxConfiguration(plan: plan, host: "127.0.0.1", port: 1, folder: nginx.folder, logPort: 1)
+            }
+            #expect(error?.code == .unsuitable)
+        }
+    }
+
+    @Test("a line of its log is a request of a side, or nothing")
+    func lines() {
+        let line = LoggedRequest(nginx: "<190>Nov 25 01:02:03 migrate: 1.candidate|200|OK|0.021|t; hit|user-1")
+        #expect(line?.service == 1 && line?.implementation == .candidate && line?.outcome == .answered)
+        #expect(line?.latency == .milliseconds(21) && line?.cache == .hit && line?.user == XXHash64.hash("user-1"))
+        #expect(LoggedRequest(nginx: "<190>x migrate: 0.legacy|504||0.700||")?.outcome == .timedOut)
+        #expect(LoggedRequest(nginx: "<190>x migrate: 0.legacy|502||0.700||")?.outcome == .failed)
+        #expect(LoggedRequest(nginx: "<190>x migrate: 0.legacy|200||0.700||")?.outcome == .failed)
+        #expect(LoggedRequest(nginx: "<190>x migrate: 0.legacy|200|OK|0.700||")?.user == nil)
+        for text in [
+            "", "migrate: ", "migrate: 0.legacy|499||0.1||u", "migrate: x|200|OK|0.1||",
+            "migrate: 0.legacy|200|OK|-1||", "0.legacy|200|OK|0.1||",
+        ] {
+            #expect(LoggedRequest(nginx: text) == nil, "\(text)")
+        }
+    }
+}
+
+/// MurmurHash2 of Austin Appleby with seed 0, as nginx has it.
+enum MurmurHash2 {
+    static func hash(_ text: String) -> UInt32 {
+        let bytes = Array(text.utf8)
+        let factor: UInt32 = 0x5bd1_e995
+        var hash = UInt32(bytes.count)
+        var at = 0
+        while bytes.count - at >= 4 {
+            var word = (0..<4).reduce(UInt32(0)) { $0 | UInt32(bytes[at + $1]) << UInt32($1 * 8) }
+            word &*= factor
+            word ^= word >> 24
+            word &*= factor
+            hash = hash &* factor ^ word
+            at += 4
+        }
+        let rest = bytes.count - at
+        if rest > 2 { hash ^= UInt32(bytes[at + 2]) << 16 }
+        if rest > 1 { hash ^= UInt32(bytes[at + 1]) << 8 }
+        if rest > 0 { hash = (hash ^ UInt32(bytes[at])) &* factor }
+        hash ^= hash >> 13
+        hash &*= factor
+        return hash ^ hash >> 15
+    }
+}
