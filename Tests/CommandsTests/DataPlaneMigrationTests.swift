@@ -32,7 +32,7 @@ struct DataPlaneMigrationTests {
                 TestPeers.envoy(),
                 [
                     "-c", folder + "/envoy.json", "--concurrency", "2", "--log-level", "warning",
-                    "--use-dynamic-base-id",
+                    "--disable-hot-restart",
                 ],
                 output: output
             )

@@ -26,6 +26,7 @@ final class TestEnvoy: TestPlane {
 
     private var output: String { folder.url.appendingPathComponent("envoy.log").path }
 
+    /// Without hot restarts, with which it would end with the thread that started it (PR_SET_PDEATHSIG).
     private func start(_ arguments: [String]) throws -> ChildProcess {
         try ChildProcess(
             TestPeers.envoy(),
@@ -39,7 +40,7 @@ final class TestEnvoy: TestPlane {
 
     /// Runs an Envoy while the body runs.
     func run<R: Sendable>(_ body: () async throws -> R) async throws -> R {
-        let process = try start(["--use-dynamic-base-id"])
+        let process = try start(["--disable-hot-restart"])
         let result: Result<R, any Error>
         do {
             let adapter = EnvoyAdapter(router: "e", plan: plan, folder: folder)

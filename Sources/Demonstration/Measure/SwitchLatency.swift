@@ -111,7 +111,7 @@ struct SwitchLatency: AsyncParsableCommand {
         await listener.close()
         tell("rollback: append to the last candidate request sent", switches)
         tell("bare: insert, commit and NOTIFY to the listener", bare)
-        let ratio = Double(Self.quantile(switches, 99)) / Double(max(1, Self.quantile(bare, 99)))
+        let ratio = Double(Quantile.of(switches, 99)) / Double(max(1, Quantile.of(bare, 99)))
         Output.line("p99 ratio \(Decimals.text(Int(ratio * 100), scale: 100)) (goal ≤ 3)")
     }
 
@@ -140,11 +140,6 @@ struct SwitchLatency: AsyncParsableCommand {
     }
 
     private static func text(_ micros: [Int64], _ percent: Int) -> String {
-        Decimals.text(Int(quantile(micros, percent) / 10), scale: 100) + " ms"
-    }
-
-    private static func quantile(_ micros: [Int64], _ percent: Int) -> Int64 {
-        let sorted = micros.sorted()
-        return sorted.isEmpty ? 0 : sorted[min(sorted.count - 1, max(0, (sorted.count * percent + 99) / 100 - 1))]
+        Decimals.text(Int(Quantile.of(micros, percent) / 10), scale: 100) + " ms"
     }
 }

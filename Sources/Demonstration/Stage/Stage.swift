@@ -51,11 +51,26 @@ final class Stage: Sendable {
 
     /// Starts a program of this project under a name.
     func start(_ name: String, _ program: String, _ arguments: [String]) throws {
-        let path = binaries.appendingPathComponent(program).path
+        try start(peer: name, binaries.appendingPathComponent(program).path, arguments)
+    }
+
+    /// Starts a program that somebody else wrote under a name.
+    func start(peer name: String, _ path: String, _ arguments: [String]) throws {
         let process = try ChildProcess(path, arguments, output: output(name))
         actors.withLock { $0[name] = Actor(process: process, path: path, arguments: arguments) }
         writePIDs()
     }
+
+    /// Says how a program ended that should still run.
+    ///
+    /// - Throws: its exit code and the last that it printed.
+    func requireRunning(_ name: String) throws {
+        guard let actor = actors.withLock({ $0[name] }), let code = actor.process.poll() else { return }
+        throw StageError("\(name) ended with \(code): \(printed(name).suffix(500))")
+    }
+
+    /// The process of a program on the stage; nil when it was not started.
+    func pid(of name: String) -> Int32? { actors.withLock { $0[name]?.process.pid } }
 
     /// Runs `migrate` to its end.
     ///

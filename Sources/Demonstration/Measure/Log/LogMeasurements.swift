@@ -345,7 +345,7 @@ struct LogMeasurements: Sendable {
                 for _ in 0..<20 { _ = try await stage.log.load(name) }
                 loads.append((ContinuousClock.now - started) / .seconds(1) / 20 * 1_000)
             }
-            let append = Self.median(appends), load = Self.median(loads)
+            let append = Quantile.median(appends), load = Quantile.median(loads)
             let base = first ?? (append, load)
             first = base
             Output.line(
@@ -376,22 +376,14 @@ struct LogMeasurements: Sendable {
         floor: String,
         goal: String
     ) {
-        let ratio = Self.median(pairs.map { $0.own / $0.floor })
-        let own = Int(Self.median(pairs.map(\.own))), base = Int(Self.median(pairs.map(\.floor)))
+        let ratio = Quantile.median(pairs.map { $0.own / $0.floor })
+        let own = Int(Quantile.median(pairs.map(\.own))), base = Int(Quantile.median(pairs.map(\.floor)))
         Output.line("\(what): \(own) \(unit), ratio \(Self.ratio(ratio)) to \(floor) (\(base)/s) (goal ≥ \(goal))")
     }
 
     private static func ratio(_ value: Double) -> String { Decimals.text(Int(value * 100), scale: 100) }
-
-    private static func median(_ values: [Double]) -> Double {
-        let sorted = values.sorted()
-        return sorted.isEmpty ? 0 : sorted[sorted.count / 2]
-    }
-
     private static func text(_ micros: [Int64], _ percent: Int) -> String {
-        let sorted = micros.sorted()
-        guard !sorted.isEmpty else { return "–" }
-        let value = sorted[min(sorted.count - 1, max(0, (sorted.count * percent + 99) / 100 - 1))]
-        return Decimals.text(Int(value / 10), scale: 100) + " ms"
+        guard !micros.isEmpty else { return "–" }
+        return Decimals.text(Int(Quantile.of(micros, percent) / 10), scale: 100) + " ms"
     }
 }

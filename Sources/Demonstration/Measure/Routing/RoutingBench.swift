@@ -1,0 +1,137 @@
+import ArgumentParser
+import Commands
+import Foundation
+import MigrationCore
+import MigrationLog
+import Postgres
+import Routing
+import Signals
+
+struct RoutingBench: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "routing",
+        abstract:
+            "Measures the ways to the services in one run: requests a second beside the service alone, processor time, and how soon a rollback holds."
+    )
+    @Option(help: "An empty folder for everything that is started.") var folder: String
+    @Option(help: "Envoy's program.") var envoy: String
+    @Option(help: "How long each rate is measured, in seconds.") var seconds = 4
+    @Option(help: "How often each rate is measured; the median counts.") var rounds = 3
+    @Option(help: "How many rollbacks of each.") var switches = 20
+
+    func run() async throws {
+        try await Interruption.play(in: folder) { stage in
+            try await stage.startLog()
+            let peers = try RoutingPeers(stage: stage, envoy: envoy)
+            let doors = try await peers.open()
+            try await rates(doors, stage)
+            decisions()
+            try stage.start(
+                "worker",
+                "migrate",
+                ["worker", "--name", "worker", "--database", stage.conninfo]
+            )
+            Output.line("")
+            Output.line(
+                "A rollback under load: from its commit in the log to the last request that the candidate got, over \(switches) of each"
+            )
+            for door in doors where door.migration != nil { try await latencies(door, stage, peers) }
+        }
+    }
+
+    /// Requests a second of each door in turn, so that what disturbs the machine disturbs them all.
+    private func rates(_ doors: [RoutingDoor], _ stage: Stage) async throws {
+        var found: [String: [(figures: LoadFigures, micros: Double)]] = [:]
+        for _ in 0..<rounds {
+            for door in doors {
+                let pids = door.actors.compactMap { stage.pid(of: $0) }
+                for actor in door.actors { try stage.requireRunning(actor) }
+                let before = ProcessorTime.of(pids)
+                let (figures, requests) = try LoadFigures.measure(door.url + "/a", seconds: seconds, in: stage.folder)
+                let used = Double(ProcessorTime.of(pids) - before) / Double(max(1, requests))
+                found[door.name, default: []].append((figures, used))
+            }
+        }
+        Output.line(
+            "1 KB answers over 32 connections, \(rounds) rounds of \(seconds) s each, median ratio to the service alone in the same round"
+        )
+        let alone = found[doors[0].name] ?? []
+        var ratios: [String: Double] = [:]
+        for door in doors {
+            let own = found[door.name] ?? []
+            let ratio = Quantile.median(zip(own, alone).map { $0.figures.perSecond / $1.figures.perSecond })
+            ratios[door.name] = ratio
+            let failed = own.map(\.figures.failed).reduce(0, +)
+            Output.line(
+                "  \(door.name): \(Self.text(ratio)) (\(Int(Quantile.median(own.map(\.figures.perSecond)))) requests/s), "
+                    + "p50 \(own.last?.figures.p50 ?? "?"), p99 \(own.last?.figures.p99 ?? "?"), "
+                    + "\(Self.text(Quantile.median(own.map(\.micros)))) µs of processor a request, \(failed) failed"
+            )
+        }
+        if let gateway = ratios["gateway"], let envoy = ratios["Envoy"], envoy > 0 {
+            Output.line(
+                "  the gateway is at \(Self.text(gateway)) of the service alone (goal ≥ 0.30, aim 0.40) and at \(Self.text(gateway / envoy)) of Envoy (goal ≥ 1.50)"
+            )
+        }
+    }
+
+    /// The bucket of a key and the side that it falls on.
+    private func decisions() {
+        let prefix = Array("recommendations:".utf8)
+        let key = Array("4f9d1c2e-77aa-4d0b-9a63-0d9f2b1c8e55".utf8)
+        let count = 2_000_000
+        var candidates = 0
+        let started = SystemClock.steady
+        key.withUnsafeBytes { bytes in
+            for turn in 0..<count {
+                let weight = Weight(rawValue: turn % 10_001) ?? .zero
+                if Bucket.implementation(Bucket.of(bytes, prefix: prefix), weight: weight) == .candidate {
+                    candidates += 1
+                }
+            }
+        }
+        let nanos = Double((SystemClock.steady - started).rawValue) * 1_000 / Double(count)
+        Output.line("")
+        Output.line(
+            "A decision, from a key of \(key.count) bytes to its side: \(Self.text(nanos)) ns (\(candidates * 100 / count) % to the candidate)"
+        )
+    }
+
+    private func latencies(_ door: RoutingDoor, _ stage: Stage, _ peers: RoutingPeers) async throws {
+        guard let migration = door.migration else { return }
+        var found: [Int64] = []
+        var failed = 0
+        _ = try await stage.log.perform(.start(reason: nil), on: migration, by: "bench")
+        for turn in 0..<switches {
+            try await wait("\(door.name) to send to the candidate", seconds: 60) {
+                try await stage.log.load(migration).state.migration?.phase.step?.bake != nil
+            }
+            let url = door.url, folder = stage.folder
+            let load = Task.detached { try LoadFigures.measure(url + "/a", seconds: 1, in: folder) }
+            try await Task.sleep(for: .milliseconds(400))
+            guard let done = try await stage.log.perform(.rollBack(reason: "measured"), on: migration, by: "bench")
+            else {
+                throw StageError("the rollback of \(migration) was not taken")
+            }
+            let revision = done.commit.version
+            try await wait("the acknowledgement of \(door.name)", seconds: 30) {
+                (try await stage.log.reports(of: migration).first?.revision ?? 0) >= revision
+            }
+            failed += try await load.value.figures.failed
+            guard let row = try await stage.log.rows(migration, after: revision - 1).first else { continue }
+            found.append(max(0, peers.lastCandidateAt() - row.at.rawValue))
+            try await wait("the rollback of \(door.name) to be confirmed", seconds: 60) {
+                if case .rolledBack? = try await stage.log.load(migration).state.migration?.phase { return true }
+                return false
+            }
+            if turn + 1 < switches {
+                _ = try await stage.log.perform(.restart(reason: "measured"), on: migration, by: "bench")
+            }
+        }
+        Output.line(
+            "  \(door.name): p50 \(Quantile.of(found, 50) / 1_000) ms, at most \(Quantile.of(found, 100) / 1_000) ms, \(failed) requests failed"
+        )
+    }
+
+    private static func text(_ value: Double) -> String { Decimals.text(Int((value * 100).rounded()), scale: 100) }
+}
