@@ -23,10 +23,10 @@ struct BackEnd: Hashable, Sendable {
     static func requireSuitable(_ plan: Plan, _ plane: String) throws(RoutingError) {
         for service in plan.services {
             let isSecure = service.legacy.hasPrefix("https:") || service.candidate.hasPrefix("https:")
-            guard !isSecure, service.fallsBack != true else {
+            guard !isSecure, service.fallsBack != true, service.shadow == nil else {
                 throw RoutingError(
                     .unsuitable,
-                    "\(plane) is not told how to \(isSecure ? "reach \(service.name) over TLS" : "fall back to legacy for \(service.name)")",
+                    "\(plane) is not told how to \(isSecure ? "reach \(service.name) over TLS" : "fall back to legacy, or compare answers, for \(service.name)")",
                     mend: "let the gateway carry this migration"
                 )
             }

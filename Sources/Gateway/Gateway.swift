@@ -21,6 +21,8 @@ package struct Gateway: ServiceLifecycle.Service {
     private let logger: Logger
     private let certificate: CertificateKeeper?
     private let accessLog: AccessLog?
+    private let client: HTTPClient
+    private let shadow: ShadowCopier?
     private let didBind: @Sendable (Int) -> Void
 
     /// Prepares a gateway that serves `first` from its first request on.
@@ -53,13 +55,17 @@ package struct Gateway: ServiceLifecycle.Service {
         let isSecure = plan.services.contains { $0.legacy.hasPrefix("https:") || $0.candidate.hasPrefix("https:") }
         let tls = isSecure ? try UpstreamTrust.context(settings.trust) : nil
         group = MultiThreadedEventLoopGroup(numberOfThreads: settings.threads)
+        client = HTTPClient(eventLoopGroup: group, configuration: UpstreamTrust.client(settings.trust))
         traffic = TrafficRecord(meter: Meter(services: plan.services.count, clock: plan.clock))
+        let isCompared = plan.services.contains { $0.shadow ?? .zero > .zero }
+        shadow = isCompared ? ShadowCopier(client: client, meter: traffic.meter) : nil
         loops = try await Loops(
             group: group,
             snapshot: RouteSnapshot(plan: plan, weights: kept?.weights ?? [:]),
             settings: settings,
             tls: tls,
-            accessLog: accessLog
+            accessLog: accessLog,
+            shadow: shadow
         )
         keeper = RouteKeeper(
             plan: plan,
@@ -68,12 +74,17 @@ package struct Gateway: ServiceLifecycle.Service {
             loops: loops,
             traffic: traffic
         )
-        if let first { _ = try await keeper.apply(first) }
+        guard let first else { return }
+        do {
+            _ = try await keeper.apply(first)
+        } catch {
+            try await client.shutdown()
+            throw error
+        }
     }
 
     /// Serves until it is told to stop.
     package func run() async throws {
-        let client = HTTPClient(eventLoopGroup: group, configuration: UpstreamTrust.client(settings.trust))
         var services: [any ServiceLifecycle.Service] = [
             RouteFollower(source: source, keeper: keeper, logger: logger),
             SignalPump(
@@ -106,6 +117,7 @@ package struct Gateway: ServiceLifecycle.Service {
                 plan: plan,
                 loops: loops,
                 accessLog: accessLog,
+                shadow: shadow,
                 logger: logger
             )
             services.append(admin.application())

@@ -66,6 +66,8 @@ package enum PlanFile {
             lines.append("    path: \"\(service.path)\"")
             lines.append("    timeout: \(service.timeout)")
             if service.fallsBack == true { lines.append("    fallback: legacy") }
+            if let share = service.shadow { lines.append("    shadow: \(Decimals.text(share.rawValue, scale: 100))%") }
+            if service.onlyReads == true { lines.append("    only_reads: true") }
         }
         lines.append("sticky_by: [\(plan.stickyBy.map(text).joined(separator: ", "))]")
         lines.append("window: \(plan.window)")

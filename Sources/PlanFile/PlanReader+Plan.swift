@@ -78,7 +78,7 @@ extension PlanReader {
         let pairs = mapping(
             node,
             "a service",
-            keys: ["legacy", "candidate", "path", "timeout", "fallback"],
+            keys: ["legacy", "candidate", "path", "timeout", "fallback", "shadow", "only_reads"],
             required: ["legacy", "candidate"]
         )
         let nodes = Dictionary(pairs.map { ($0.0, $0.2) }) { first, _ in first }
@@ -92,13 +92,19 @@ extension PlanReader {
         if let node = nodes["fallback"], let word = text(node, "fallback") {
             if word == "legacy" { fallsBack = true } else { report(node, "fallback is legacy, or is left out") }
         }
+        var onlyReads: Bool?
+        if let node = nodes["only_reads"], let word = text(node, "only_reads") {
+            if word == "true" { onlyReads = true } else { report(node, "only_reads is true, or is left out") }
+        }
         return Service(
             name: name,
             path: path,
             legacy: legacy,
             candidate: candidate,
             timeout: timeout,
-            fallsBack: fallsBack
+            fallsBack: fallsBack,
+            shadow: nodes["shadow"].flatMap { weight($0, "shadow") },
+            onlyReads: onlyReads
         )
     }
 

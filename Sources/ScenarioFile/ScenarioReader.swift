@@ -68,7 +68,9 @@ struct ScenarioReader {
         }
     }
 
-    private static let behaviourKeys = ["errors", "timeouts", "latency", "cache_hits", "available", "sources"]
+    private static let behaviourKeys = [
+        "errors", "timeouts", "latency", "cache_hits", "difference", "available", "sources",
+    ]
 
     private mutating func behaviour(_ node: Node, _ what: String) -> Scenario.Behaviour {
         var behaviour = Scenario.Behaviour()
@@ -77,6 +79,7 @@ struct ScenarioReader {
             case "errors": behaviour.errors = share(value, key) ?? 0
             case "timeouts": behaviour.timeouts = share(value, key) ?? 0
             case "cache_hits": behaviour.cacheHits = share(value, key)
+            case "difference": behaviour.different = share(value, key)
             case "available": behaviour.available = share(value, key) ?? 1
             case "sources": behaviour.sources = sources(value)
             default:
@@ -171,6 +174,7 @@ struct ScenarioReader {
         case "errors": change.errors = share(value, key)
         case "timeouts": change.timeouts = share(value, key)
         case "cache_hits": change.cacheHits = share(value, key)
+        case "difference": change.different = share(value, key)
         case "available": change.available = share(value, key)
         case "sources": change.sources = sources(value)
         case "latency": if let (median, p95) = latency(value) { (change.median, change.p95) = (median, p95) }

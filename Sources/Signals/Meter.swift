@@ -68,6 +68,14 @@ package final class Meter: Sendable {
         }
     }
 
+    /// One copied request of which both sides' answers were compared.
+    package func compared(service: Int, isDifferent: Bool, at moment: Timestamp) {
+        change(service, .candidate, moment) { tally, _ in
+            tally.counts.compared += 1
+            if isDifferent { tally.counts.different += 1 }
+        }
+    }
+
     /// One look at whether an implementation is there.
     package func probe(service: Int, _ implementation: Implementation, isUp: Bool, at moment: Timestamp) {
         change(service, implementation, moment) { tally, _ in

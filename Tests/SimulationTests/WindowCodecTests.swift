@@ -31,6 +31,8 @@ struct WindowCodecTests {
             if chance(4) { counts.users = number() }
             if chance(4) { counts.usersWithErrors = number() }
             if chance(4) { counts.usersWithTimeouts = number() }
+            if chance(4) { counts.compared = number() }
+            if chance(4) { counts.different = number() }
             counts.latency = LatencyHistogram(many { LatencyHistogram.Bucket(micros: number(), count: 1 + number(9)) })
             return counts
         }

@@ -4,7 +4,7 @@ import MigrationCore
 import NIOCore
 import Routing
 
-/// What a gateway says of itself to those who look after it: `GET /health`, `GET /routes`, `GET /metrics`.
+/// What a gateway says of itself to those who look after it: `GET /health`, `GET /routes`, `GET /metrics`, `GET /shadow`.
 struct AdminAPI: Sendable {
     let settings: GatewaySettings
     let port: Int
@@ -13,6 +13,7 @@ struct AdminAPI: Sendable {
     let plan: Plan
     let loops: Loops
     let accessLog: AccessLog?
+    let shadow: ShadowCopier?
     let logger: Logger
 
     /// What `GET /routes` answers.
@@ -58,6 +59,10 @@ struct AdminAPI: Sendable {
                 body: .init(byteBuffer: ByteBuffer(string: text))
             )
         }
+        router.get("shadow") { _, _ -> ShadowCopier.Report in
+            guard let shadow else { throw HTTPError(.notFound, message: "the plan compares no answers") }
+            return await shadow.report
+        }
         var quiet = logger
         quiet.logLevel = .warning
         return Application(
@@ -67,3 +72,5 @@ struct AdminAPI: Sendable {
         )
     }
 }
+
+extension ShadowCopier.Report: ResponseEncodable {}

@@ -63,6 +63,8 @@ final class Exchange {
     /// When the answer's head came.
     var headAt: TimeSpan?
     var timeout: Scheduled<Void>?
+    /// What is kept for a comparison; nil for a request that is not compared.
+    var capture: ShadowCapture?
 
     init(
         entry: RouteSnapshot.Entry,
@@ -102,12 +104,15 @@ final class Exchange {
     }
 
     /// Whether the whole request can be sent once more and changes nothing by it.
-    var isRepeatable: Bool { method.isIdempotent && isRequestComplete && !isKeptCut }
+    var isRepeatable: Bool { changesNothingTwice && isRequestComplete && !isKeptCut }
+
+    /// Whether a second time changes nothing: by its method, or because the plan says so of the service.
+    var changesNothingTwice: Bool { method.isIdempotent || entry.service.onlyReads == true }
 
     /// Keeps a part for a second sending, while the whole fits.
     func keep(_ part: Part) {
         guard !isKeptCut else { return }
-        if method.isIdempotent && bodyBytes <= Self.keptBody {
+        if changesNothingTwice && bodyBytes <= Self.keptBody {
             kept.append(part)
         } else {
             isKeptCut = true

@@ -196,6 +196,7 @@ extension FrontHandler {
             user: user,
             startedAt: awaitedSince
         )
+        if isCompared(exchange) { exchange.capture = ShadowCapture() }
         if loop.accessLog != nil {
             exchange.traceID = trace?.id ?? place.map { TraceParent.id(bytes, $0) } ?? ""
         }
@@ -214,6 +215,27 @@ extension FrontHandler {
         }
         if let found { return (found.bucket, found.user) }
         return (Int.random(in: 0..<Bucket.count, using: &loop.random), nil)
+    }
+
+    /// Whether a request is one of those that are sent to both sides.
+    private func isCompared(_ exchange: Exchange) -> Bool {
+        guard let share = exchange.entry.service.shadow, exchange.entry.weight > .zero, loop.shadow != nil,
+            exchange.changesNothingTwice
+        else { return false }
+        return Int.random(in: 0..<Bucket.count, using: &loop.random) < share.rawValue
+    }
+
+    private func copy(_ exchange: Exchange) {
+        guard let capture = exchange.capture, capture.isWhole, !exchange.isFallback else { return }
+        loop.shadow?.submit(
+            ShadowRequest(
+                entry: exchange.entry,
+                implementation: exchange.implementation,
+                head: exchange.outgoing,
+                body: capture.request,
+                answer: capture.answer
+            )
+        )
     }
 
     private func schedule(_ exchange: Exchange, in span: TimeSpan) {
@@ -266,7 +288,7 @@ extension FrontHandler {
         traffic.sent(to: exchange.implementation)
         upstream.write(exchange.outgoing)
         for part in exchange.kept { write(part, exchange, to: upstream) }
-        if exchange.isKeptCut || !exchange.method.isIdempotent { exchange.kept = [] }
+        if exchange.isKeptCut || !exchange.changesNothingTwice { exchange.kept = [] }
         upstream.flush()
         updateReading()
     }
@@ -274,6 +296,7 @@ extension FrontHandler {
     private func forward(_ bytes: ByteBuffer) {
         guard let exchange else { return }
         exchange.bodyBytes += bytes.readableBytes
+        exchange.capture?.add(request: bytes)
         guard exchange.bodyBytes <= settings.largestBody else {
             let isAnswering = exchange.isAnswering
             finish(exchange, outcome: nil, keepsUpstream: false)
@@ -363,7 +386,11 @@ extension FrontHandler: UpstreamDelegate {
             exchange.cache = head.cacheStatus.flatMap {
                 CacheOutcome(header: String(decoding: bytes[$0], as: UTF8.self))
             }
-            if head.isEventStream { exchange.streamedAt = exchange.headAt }
+            if head.isEventStream {
+                exchange.streamedAt = exchange.headAt
+                exchange.capture = nil
+            }
+            exchange.capture?.begin(answer: head.status, fields, bytes)
             exchange.framing = framing(head, exchange)
             if traffic.isDraining || exchange.framing == .untilClose { exchange.isPersistent = false }
         }
@@ -386,6 +413,7 @@ extension FrontHandler: UpstreamDelegate {
     func upstream(didReceive body: ByteBuffer) {
         guard let exchange, let upstream = exchange.upstream, let context else { return }
         exchange.answerBytes += body.readableBytes
+        exchange.capture?.add(answer: body)
         if exchange.streamedAt != nil { exchange.streamedAt = SystemClock.steady }
         if exchange.framing == .chunked {
             for piece in Self.chunk(body) { context.write(wrapOutboundOut(piece), promise: nil) }
@@ -405,6 +433,7 @@ extension FrontHandler: UpstreamDelegate {
         let isWhole = exchange.isRequestComplete
         let closes = !exchange.isPersistent || !isWhole
         let framing = exchange.framing
+        if isWhole { copy(exchange) }
         finish(exchange, outcome: outcome(exchange.status), keepsUpstream: exchange.upstreamIsPersistent && isWhole)
         if framing == .chunked { context.write(wrapOutboundOut(Self.lastChunk(trailers)), promise: nil) }
         if closes {

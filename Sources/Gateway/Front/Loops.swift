@@ -8,6 +8,7 @@ final class Loops: Sendable {
     /// How often silent clients are looked for.
     private static let sweep = TimeAmount.milliseconds(250)
 
+    private let shadow: ShadowCopier?
     private let states: [(loop: any EventLoop, state: NIOLoopBound<LoopState>)]
 
     /// Must be called off the loops; each state is made on its own.
@@ -16,13 +17,15 @@ final class Loops: Sendable {
         snapshot: RouteSnapshot,
         settings: GatewaySettings,
         tls: NIOSSLContext?,
-        accessLog: AccessLog?
+        accessLog: AccessLog?,
+        shadow: ShadowCopier?
     ) async throws {
+        self.shadow = shadow
         var states: [(any EventLoop, NIOLoopBound<LoopState>)] = []
         for loop in group.makeIterator() {
             let state = try await loop.submit {
                 let pool = UpstreamPool(loop: loop, settings: settings, tls: tls)
-                let state = LoopState(snapshot: snapshot, pool: pool, accessLog: accessLog)
+                let state = LoopState(snapshot: snapshot, pool: pool, accessLog: accessLog, shadow: shadow)
                 let bound = NIOLoopBound(state, eventLoop: loop)
                 loop.scheduleRepeatedTask(initialDelay: Self.sweep, delay: Self.sweep) { _ in bound.value.sweep() }
                 return bound
@@ -30,6 +33,7 @@ final class Loops: Sendable {
             states.append((loop, state))
         }
         self.states = states
+        await shadow?.install(snapshot.weights)
     }
 
     /// The state of the loop that this is called on.
@@ -37,7 +41,7 @@ final class Loops: Sendable {
         states.first { $0.loop === loop }?.state.value
     }
 
-    /// Gives every loop the snapshot; when this returns, none uses an older one.
+    /// Gives every loop the snapshot; when this returns, none uses an older one, and no copy goes to a candidate whose weight is 0.
     func install(_ snapshot: RouteSnapshot) async {
         await withTaskGroup(of: Void.self) { group in
             for (loop, state) in states {
@@ -47,6 +51,7 @@ final class Loops: Sendable {
                 }
             }
         }
+        await shadow?.install(snapshot.weights)
     }
 
     /// What all loops know of an upstream.
@@ -77,14 +82,16 @@ final class LoopState {
     var snapshot: RouteSnapshot
     let pool: UpstreamPool
     let accessLog: AccessLog?
+    let shadow: ShadowCopier?
     var random = LoopRandom()
     /// The clients that are connected.
     var clients: [ObjectIdentifier: FrontHandler] = [:]
 
-    init(snapshot: RouteSnapshot, pool: UpstreamPool, accessLog: AccessLog?) {
+    init(snapshot: RouteSnapshot, pool: UpstreamPool, accessLog: AccessLog?, shadow: ShadowCopier?) {
         self.snapshot = snapshot
         self.pool = pool
         self.accessLog = accessLog
+        self.shadow = shadow
     }
 
     func sweep() {

@@ -51,6 +51,9 @@ final class RouteSnapshot: Sendable {
         }
     }
 
+    /// By service.
+    var weights: [String: Weight] { Dictionary(entries.map { ($0.service.name, $0.weight) }) { first, _ in first } }
+
     /// The service that has a path; a plan has few, so they are looked through.
     func entry(_ path: UnsafeRawBufferPointer) -> Entry? {
         entries.first { entry in

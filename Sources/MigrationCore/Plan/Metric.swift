@@ -4,6 +4,8 @@ package enum Metric: Hashable, Sendable {
     case timeoutRate
     case cacheHitRate
     case availability
+    /// The share of copied requests of which the two answers differ in more than noise.
+    case difference
     /// The share of requests that took longer.
     case slowRate(over: TimeSpan)
     /// A quantile of the latency, in thousandths.
@@ -19,7 +21,7 @@ package enum Metric: Hashable, Sendable {
 
     package var unit: Unit {
         switch self {
-        case .errorRate, .timeoutRate, .cacheHitRate, .availability, .slowRate: .ratio
+        case .errorRate, .timeoutRate, .cacheHitRate, .availability, .difference, .slowRate: .ratio
         case .latency, .latencyMean: .time
         case .throughput: .rate
         case .named(_, let unit, _): unit
@@ -32,14 +34,14 @@ package enum Metric: Hashable, Sendable {
         case .slowRate(let limit): "slow_rate(\(limit))"
         case .latency(let permille): "latency.p\(Decimals.text(permille, scale: 10))"
         case .named(let name, _, _): name
-        case .errorRate, .timeoutRate, .cacheHitRate, .availability, .latencyMean, .throughput: fixedName
+        case .errorRate, .timeoutRate, .cacheHitRate, .availability, .difference, .latencyMean, .throughput: fixedName
         }
     }
 
     /// Those that take no setting, and the usual quantiles.
     package static let common: [Metric] = [
-        .errorRate, .timeoutRate, .cacheHitRate, .availability, .latency(permille: 500), .latency(permille: 900),
-        .latency(permille: 950), .latency(permille: 990), .latencyMean, .throughput,
+        .errorRate, .timeoutRate, .cacheHitRate, .availability, .difference, .latency(permille: 500),
+        .latency(permille: 900), .latency(permille: 950), .latency(permille: 990), .latencyMean, .throughput,
     ]
 
     private var fixedName: String {
@@ -48,6 +50,7 @@ package enum Metric: Hashable, Sendable {
         case .timeoutRate: "timeout_rate"
         case .cacheHitRate: "cache_hit_rate"
         case .availability: "availability"
+        case .difference: "difference"
         case .latencyMean: "latency.mean"
         case .throughput: "throughput"
         case .slowRate, .latency, .named: ""
@@ -57,7 +60,7 @@ package enum Metric: Hashable, Sendable {
     /// Whether a high value is the bad one.
     package var isBadWhenHigh: Bool {
         switch self {
-        case .errorRate, .timeoutRate, .slowRate, .latency, .latencyMean: true
+        case .errorRate, .timeoutRate, .difference, .slowRate, .latency, .latencyMean: true
         case .named(_, _, let isBadWhenHigh): isBadWhenHigh
         case .cacheHitRate, .availability, .throughput: false
         }
@@ -67,7 +70,7 @@ package enum Metric: Hashable, Sendable {
     package var needsTraffic: Bool {
         switch self {
         case .availability, .named: false
-        case .errorRate, .timeoutRate, .cacheHitRate, .slowRate, .latency, .latencyMean, .throughput: true
+        case .errorRate, .timeoutRate, .cacheHitRate, .difference, .slowRate, .latency, .latencyMean, .throughput: true
         }
     }
 }
@@ -93,7 +96,8 @@ extension Metric: Codable {
         case .slowRate(let limit): "slow_rate:\(limit.rawValue)"
         case .named(let name, let unit, let isBadWhenHigh):
             "\(isBadWhenHigh ? "low" : "high"):\(unit.rawValue):\(name)"
-        case .errorRate, .timeoutRate, .cacheHitRate, .availability, .latency, .latencyMean, .throughput: name
+        case .errorRate, .timeoutRate, .cacheHitRate, .availability, .difference, .latency, .latencyMean, .throughput:
+            name
         }
     }
 

@@ -10,6 +10,10 @@ package struct Service: Hashable, Codable, Sendable {
     package var timeout: TimeSpan
     /// Whether the gateway lets legacy answer an idempotent request that the candidate failed; nil is no.
     package var fallsBack: Bool?
+    /// The share of requests of which the gateway sends copies to both sides and compares their answers; nil copies none.
+    package var shadow: Weight?
+    /// Whether every request of the service changes nothing, whatever its method; nil is no.
+    package var onlyReads: Bool?
 
     package init(
         name: String,
@@ -17,7 +21,9 @@ package struct Service: Hashable, Codable, Sendable {
         legacy: String,
         candidate: String,
         timeout: TimeSpan,
-        fallsBack: Bool? = nil
+        fallsBack: Bool? = nil,
+        shadow: Weight? = nil,
+        onlyReads: Bool? = nil
     ) {
         self.name = name
         self.path = path
@@ -25,6 +31,8 @@ package struct Service: Hashable, Codable, Sendable {
         self.candidate = candidate
         self.timeout = timeout
         self.fallsBack = fallsBack
+        self.shadow = shadow
+        self.onlyReads = onlyReads
     }
 }
 

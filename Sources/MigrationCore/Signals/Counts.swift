@@ -15,6 +15,9 @@ package struct Counts: Hashable, Sendable {
     package var users = 0
     package var usersWithErrors = 0
     package var usersWithTimeouts = 0
+    /// Copied requests of which both sides' answers were compared, and those among them that differ in more than noise; of the candidate.
+    package var compared = 0
+    package var different = 0
     package var latency = LatencyHistogram()
 
     package init() {}
@@ -32,6 +35,8 @@ package struct Counts: Hashable, Sendable {
         sum.users &+= right.users
         sum.usersWithErrors &+= right.usersWithErrors
         sum.usersWithTimeouts &+= right.usersWithTimeouts
+        sum.compared &+= right.compared
+        sum.different &+= right.different
         sum.latency = left.latency + right.latency
         return sum
     }
@@ -41,7 +46,7 @@ package struct Counts: Hashable, Sendable {
         [
             requests, errors, timeouts, cacheHits, cacheMisses, probesUp, probesDown, latency.count, users,
             usersWithErrors,
-            usersWithTimeouts,
+            usersWithTimeouts, compared, different,
         ]
         .allSatisfy { (0...Self.largest).contains($0) }
     }
@@ -50,7 +55,7 @@ package struct Counts: Hashable, Sendable {
 extension Counts: Codable {
     private enum Key: String, CodingKey {
         case requests, errors, timeouts, cacheHits, cacheMisses, probesUp, probesDown, latency, users, usersWithErrors
-        case usersWithTimeouts
+        case usersWithTimeouts, compared, different
     }
 
     /// Zeros are left out of the log: most windows have many.
@@ -77,6 +82,8 @@ extension Counts: Codable {
         users = try count(.users)
         usersWithErrors = try count(.usersWithErrors)
         usersWithTimeouts = try count(.usersWithTimeouts)
+        compared = try count(.compared)
+        different = try count(.different)
         latency = try container.decodeIfPresent(LatencyHistogram.self, forKey: .latency) ?? LatencyHistogram()
     }
 
@@ -95,6 +102,8 @@ extension Counts: Codable {
         try encode(users, .users)
         try encode(usersWithErrors, .usersWithErrors)
         try encode(usersWithTimeouts, .usersWithTimeouts)
+        try encode(compared, .compared)
+        try encode(different, .different)
         if !latency.buckets.isEmpty { try container.encode(latency, forKey: .latency) }
     }
 }

@@ -19,7 +19,7 @@ extension Metric {
         let counts = sample.counts
         guard counts.isPlausible else { return nil }
         switch self {
-        case .errorRate, .timeoutRate, .cacheHitRate, .availability, .slowRate:
+        case .errorRate, .timeoutRate, .cacheHitRate, .availability, .difference, .slowRate:
             let (part, whole) = ratio(counts)
             return whole > 0 && part <= whole ? Measurement(value: part, of: whole) : nil
         case .latency(let permille):
@@ -51,7 +51,7 @@ extension Metric {
         switch self {
         case .errorRate: counts.usersWithErrors
         case .timeoutRate: counts.usersWithTimeouts
-        case .cacheHitRate, .availability, .slowRate, .latency, .latencyMean, .throughput, .named: nil
+        case .cacheHitRate, .availability, .difference, .slowRate, .latency, .latencyMean, .throughput, .named: nil
         }
     }
 
@@ -66,6 +66,7 @@ extension Metric {
         case .errorRate: (counts.errors, counts.requests)
         case .timeoutRate: (counts.timeouts, counts.requests)
         case .cacheHitRate: (counts.cacheHits, counts.cacheHits + counts.cacheMisses)
+        case .difference: (counts.different, counts.compared)
         case .availability: (counts.probesUp, counts.probesUp + counts.probesDown)
         case .slowRate(let limit): (counts.latency.count(above: Int(limit.rawValue)), counts.latency.count)
         case .latency, .latencyMean, .throughput, .named: (0, 0)

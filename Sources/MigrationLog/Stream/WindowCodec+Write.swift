@@ -41,6 +41,8 @@ extension WindowCodec {
         writer.begin()
         writer.field("\"cacheHits\":", counts.cacheHits)
         writer.field("\"cacheMisses\":", counts.cacheMisses)
+        writer.field("\"compared\":", counts.compared)
+        writer.field("\"different\":", counts.different)
         writer.field("\"errors\":", counts.errors)
         if !counts.latency.buckets.isEmpty {
             writer.key("\"latency\":")

@@ -75,6 +75,7 @@ package enum WindowCodec {
             return true
         }
         guard count("\"cacheHits\":", \.cacheHits), count("\"cacheMisses\":", \.cacheMisses),
+            count("\"compared\":", \.compared), count("\"different\":", \.different),
             count("\"errors\":", \.errors)
         else { return nil }
         if fields.take("\"latency\":", &reader) {

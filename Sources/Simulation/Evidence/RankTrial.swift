@@ -96,7 +96,7 @@ extension Scenario {
         case .cacheHitRate:
             guard let hits = legacy.cacheHits else { return nil }
             scenario.candidate.cacheHits = max(0, 1 - (1 - hits) * times)
-        case .availability, .throughput, .named: return nil
+        case .availability, .difference, .throughput, .named: return nil
         }
         return scenario
     }

@@ -95,6 +95,8 @@ struct RecordedTraffic: Traffic {
         let lookups = random.successes(requests, share(seen.cacheHits + seen.cacheMisses, seen.requests))
         counts.cacheHits = random.successes(lookups, share(seen.cacheHits, seen.cacheHits + seen.cacheMisses))
         counts.cacheMisses = lookups - counts.cacheHits
+        counts.compared = random.successes(requests, share(seen.compared, seen.requests))
+        counts.different = random.successes(counts.compared, share(seen.different, seen.compared))
         counts.probesUp = seen.probesUp
         counts.probesDown = seen.probesDown
         // As many users for each request as there were.

@@ -11,6 +11,8 @@ package struct Scenario: Hashable, Sendable {
         package var p95: TimeSpan
         /// Nil where there is no cache.
         package var cacheHits: Double?
+        /// The share of copied requests that the two sides answer differently; nil where none is copied.
+        package var different: Double?
         package var available = 1.0
         /// What the plan's sources say of it, by their names.
         package var sources: [String: Measurement] = [:]
@@ -38,6 +40,7 @@ package struct Scenario: Hashable, Sendable {
         package var median: TimeSpan?
         package var p95: TimeSpan?
         package var cacheHits: Double?
+        package var different: Double?
         package var available: Double?
         package var sources: [String: Measurement] = [:]
         /// Of traffic: how many times as much.
@@ -106,6 +109,7 @@ extension Scenario {
             behaviour.median = change.median ?? behaviour.median
             behaviour.p95 = change.p95 ?? behaviour.p95
             behaviour.cacheHits = change.cacheHits ?? behaviour.cacheHits
+            behaviour.different = change.different ?? behaviour.different
             behaviour.available = change.available ?? behaviour.available
             behaviour.sources.merge(change.sources) { $1 }
         }

@@ -71,6 +71,10 @@ struct ScenarioTraffic: Traffic {
             counts.cacheHits = random.successes(requests, hits)
             counts.cacheMisses = requests - counts.cacheHits
         }
+        if let different = behaviour.different {
+            counts.compared = requests
+            counts.different = random.successes(requests, different)
+        }
         // A health probe a second.
         let probes = max(1, Int(seconds))
         counts.probesUp = random.successes(probes, behaviour.available)

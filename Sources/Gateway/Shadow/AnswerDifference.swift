@@ -1,0 +1,153 @@
+import Foundation
+import NIOCore
+import NIOFoundationCompat
+
+/// Where two answers to one request differ.
+///
+/// JSON is compared field by field; the status, and everything else, as a whole. A list is compared as lists of recommendations are: by the overlap
+/// of the two sets (Jaccard), by the rank correlation of what both have (Spearman's rho), and then what both have field by field.
+struct AnswerDifference {
+    /// A list with a smaller overlap, or a smaller rank correlation, differs.
+    static let likeness = 0.8
+    /// No more fields are told.
+    private static let most = 200
+    /// A value is told up to so many characters.
+    private static let longest = 120
+
+    struct Field: Hashable, Sendable {
+        /// Where it is: `result.data.recommendations[].title`, `status`, `body`.
+        var path: String
+        var legacy: String
+        var candidate: String
+    }
+
+    private(set) var fields: [Field] = []
+
+    init(legacy: ShadowAnswer, candidate: ShadowAnswer) {
+        if legacy.status != candidate.status { add("status", "\(legacy.status)", "\(candidate.status)") }
+        let texts = [legacy, candidate].map { answer in
+            answer.isJSON ? try? JSONDecoder().decode(JSONValue.self, from: answer.body) : nil
+        }
+        if let left = texts[0], let right = texts[1] {
+            compare("", left, right)
+        } else if legacy.body != candidate.body {
+            add("body", "\(legacy.body.readableBytes) bytes", "\(candidate.body.readableBytes) bytes")
+        }
+    }
+
+    private mutating func compare(_ path: String, _ left: JSONValue, _ right: JSONValue) {
+        switch (left, right) {
+        case (.object(let old), .object(let new)):
+            for key in Set(old.keys).union(new.keys).sorted() {
+                let inner = path.isEmpty ? key : "\(path).\(key)"
+                switch (old[key], new[key]) {
+                case (let one?, let other?): compare(inner, one, other)
+                case (let one, let other): add(inner, one?.text ?? "absent", other?.text ?? "absent")
+                }
+            }
+        case (.list(let old), .list(let new)): compare(path, old, new)
+        default: if left != right { add(path.isEmpty ? "body" : path, left.text, right.text) }
+        }
+    }
+
+    private mutating func compare(_ path: String, _ old: [JSONValue], _ new: [JSONValue]) {
+        let left = Self.byIdentity(old), right = Self.byIdentity(new)
+        let both = left.order.filter { right.values[$0] != nil }
+        let all = Set(left.order).union(right.order).count
+        if all > 0, Double(both.count) / Double(all) < Self.likeness {
+            add("\(path)[] overlap", "\(old.count) entries", "\(new.count) entries, \(both.count) of them the same")
+        } else if let correlation = Self.rankCorrelation(both, right.order), correlation < Self.likeness {
+            add("\(path)[] order", "as it is", "correlation \(Double(Int(correlation * 100)) / 100)")
+        }
+        for name in both {
+            if let one = left.values[name], let other = right.values[name] { compare("\(path)[]", one, other) }
+        }
+    }
+
+    /// Entries by what they are the same by: an `id`, a `title`, or all of them.
+    private static func byIdentity(_ list: [JSONValue]) -> (order: [String], values: [String: JSONValue]) {
+        var order: [String] = []
+        var values: [String: JSONValue] = [:]
+        for value in list {
+            var name = value.text
+            if case .object(let fields) = value, let known = fields["id"] ?? fields["title"] { name = known.text }
+            if values.updateValue(value, forKey: name) == nil { order.append(name) }
+        }
+        return (order, values)
+    }
+
+    /// Spearman's rank correlation of what stands in both orders; nil of fewer than three.
+    static func rankCorrelation(_ both: [String], _ other: [String]) -> Double? {
+        let count = both.count
+        guard count >= 3 else { return nil }
+        let wanted = Set(both)
+        let ranks = Dictionary(
+            other.filter { wanted.contains($0) }.enumerated().map { ($1, $0) },
+            uniquingKeysWith: { first, _ in first }
+        )
+        let squares = both.enumerated().reduce(0.0) { sum, entry in
+            let distance = Double(entry.offset - (ranks[entry.element] ?? entry.offset))
+            return sum + distance * distance
+        }
+        let n = Double(count)
+        return 1 - 6 * squares / (n * (n * n - 1))
+    }
+
+    private mutating func add(_ path: String, _ legacy: String, _ candidate: String) {
+        guard fields.count < Self.most else { return }
+        let isSecret = Self.isSecret(path)
+        func shown(_ text: String) -> String { isSecret ? "[redacted]" : String(text.prefix(Self.longest)) }
+        fields.append(
+            Field(path: String(path.prefix(Self.longest)), legacy: shown(legacy), candidate: shown(candidate))
+        )
+    }
+
+    /// Whether a field may hold what is nobody else's business.
+    private static func isSecret(_ path: String) -> Bool {
+        let path = path.lowercased()
+        return [
+            "token", "secret", "password", "authorization", "key", "email", "phone", "address", "name", "content", "cv",
+        ]
+        .contains { path.contains($0) }
+    }
+}
+
+/// Any JSON.
+enum JSONValue: Hashable, Sendable, Decodable {
+    case null
+    case flag(Bool)
+    case number(Double)
+    case string(String)
+    case list([JSONValue])
+    case object([String: JSONValue])
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        if container.decodeNil() {
+            self = .null
+        } else if let value = try? container.decode(Bool.self) {
+            self = .flag(value)
+        } else if let value = try? container.decode(Double.self) {
+            self = .number(value)
+        } else if let value = try? container.decode(String.self) {
+            self = .string(value)
+        } else if let value = try? container.decode([JSONValue].self) {
+            self = .list(value)
+        } else {
+            self = .object(try container.decode([String: JSONValue].self))
+        }
+    }
+
+    /// The same for equal values.
+    var text: String {
+        switch self {
+        case .null: "null"
+        case .flag(let value): "\(value)"
+        case .number(let value): "\(value)"
+        case .string(let value): value
+        case .list(let values): "[\(values.map(\.text).joined(separator: ","))]"
+        case .object(let fields):
+            "{\(fields.sorted { $0.key < $1.key }.map { "\($0.key):\($0.value.text)" }.joined(separator: ","))}"
+        }
+    }
+}
