@@ -32,7 +32,7 @@ package struct Migrate: AsyncParsableCommand {
                     Status.self, History.self, WindowsCommand.self, ReplayCommand.self,
                     ExportCommand.self, VerifyCommand.self, ImportCommand.self, CheckpointCommand.self,
                     FollowCommand.self,
-                    DoctorCommand.self, RouteCommand.self, Try.self,
+                    DoctorCommand.self, RouteCommand.self, SignalsCommand.self, Try.self,
                     SimulateCommand.self,
                 ]
             ),

@@ -73,8 +73,7 @@ package enum PlanFile {
         lines.append("window: \(plan.window)")
         lines.append("grace: \(plan.grace)")
         if let baseline = plan.baseline { lines.append("baseline: record \(baseline)") }
-        if !plan.sources.isEmpty { lines.append("sources:") }
-        for source in plan.sources { lines.append("  \(source.name): { \(text(source)) }") }
+        if !plan.sources.isEmpty { lines.append(render(sources: plan.sources)) }
         if !plan.checks.isEmpty { lines.append("checks:") }
         for check in plan.checks { lines.append("  \(check.name): { \(text(check)) }") }
         lines.append("stages:")
@@ -136,11 +135,27 @@ package enum PlanFile {
     }
 
     private static func text(_ source: Source) -> String {
-        "url: \(quoted(source.url)), unit: \(source.unit.rawValue), better: \(source.isBadWhenHigh ? "low" : "high"), timeout: \(source.timeout)"
+        "\(place(source)), unit: \(source.unit.rawValue), better: \(source.isBadWhenHigh ? "low" : "high"), timeout: \(source.timeout)"
+    }
+
+    /// The part of a plan that names sources.
+    package static func render(sources: [Source]) -> String {
+        (["sources:"] + sources.map { "  \($0.name): { \(text($0)) }" }).joined(separator: "\n")
+    }
+
+    private static func place(_ source: Source) -> String {
+        switch source.query {
+        case .prometheus(let value, let of)?:
+            "prometheus: \(quoted(source.url)), value: \(quoted(value))" + (of.map { ", of: \(quoted($0))" } ?? "")
+        case .sql(let query, let database)?: "sql: \(quoted(query)), database: \(database)"
+        case nil: "url: \(quoted(source.url))"
+        }
     }
 
     private static func quoted(_ text: String) -> String {
-        "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
+        "\""
+            + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
+            .replacing("\t", with: "\\t") + "\""
     }
 
     private static func text(_ criterion: Criterion) -> String {

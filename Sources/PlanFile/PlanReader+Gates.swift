@@ -80,17 +80,85 @@ extension PlanReader {
         if let name, (try? ConditionText.metric(name)) != nil || name == "slow_rate" {
             report(key, "\(name) is measured by the gateways already", "choose another name for the source")
         }
-        let keys = ["url", "unit", "better", "timeout"]
-        let pairs = mapping(node, "a source", keys: keys, required: ["url", "unit"])
+        let keys = ["url", "prometheus", "value", "of", "sql", "database", "unit", "better", "timeout"]
+        let pairs = mapping(node, "a source", keys: keys, required: ["unit"])
         let nodes = Dictionary(pairs.map { ($0.0, $0.2) }) { first, _ in first }
-        let url = nodes["url"].flatMap { sourceURL($0) }
+        let place = place(node, nodes)
         let unit = nodes["unit"].flatMap { choice($0, "unit", Metric.Unit.allCases.map(\.rawValue)) }
             .flatMap { Metric.Unit(rawValue: $0) }
         let better = nodes["better"].map { choice($0, "better", ["low", "high"]) } ?? "low"
         let timeout = nodes["timeout"].map { duration($0, "timeout") } ?? .seconds(5)
-        guard let name, let url, let unit, let better, let timeout else { return nil }
+        guard let name, let place, let unit, let better, let timeout else { return nil }
+        if case .prometheus(_, nil)? = place.query, unit == .ratio {
+            report(node, "a ratio has “of”, the query of its whole")
+        }
         if timeout > .minutes(1), let node = nodes["timeout"] { report(node, "a source answers within 1m") }
-        return Source(name: name, url: url, unit: unit, isBadWhenHigh: better == "low", timeout: timeout)
+        return Source(
+            name: name,
+            url: place.url,
+            query: place.query,
+            unit: unit,
+            isBadWhenHigh: better == "low",
+            timeout: timeout
+        )
+    }
+
+    /// Where a source is asked, and by what: an endpoint, a Prometheus or a database.
+    private mutating func place(_ node: Node, _ nodes: [String: Node]) -> (url: String, query: SourceQuery?)? {
+        let belongings = ["url": [], "prometheus": ["value", "of"], "sql": ["database"]]
+        let kinds = belongings.keys.sorted().filter { nodes[$0] != nil }
+        guard kinds.count == 1, let kind = kinds.first else {
+            report(node, "a source is asked at one of url, prometheus and sql")
+            return nil
+        }
+        for other in ["value", "of", "database"] where nodes[other] != nil && belongings[kind]?.contains(other) != true
+        {
+            if let node = nodes[other] { report(node, "“\(other)” does not belong to \(kind)") }
+        }
+        switch kind {
+        case "prometheus":
+            guard let value = nodes["value"].flatMap({ query($0) }) else {
+                report(node, "a source of a Prometheus lacks “value”", "write a query of PromQL")
+                return nil
+            }
+            let of = nodes["of"].flatMap { query($0) }
+            return nodes["prometheus"].flatMap { sourceURL($0) }.map {
+                ($0.hasSuffix("/") ? String($0.dropLast()) : $0, .prometheus(value: value, of: of))
+            }
+        case "sql":
+            guard let database = nodes["database"].flatMap({ variable($0) }) else {
+                report(
+                    node,
+                    "a source in SQL lacks “database”",
+                    "name the environment variable that holds the connection string"
+                )
+                return nil
+            }
+            return nodes["sql"].flatMap { query($0) }.map { ("", .sql(query: $0, database: database)) }
+        default: return nodes["url"].flatMap { sourceURL($0) }.map { ($0, nil) }
+        }
+    }
+
+    private mutating func query(_ node: Node) -> String? {
+        guard let text = text(node, "a query") else { return nil }
+        guard !text.isEmpty, text.utf8.count <= 4_096 else {
+            report(node, "a query has 1 to 4096 bytes")
+            return nil
+        }
+        return text
+    }
+
+    private mutating func variable(_ node: Node) -> String? {
+        guard let text = text(node, "database") else { return nil }
+        guard text.wholeMatch(of: /[A-Z_][A-Z0-9_]{0,99}/) != nil else {
+            report(
+                node,
+                "“\(text.prefix(40))” is no environment variable",
+                "name one, such as SHOP_DATABASE_URL: a password has no place in a plan"
+            )
+            return nil
+        }
+        return text
     }
 
     private mutating func choice(_ node: Node, _ what: String, _ known: [String]) -> String? {

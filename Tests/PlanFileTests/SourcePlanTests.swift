@@ -12,6 +12,12 @@ struct SourcePlanTests {
         sources:
           quality: { url: "http://127.0.0.1:9/q?env={environment}&from={from}&to={to}", unit: ratio, better: high }
           queue: { url: "https://127.0.0.1:9/queue", unit: number, timeout: 2s }
+          errors:
+            prometheus: "http://127.0.0.1:9090/"
+            value: 'sum(increase(bad{side="{implementation}"}[{window}]))'
+            of: 'sum(increase(all{side="{implementation}"}[{window}]))'
+            unit: ratio
+          score: { sql: "select side as implementation, avg(x) as value, count(*) as of from s group by 1", database: SHOP_DATABASE_URL, unit: number, better: high }
         stages: [{ name: p, environment: p, steps: [50%, 100%], bake: 10m }]
         criteria:
           - quality > 95% (minimum 20)
@@ -20,6 +26,8 @@ struct SourcePlanTests {
         rollback:
           - queue > 100 for 2m
           - queue worse than legacy by mann-whitney
+          - errors > 5% for 1m
+          - score < 0.5 for 1m
         watch: 24h
         expires: 14d
 
@@ -28,9 +36,10 @@ struct SourcePlanTests {
     @Test("what is measured elsewhere is a metric by its name, and users may be counted instead of requests")
     func reads() throws {
         let plan = try PlanFile.parse(Self.text, file: "p.yaml")
-        #expect(plan.sources.map(\.name) == ["quality", "queue"])
-        #expect(plan.sources.map(\.isBadWhenHigh) == [false, true])
-        #expect(plan.sources.map(\.timeout) == [.seconds(5), .seconds(2)])
+        #expect(plan.sources.map(\.name) == ["quality", "queue", "errors", "score"])
+        #expect(plan.sources.map(\.isBadWhenHigh) == [false, true, true, false])
+        #expect(plan.sources.map(\.timeout) == [.seconds(5), .seconds(2), .seconds(5), .seconds(5)])
+        #expect(plan.sources[2].url == "http://127.0.0.1:9090")
         let quality = Metric.named(name: "quality", unit: .ratio, isBadWhenHigh: false)
         #expect(
             plan.criteria[0]
@@ -59,6 +68,14 @@ struct SourcePlanTests {
             "no condition asks for queue"
         ),
         ("timeout: 2s", "timeout: 5m", "a source answers within 1m"),
+        ("    value: 'sum(increase(bad", "    val: 'sum(increase(bad", "“value”"),
+        ("    of: 'sum", "    database: X\n    value: 'sum", "value"),
+        ("database: SHOP_DATABASE_URL, ", "", "a source in SQL lacks “database”"),
+        ("database: SHOP_DATABASE_URL", "database: \"host=x password=y\"", "a password has no place in a plan"),
+        (
+            "    prometheus: ", "    url: \"http://127.0.0.1:1/\"\n    prometheus: ",
+            "a source is asked at one of url, prometheus and sql"
+        ),
         ("quality > 95%", "qualty > 95%", "there is no metric “qualty”\n  did you mean “quality”?"),
         ("users 30", "users many", "“many” is not a number of users"),
         (

@@ -54,16 +54,26 @@ package struct Check: Hashable, Codable, Sendable {
 package struct Source: Hashable, Codable, Sendable {
     /// The name of the metric.
     package var name: String
-    /// Asked by GET; `{environment}`, `{from}` and `{to}` (seconds since 1970) are filled in.
+    /// Asked by GET; `{environment}`, `{from}` and `{to}` (seconds since 1970) are filled in. A Prometheus's own address; empty for a database.
     package var url: String
+    /// What is asked there; nil for an endpoint that answers by itself.
+    package var query: SourceQuery?
     package var unit: Metric.Unit
     package var isBadWhenHigh: Bool
     /// A source that takes longer has said nothing of the window.
     package var timeout: TimeSpan
 
-    package init(name: String, url: String, unit: Metric.Unit, isBadWhenHigh: Bool, timeout: TimeSpan) {
+    package init(
+        name: String,
+        url: String,
+        query: SourceQuery? = nil,
+        unit: Metric.Unit,
+        isBadWhenHigh: Bool,
+        timeout: TimeSpan
+    ) {
         self.name = name
         self.url = url
+        self.query = query
         self.unit = unit
         self.isBadWhenHigh = isBadWhenHigh
         self.timeout = timeout
@@ -73,4 +83,13 @@ package struct Source: Hashable, Codable, Sendable {
     package static let places = ["{environment}", "{from}", "{to}"]
 
     package var metric: Metric { .named(name: name, unit: unit, isBadWhenHigh: isBadWhenHigh) }
+}
+
+/// How a source is asked that has a language of its own.
+package enum SourceQuery: Hashable, Codable, Sendable {
+    /// Two instant queries of PromQL at the window's end, for the value and for the number of samples; `{implementation}`, `{environment}` and `{window}`
+    /// are filled in. Without the second the value is one of many that nobody counts.
+    case prometheus(value: String, of: String?)
+    /// A query that only reads, of the database whose connection string stands in an environment variable of the workers.
+    case sql(query: String, database: String)
 }

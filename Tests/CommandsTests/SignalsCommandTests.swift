@@ -1,0 +1,74 @@
+import Foundation
+import MigrationCore
+import PlanFile
+import TestSupport
+import Testing
+
+@Suite("migrate signals", .database, .serialized)
+struct SignalsCommandTests {
+    private func run(_ arguments: String...) throws -> Program.Result {
+        try Program.run(arguments, database: TestDatabase.conninfo)
+    }
+
+    private static let plan = """
+        migration: shop
+        services: { a: { legacy: "http://127.0.0.1:1", candidate: "http://127.0.0.1:2" } }
+        sticky_by: [client_ip]
+        window: 1s
+        SOURCES
+        stages: [{ name: p, environment: p, steps: [50%, 100%], bake: 10m }]
+        criteria: [CRITERIA]
+        rollback: [error_rate > 5% for 10s]
+        watch: 1h
+        expires: 1d
+
+        """
+
+    private static func plan(sources: String, criteria: String) -> String {
+        plan.replacing("SOURCES", with: sources).replacing("CRITERIA", with: criteria)
+    }
+
+    @Test("the ready queries are sources that a plan takes", arguments: ["gateway", "haproxy", "envoy"])
+    func queries(_ kind: String) throws {
+        let file = try Program.file(Self.plan(sources: "", criteria: "error_rate < 5%"), "plan.yaml")
+        let printed = try run("signals", "queries", kind, file, "--prometheus", "http://127.0.0.1:9090")
+        #expect(printed.code == 0)
+        let names = kind == "haproxy" ? ["a_errors"] : ["a_errors", "a_timeouts"]
+        let criteria = names.map { "\($0) < 5%" }.joined(separator: ", ")
+        let plan = try PlanFile.parse(Self.plan(sources: printed.text, criteria: criteria), file: "plan.yaml")
+        #expect(plan.sources.map(\.name) == names)
+        for source in plan.sources {
+            guard case .prometheus(let value, let of?)? = source.query else {
+                Issue.record("\(source) is asked otherwise")
+                continue
+            }
+            #expect(value.contains("{implementation}") && of.contains("[{window}]"))
+        }
+    }
+
+    @Test("says what each source says now, and why one says nothing")
+    func shows() async throws {
+        let body = #"{"candidate": {"value": 97, "of": 100}, "legacy": null}"#
+        let good = try await TestUpstream(
+            .says { _ in "HTTP/1.1 200 OK\r\ncontent-length: \(body.utf8.count)\r\n\r\n\(body)" }
+        )
+        let sources = """
+            sources:
+              quality: { url: "http://127.0.0.1:\(good.port)/q", unit: ratio, better: high }
+              gone: { url: "http://127.0.0.1:1/q", unit: number }
+            """
+        let file = try Program.file(Self.plan(sources: sources, criteria: "quality > 90%, gone < 5"), "plan.yaml")
+        #expect(try run("db", "install").code == 0)
+        #expect(try run("create", file).code == 0)
+        let text = try run("signals", "shop")
+        #expect(text.code == 1)
+        #expect(text.text.contains("shop, p: no window was sealed lately"))
+        #expect(text.text.firstMatch(of: /quality +97 % +100 +–/) != nil, "\(text.text)")
+        #expect(text.text.firstMatch(of: /gone failed: .*refused/) != nil, "\(text.text)")
+        let json = try run("signals", "show", "shop", "--format", "json")
+        #expect(json.text.contains("\"candidateOf\" : 100"))
+        let nowhere = try run("signals", "shop", "--environment", "elsewhere")
+        #expect(nowhere.code == 3 && nowhere.text.contains("it has: p"))
+        await good.close()
+    }
+}
