@@ -139,6 +139,15 @@ struct EnvoyTests {
         }
     }
 
+    @Test(
+        "killed during a rollback it comes to legacy by itself, and the candidate hears of nobody once that is acknowledged"
+    )
+    func killed() async throws {
+        try await staged { envoy, routes, candidate in
+            try await envoy.checkKilledDuringRollback(routes, candidate) { body in try await envoy.run(body) }
+        }
+    }
+
     @Test("refuses an older revision, another commit at the same one, and another log's, unless that came of it")
     func fenced() async throws {
         try await staged { envoy, _, _ in

@@ -147,6 +147,15 @@ struct HAProxyTests {
         }
     }
 
+    @Test(
+        "killed during a rollback it comes to legacy by itself, and the candidate hears of nobody once that is acknowledged"
+    )
+    func killed() async throws {
+        try await staged { haproxy, routes, _, candidate in
+            try await haproxy.checkKilledDuringRollback(routes, candidate) { body in try await haproxy.run(body) }
+        }
+    }
+
     @Test("refuses an older revision, another commit at the same one, and another log's, unless that came of it")
     func fenced() async throws {
         try await staged { haproxy, _, _, _ in

@@ -83,32 +83,6 @@ struct NginxTests {
         }
     }
 
-    @Test("killed during a rollback and started again, it serves what it was told last, and is told the rest by itself")
-    func restarted() async throws {
-        try await staged { nginx, routes, candidate in
-            try await nginx.follow(routes) {
-                try await nginx.run {
-                    routes.route(TestRoutes.table(7, .all))
-                    try await eventually("revision 7") { routes.acknowledged == [7] }
-                    #expect(try await side(nginx.url, user: "u") == "candidate")
-                }
-                routes.route(TestRoutes.table(8, .zero))
-                try await nginx.run {
-                    let begun = ContinuousClock.now
-                    // The program beside it asks for the route again and again until it is in force, as the log does.
-                    try await eventually("revision 8") {
-                        routes.route(TestRoutes.table(8, .zero))
-                        return routes.acknowledged.contains(8)
-                    }
-                    print("nginx was told again after", ContinuousClock.now - begun)
-                    let before = candidate.requests
-                    for user in 0..<50 { #expect(try await side(nginx.url, user: "u\(user)") == "legacy") }
-                    #expect(candidate.requests == before)
-                }
-            }
-        }
-    }
-
     @Test(
         "what its requests did is measured: how many, on which side, how they ended, how long they took, whose, by which cache"
     )
@@ -140,6 +114,15 @@ struct NginxTests {
                     #expect(legacy.probesUp > 0)
                 }
             }
+        }
+    }
+
+    @Test(
+        "killed during a rollback it comes to legacy by itself, and the candidate hears of nobody once that is acknowledged"
+    )
+    func killed() async throws {
+        try await staged { nginx, routes, candidate in
+            try await nginx.checkKilledDuringRollback(routes, candidate) { body in try await nginx.run(body) }
         }
     }
 

@@ -64,6 +64,50 @@ extension TestPlane {
         #expect(load.answered > 800)
     }
 
+    /// Ends it hard at the very moment of a rollback, five times, and starts it again: by itself it comes to legacy, and nothing is sent to the candidate from the moment of
+    /// the acknowledgement on. How long that took is printed.
+    ///
+    /// - Parameter run: runs it while its body runs, and ends it then.
+    func checkKilledDuringRollback(
+        _ routes: TestRoutes,
+        _ candidate: TestUpstream,
+        run: (_ body: () async throws -> Void) async throws -> Void
+    ) async throws {
+        let load = SteadyLoad()
+        routes.count { candidate.requests }
+        var longest = Duration.zero
+        try await follow(routes) {
+            for turn in 0..<5 {
+                let (up, down) = (Int64(turn * 2 + 1), Int64(turn * 2 + 2))
+                try await run {
+                    try await eventually("revision \(up)") {
+                        routes.insist(on: TestRoutes.table(up, .all))
+                        return routes.acknowledged.contains(up)
+                    }
+                    let before = candidate.requests
+                    try await load.whileAsking(url) {
+                        try await eventually("requests to the candidate") { candidate.requests > before + 5 }
+                    }
+                    routes.route(TestRoutes.table(down, .zero))
+                }
+                let begun = ContinuousClock.now
+                try await run {
+                    try await load.whileAsking(url) {
+                        try await eventually("revision \(down)") {
+                            routes.insist(on: TestRoutes.table(down, .zero))
+                            return routes.acknowledged.contains(down)
+                        }
+                        longest = max(longest, ContinuousClock.now - begun)
+                        let answered = load.answered
+                        try await eventually("more requests") { load.answered > answered + 40 }
+                        #expect(candidate.requests == routes.counted(at: down), "turn \(turn)")
+                    }
+                }
+            }
+        }
+        print("\(plane.name), killed during a rollback, was back at legacy after at most", longest)
+    }
+
     /// Refuses an older revision, another commit at the same one, and another log's, unless that came of it.
     func checkFence() async throws {
         let adapter = plane.adapter(router: "r", plan: plan)

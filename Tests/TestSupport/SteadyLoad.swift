@@ -35,6 +35,12 @@ package final class SteadyLoad: Sendable {
         try result.get()
     }
 
+    /// The same, as often as it is wanted.
+    package func whileAsking(_ url: String, _ body: () async throws -> Void) async throws {
+        isOver.store(false, ordering: .relaxed)
+        try await keepUp(url, body)
+    }
+
     private func ask(_ url: String, _ client: Int) async {
         var turn = 0
         while !isOver.load(ordering: .relaxed) {

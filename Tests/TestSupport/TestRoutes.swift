@@ -10,6 +10,7 @@ package final class TestRoutes: Sendable, RouteSource, SignalSink {
     private let handed = Mutex<[RouterSignal]>([])
     private let acknowledgements = Mutex<[Int64]>([])
 
+    private let insisted = Mutex<ContinuousClock.Instant?>(nil)
     private let looks = Mutex<[Int64: Int]>([:])
     private let look = Mutex<(@Sendable () -> Int)?>(nil)
 
@@ -34,6 +35,17 @@ package final class TestRoutes: Sendable, RouteSource, SignalSink {
     package func untilMeasuring() async throws { try await eventually("a whole window") { !self.signals.isEmpty } }
 
     package func route(_ table: RouteTable) { continuation.yield(table) }
+
+    /// Routes once more, at most twice a second, as the log does, which says again what is asked until it is in force.
+    package func insist(on table: RouteTable) {
+        let now = ContinuousClock.now
+        let isTime = insisted.withLock { last in
+            guard last.map({ now - $0 >= .milliseconds(500) }) ?? true else { return false }
+            last = now
+            return true
+        }
+        if isTime { route(table) }
+    }
 
     /// One service, `/a`, in windows of 200 ms.
     package static func plan(legacy: Int, candidate: Int, timeout: TimeSpan = .milliseconds(700)) -> Plan {

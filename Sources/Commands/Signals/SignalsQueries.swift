@@ -61,7 +61,10 @@ struct PrometheusQueries {
                 ? sum("haproxy_backend_http_responses_total", "proxy=\"\(index).{implementation}\",code=\"5xx\"") : nil
         case .envoy:
             isErrors
-                ? sum("envoy_cluster_{implementation}_upstream_rq_xx", "\(cluster(index)),envoy_response_code_class=\"5\"")
+                ? sum(
+                    "envoy_cluster_{implementation}_upstream_rq_xx",
+                    "\(cluster(index)),envoy_response_code_class=\"5\""
+                )
                 : sum("envoy_cluster_{implementation}_upstream_rq_timeout", cluster(index))
         }
     }
