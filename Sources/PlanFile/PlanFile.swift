@@ -87,6 +87,7 @@ package enum PlanFile {
         lines.append("watch: \(plan.watch)")
         lines.append("expires: \(plan.expires)")
         lines.append("rollback_limit: \(plan.rollbackLimit)")
+        if let limit = plan.evictAfter { lines.append("routers: { away: \(limit), then: evict }") }
         return lines.joined(separator: "\n") + "\n"
     }
 

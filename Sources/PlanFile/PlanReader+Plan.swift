@@ -5,7 +5,7 @@ extension PlanReader {
     private static let planKeys = [
         "migration", "services", "sticky_by", "window", "grace", "minimum_samples", "baseline", "sources", "checks",
         "stages",
-        "criteria", "rollback", "freeze", "watch", "expires", "rollback_limit",
+        "criteria", "rollback", "freeze", "watch", "expires", "rollback_limit", "routers",
     ]
     private static let required = [
         "migration", "services", "sticky_by", "window", "stages", "criteria", "rollback", "watch", "expires",
@@ -40,6 +40,7 @@ extension PlanReader {
         let expires = nodes["expires"].flatMap { duration($0, "expires") }
         let grace = nodes["grace"].flatMap { duration($0, "grace") } ?? window
         let limit = nodes["rollback_limit"].flatMap { duration($0, "rollback_limit") } ?? .minutes(1)
+        let evictAfter = nodes["routers"].flatMap { self.evictAfter($0) }
         guard problems.isEmpty, let name, let window, let grace, let watch, let expires else { return nil }
         let plan = Plan(
             name: name,
@@ -56,10 +57,25 @@ extension PlanReader {
             freezes: freezes,
             watch: watch,
             expires: expires,
-            rollbackLimit: limit
+            rollbackLimit: limit,
+            evictAfter: evictAfter
         )
         check(plan, nodes)
         return problems.isEmpty ? plan : nil
+    }
+
+    /// `{ away: 10m, then: evict }`; with `hold`, or without it, nothing is evicted.
+    private mutating func evictAfter(_ node: Node) -> TimeSpan? {
+        let pairs = mapping(node, "routers", keys: ["away", "then"], required: ["away", "then"])
+        let nodes = Dictionary(pairs.map { ($0.0, $0.2) }) { first, _ in first }
+        let away = nodes["away"].flatMap { duration($0, "away", atLeast: .seconds(5)) }
+        switch nodes["then"].flatMap({ text($0, "then") }) {
+        case "evict"?: return away
+        case "hold"?, nil: return nil
+        case _?:
+            if let node = nodes["then"] { report(node, "then is hold or evict") }
+            return nil
+        }
     }
 
     private mutating func services(_ node: Node) -> [Service] {

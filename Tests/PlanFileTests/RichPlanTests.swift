@@ -56,6 +56,7 @@ struct RichPlanTests {
           - 2026-12-24 - 2027-01-02 12:30
         watch: 24h
         expires: 14d
+        routers: { away: 10m, then: evict }
 
         """
 

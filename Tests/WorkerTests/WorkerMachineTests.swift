@@ -7,25 +7,20 @@ struct WorkerMachineTests {
     private static let start = Timestamp(rawValue: 1_700_000_000_000_000)
 
     /// A started migration with a router in staging that has acknowledged nothing.
-    private func state() throws -> MigrationState {
+    private func state(_ plan: Plan = SamplePlan.plan()) throws -> MigrationState {
         var state = MigrationState.initial
         let commands: [Command] = [
-            .plan(plan: SamplePlan.plan(), hash: "h"), .registerRouter(router: "r1", environment: "staging"),
-            .start(reason: nil),
+            .plan(plan: plan, hash: "h"), .registerRouter(router: "r1", environment: "staging"), .start(reason: nil),
         ]
-        for command in commands {
-            let events = try state.decide(command, by: "ana", at: Self.start)
-            state = try state.folding(
-                Commit(
-                    version: state.version + 1,
-                    actor: "ana",
-                    decidedAt: Self.start,
-                    command: command,
-                    events: events
-                )
-            )
-        }
+        for command in commands { try fold(command, into: &state) }
         return state
+    }
+
+    private func fold(_ command: Command, into state: inout MigrationState) throws {
+        let events = try state.decide(command, by: "ana", at: Self.start)
+        state = try state.folding(
+            Commit(version: state.version + 1, actor: "ana", decidedAt: Self.start, command: command, events: events)
+        )
     }
 
     private func sight(
@@ -45,6 +40,51 @@ struct WorkerMachineTests {
         let strange = RouterReport(router: "r3", environment: "moon", revision: nil, seenAt: Self.start)
         let effects = machine.step(sight(try state(), reports: [strange, known]))
         #expect(effects == [.append(command: .registerRouter(router: "r2", environment: "production"))])
+    }
+
+    @Test(
+        "evicts a silent router where the plan says so, but not the last of its environment, and not during a rollback"
+    )
+    func evicts() throws {
+        func effects(_ plan: Plan, silent: TimeSpan, alone: Bool = false, rollingBack: Bool = false) throws
+            -> [WorkerMachine.Effect]
+        {
+            var state = try state(plan)
+            var commands: [Command] = [.registerRouter(router: "r2", environment: "staging")]
+            if alone { commands = [.registerRouter(router: "r2", environment: "production")] }
+            if rollingBack { commands.append(.rollBack(reason: "test")) }
+            for command in commands { try fold(command, into: &state) }
+            let now = Self.start + .minutes(20)
+            var machine = WorkerMachine()
+            return machine.step(
+                sight(
+                    state,
+                    at: now,
+                    reports: [
+                        RouterReport(router: "r1", environment: "staging", revision: nil, seenAt: now - silent),
+                        RouterReport(
+                            router: "r2",
+                            environment: alone ? "production" : "staging",
+                            revision: nil,
+                            seenAt: now - .seconds(1)
+                        ),
+                    ]
+                )
+            )
+        }
+        var plan = SamplePlan.plan()
+        plan.evictAfter = .minutes(10)
+        let evicted = WorkerMachine.Effect.append(
+            command: .retireRouter(router: "r1", reason: "silent for 10m: the plan evicts it")
+        )
+        func later(_ plan: Plan, silent: TimeSpan, alone: Bool = false, rollingBack: Bool = false) throws -> Bool {
+            try effects(plan, silent: silent, alone: alone, rollingBack: rollingBack).contains(evicted)
+        }
+        #expect(try later(plan, silent: .minutes(10)))
+        #expect(try !later(plan, silent: .minutes(9)))
+        #expect(try !later(plan, silent: .minutes(19), alone: true))
+        #expect(try !later(plan, silent: .minutes(19), rollingBack: true))
+        #expect(try !later(SamplePlan.plan(), silent: .minutes(19)))
     }
 
     @Test("records an acknowledgement once, and quarantines when one lies beyond the log")

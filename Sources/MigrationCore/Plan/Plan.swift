@@ -26,6 +26,8 @@ package struct Plan: Hashable, Codable, Sendable {
     package var expires: TimeSpan
     /// After how long an unconfirmed rollback is alarmed.
     package var rollbackLimit: TimeSpan
+    /// After how long without a word a router is no longer waited for; nil waits until a person retires it.
+    package var evictAfter: TimeSpan?
 
     package init(
         name: String,
@@ -42,7 +44,8 @@ package struct Plan: Hashable, Codable, Sendable {
         freezes: [Freeze] = [],
         watch: TimeSpan,
         expires: TimeSpan,
-        rollbackLimit: TimeSpan
+        rollbackLimit: TimeSpan,
+        evictAfter: TimeSpan? = nil
     ) {
         self.name = name
         self.services = services
@@ -59,6 +62,7 @@ package struct Plan: Hashable, Codable, Sendable {
         self.watch = watch
         self.expires = expires
         self.rollbackLimit = rollbackLimit
+        self.evictAfter = evictAfter
     }
 }
 

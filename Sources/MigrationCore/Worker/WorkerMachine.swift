@@ -98,9 +98,25 @@ package struct WorkerMachine: Sendable {
                 return .acknowledge(router: router.name, revision: revision)
             }
         }
+        if let eviction = eviction(migration, sight) { return eviction }
         if let window = dueWindow(migration, sight) { return .sealWindow(window: window) }
         if let deadline = migration.nextDeadline, sight.now >= deadline { return .tick }
         return sight.late.first.map { .recordLate(k: $0.k, router: $0.router, requests: $0.requests) }
+    }
+
+    /// Stops waiting for a router that has been silent for so long as the plan says. Never for the last one of an environment, and never while a rollback is under
+    /// way or the log is doubted: a router that is only cut off may still send users to the candidate.
+    private func eviction(_ migration: Migration, _ sight: Sight) -> Command? {
+        guard let limit = migration.plan.evictAfter, migration.phase.rollback == nil, migration.quarantine == nil,
+            !migration.phase.isOver
+        else { return nil }
+        func isSilent(_ router: Router) -> Bool {
+            sight.reports.first { $0.router == router.name }.map { sight.now - $0.seenAt >= limit } ?? false
+        }
+        let silent = migration.routers.first { router in
+            isSilent(router) && migration.routers.contains { $0.environment == router.environment && !isSilent($0) }
+        }
+        return silent.map { .retireRouter(router: $0.name, reason: "silent for \(limit): the plan evicts it") }
     }
 
     /// The next window as the routers reported it, once its grace is over.
