@@ -102,6 +102,7 @@ package struct Gateway: ServiceLifecycle.Service {
                 settings: settings,
                 traffic: traffic,
                 certificate: certificate,
+                longest: plan.services.map(\.timeout).max() ?? .zero,
                 logger: logger,
                 didBind: didBind
             ),

@@ -102,7 +102,10 @@ struct HostileTests {
     func versions() async throws {
         try await serve { url, _ in
             let chunks = "POST /a HTTP/1.0\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"
-            for (text, status) in [("GET /a HTTP/1.1\r\n\r\n", 400), ("GET /a HTTP/1.0\r\n\r\n", 200), (chunks, 400)] {
+            let kept = "GET /a HTTP/1.0\r\nconnection: keep-alive\r\n\r\n"
+            for (text, status) in [
+                ("GET /a HTTP/1.1\r\n\r\n", 400), ("GET /a HTTP/1.0\r\n\r\n", 200), (kept, 200), (chunks, 400),
+            ] {
                 let answer = try await RawClient.talk(url, text)
                 #expect(Self.statuses(answer) == [status], "\(text)")
             }

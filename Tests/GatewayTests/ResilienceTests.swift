@@ -42,6 +42,9 @@ struct ResilienceTests {
                 if pause > .seconds(1) {
                     let (code, text) = try await status(url + "/a")
                     #expect(code == 503 && text.contains("left alone"))
+                    let kept =
+                        "GET /a HTTP/1.1\r\nhost: g\r\n\r\nGET /a HTTP/1.1\r\nhost: g\r\nconnection: close\r\n\r\n"
+                    #expect(HostileTests.statuses(try await RawClient.talk(url, kept)) == [503, 503])
                 } else {
                     let upstream = try await TestUpstream(.answers("back"), port: port)
                     try await eventually("the way back") { try await status(url + "/a").0 == 200 }

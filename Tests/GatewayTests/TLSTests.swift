@@ -47,14 +47,20 @@ struct TLSTests {
         return HTTPClient(configuration: configuration)
     }
 
-    private func serve(_ body: (String, EchoUpstream) async throws -> Void) async throws {
+    private func serve(
+        change: @escaping @Sendable (inout GatewaySettings) -> Void = { _ in },
+        _ body: (String, EchoUpstream) async throws -> Void
+    ) async throws {
         let upstream = try await EchoUpstream()
         let files = files
         try await TestGateway().serve(
             TestGateway.plan(legacy: upstream.port, candidate: upstream.port, timeout: .seconds(20)),
             state: folder.appendingPathComponent("state.json"),
             first: TestGateway.table(1, .zero),
-            change: { $0.certificate = files }
+            change: { settings in
+                settings.certificate = files
+                change(&settings)
+            }
         ) { url in try await body("https" + url.dropFirst(4), upstream) }
         await upstream.close()
     }
@@ -163,6 +169,14 @@ struct TLSTests {
                 #expect(response.status == (isTrusted ? .ok : .badGateway))
                 #expect(upstream.heads == (isTrusted ? 1 : 0))
             }
+        }
+    }
+
+    @Test("does not wait for a client that never agrees on a key")
+    func handshake() async throws {
+        try await serve(change: { $0.headTimeout = .milliseconds(300) }) { url, _ in
+            let heard = try await RawClient.talk(url, "")
+            #expect(heard.isEmpty)
         }
     }
 

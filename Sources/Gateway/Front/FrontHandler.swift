@@ -200,7 +200,11 @@ extension FrontHandler {
         if loop.accessLog != nil {
             exchange.traceID = trace?.id ?? place.map { TraceParent.id(bytes, $0) } ?? ""
         }
-        phase = .body
+        if head.body == .length(0) {
+            exchange.isRequestComplete = true
+            exchange.kept = [.end(trailers: nil)]
+        }
+        phase = exchange.isRequestComplete ? .head : .body
         self.exchange = exchange
         traffic.began()
         schedule(exchange, in: entry.service.timeout)

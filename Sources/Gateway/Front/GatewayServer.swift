@@ -17,6 +17,8 @@ struct GatewayServer: ServiceLifecycle.Service {
     let settings: GatewaySettings
     let traffic: TrafficRecord
     let certificate: CertificateKeeper?
+    /// The longest that a service may take.
+    let longest: TimeSpan
     let logger: Logger
     let didBind: @Sendable (Int) -> Void
 
@@ -52,7 +54,12 @@ struct GatewayServer: ServiceLifecycle.Service {
     private func configure(_ channel: any Channel) -> EventLoopFuture<Void> {
         guard let certificate else { return addFront(to: channel, isSecure: false) }
         return channel.eventLoop.makeCompletedFuture {
+            // Who does not even agree on a key is not waited for longer than for a head.
+            let limit = channel.eventLoop.scheduleTask(in: .microseconds(settings.headTimeout.rawValue)) {
+                channel.close(promise: nil)
+            }
             let negotiation = ApplicationProtocolNegotiationHandler { result in
+                limit.cancel()
                 guard case .negotiated("h2") = result else { return addFront(to: channel, isSecure: true) }
                 return addStreams(to: channel)
             }
@@ -68,6 +75,15 @@ struct GatewayServer: ServiceLifecycle.Service {
             HTTP2Setting(parameter: .maxConcurrentStreams, value: Self.streams),
             HTTP2Setting(parameter: .maxHeaderListSize, value: settings.largestHead),
         ]
+        // Nothing that a service may still answer is cut off.
+        let silence = TimeAmount.microseconds(
+            max(settings.idleTimeout, longest).rawValue + settings.idleTimeout.rawValue
+        )
+        do {
+            try channel.pipeline.syncOperations.addHandlers([IdleStateHandler(allTimeout: silence), IdleCloser()])
+        } catch {
+            return channel.eventLoop.makeFailedFuture(error)
+        }
         return channel.configureHTTP2Pipeline(
             mode: .server,
             connectionConfiguration: connection,
@@ -96,6 +112,20 @@ struct GatewayServer: ServiceLifecycle.Service {
         while traffic.underWay > 0, ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(10)) }
         if traffic.underWay > 0 {
             logger.warning("stopping with requests under way", metadata: ["requests": "\(traffic.underWay)"])
+        }
+    }
+}
+
+/// Ends a connection on which nothing has happened for as long as the handler before it says.
+private final class IdleCloser: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias InboundOut = ByteBuffer
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is IdleStateHandler.IdleStateEvent {
+            context.close(promise: nil)
+        } else {
+            context.fireUserInboundEventTriggered(event)
         }
     }
 }

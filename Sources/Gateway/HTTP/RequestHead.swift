@@ -68,8 +68,8 @@ struct RequestHead {
         guard facts.hosts == 1 || isOld && facts.hosts == 0 else { throw .bad("the request has not one Host") }
         guard !facts.isChunked || !isOld else { throw .bad("a request of HTTP/1.0 has a transfer encoding") }
         body = facts.isChunked ? .chunked : .length(facts.length ?? 0)
-        // After an offered upgrade a client may go on in another protocol.
-        isPersistent = !facts.closes && (!isOld || facts.keepsAlive) && !facts.offersUpgrade && method != .connect
+        // After an offered upgrade a client may go on in another protocol. A kept connection of HTTP/1.0 would have to be granted in words that no other needs.
+        isPersistent = !facts.closes && !isOld && !facts.offersUpgrade && method != .connect
     }
 
     private static func method(_ bytes: UnsafeRawBufferPointer, _ text: Range<Int>) -> Method {
