@@ -5,7 +5,10 @@ struct RouteCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "route",
         abstract: "Says who goes where, and configures who carries it.",
-        subcommands: [RouteShow.self, RouteDrift.self, RouteExplain.self, RouteBucket.self, RouteConfig.self]
+        subcommands: [
+            RouteShow.self, RouteDrift.self, RouteExplain.self, RouteBucket.self, RouteConfig.self,
+            RouteRender.self,
+        ]
     )
 }
 

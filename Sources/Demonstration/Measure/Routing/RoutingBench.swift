@@ -18,6 +18,7 @@ struct RoutingBench: AsyncParsableCommand {
     @Option(help: "How long each rate is measured, in seconds.") var seconds = 4
     @Option(help: "How often each rate is measured; the median counts.") var rounds = 3
     @Option(help: "How many rollbacks of each.") var switches = 20
+    @Option(help: "How long the gateway is loaded to see whether its memory grows, in seconds.") var soak = 0
 
     func run() async throws {
         try await Interruption.play(in: folder) { stage in
@@ -26,6 +27,7 @@ struct RoutingBench: AsyncParsableCommand {
             let doors = try await peers.open()
             try await rates(doors, stage)
             decisions()
+            try memory(doors, stage)
             try stage.start(
                 "worker",
                 "migrate",
@@ -73,6 +75,24 @@ struct RoutingBench: AsyncParsableCommand {
                 "  the gateway is at \(Self.text(gateway)) of the service alone (goal ≥ 0.30, aim 0.40) and at \(Self.text(gateway / envoy)) of Envoy (goal ≥ 1.50)"
             )
         }
+    }
+
+    /// The gateway's memory after each tenth of a long load; what it takes to warm up is in the first.
+    private func memory(_ doors: [RoutingDoor], _ stage: Stage) throws {
+        guard soak > 0, let gateway = doors.first(where: { $0.name == "gateway" }),
+            let pid = gateway.actors.first.flatMap({ stage.pid(of: $0) })
+        else { return }
+        var found: [String] = []
+        var requests = 0
+        for _ in 0..<10 {
+            requests += try LoadFigures.measure(gateway.url + "/a", seconds: max(1, soak / 10), in: stage.folder)
+                .requests
+            found.append("\(ResidentMemory.of(pid) >> 20)")
+        }
+        Output.line("")
+        Output.line(
+            "The gateway's memory in each tenth of \(soak) s, \(requests) requests: \(found.joined(separator: ", ")) MiB"
+        )
     }
 
     /// The bucket of a key and the side that it falls on.
