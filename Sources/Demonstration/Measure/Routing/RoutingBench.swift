@@ -28,6 +28,7 @@ struct RoutingBench: AsyncParsableCommand {
             try await rates(doors, stage)
             decisions()
             try memory(doors, stage)
+            guard switches > 0 else { return }
             try stage.start(
                 "worker",
                 "migrate",
