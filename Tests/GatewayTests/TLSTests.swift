@@ -57,6 +57,7 @@ struct TLSTests {
             TestGateway.plan(legacy: upstream.port, candidate: upstream.port, timeout: .seconds(20)),
             state: folder.appendingPathComponent("state.json"),
             first: TestGateway.table(1, .zero),
+            largestBody: 50_000_000,
             change: { settings in
                 settings.certificate = files
                 change(&settings)
@@ -90,6 +91,12 @@ struct TLSTests {
                 try await group.waitForAll()
             }
             #expect(upstream.heads == 64)
+            var large = HTTPClientRequest(url: url + "/a")
+            large.method = .POST
+            let bytes = (0..<5_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 8) }
+            large.body = .bytes(ByteBuffer(bytes: bytes))
+            let answer = try await client.execute(large, timeout: .seconds(60))
+            #expect(try await Array(answer.body.collect(upTo: 6_000_000).readableBytesView) == bytes)
             var head = HTTPClientRequest(url: url + "/a")
             head.method = .HEAD
             #expect(try await client.execute(head, timeout: .seconds(5)).status == .ok)

@@ -2,18 +2,27 @@ import Foundation
 package import MigrationCore
 package import Routing
 import Signals
+import Synchronization
 
 /// Tells an nginx who goes where: another file in the place of its routes, a reload, and a look at what its workers say and at whether those of
 /// an older configuration are gone.
 package struct NginxAdapter: PlaneAdapter {
     private static let patience = Duration.seconds(3)
     private static let glance = Duration.milliseconds(5)
-    /// Workers of a new configuration answer before those of the old one are told to end: 100 ms before, in nginx 1.22.
-    private static let settle = Duration.milliseconds(250)
 
     private let router: String
     private let plan: Plan
     private let folder: NginxFolder
+    private let reload = Reload()
+
+    /// The last reload: whose, and the workers that it is to end. A reload that somebody else began, or this before it was restarted, is not known, and so made again.
+    private final class Reload: Sendable {
+        private let state = Mutex<(master: Int32?, old: Set<Int32>)>((nil, []))
+
+        var master: Int32? { state.withLock { $0.master } }
+        var old: Set<Int32> { state.withLock { $0.old } }
+        func begun(_ master: Int32, _ workers: Set<Int32>) { state.withLock { $0 = (master, workers) } }
+    }
 
     package init(router: String, plan: Plan, folder: NginxFolder) {
         self.router = router
@@ -34,24 +43,24 @@ package struct NginxAdapter: PlaneAdapter {
         try now.require(table, plan)
         let master = try master()
         let end = ContinuousClock.now + Self.patience
-        let workers = Self.children(of: master)
-        if now != wanted {
-            try write(wanted)
+        if now != wanted || reload.master != master {
+            let workers = try Self.children(of: master)
+            if now != wanted { try write(wanted) }
             guard kill(master, SIGHUP) == 0 else {
                 throw RoutingError(
                     .unreachable,
                     "nginx (process \(master)) cannot be told to reload: \(String(cString: strerror(errno)))"
                 )
             }
+            // Also those that an earlier reload has not ended yet.
+            reload.begun(master, workers)
             try await wait(until: end, "nginx does not take the routes of \(folder.routes.path)") {
                 (try? await read()) == wanted
             }
         }
-        let isReloaded = now != wanted
-        if !isReloaded { try? await Task.sleep(for: Self.settle) }
+        let old = reload.old
         try await wait(until: end, "workers of an older configuration of nginx still have requests under way") {
-            let left = Self.children(of: master)
-            return !left.contains(where: Self.isShuttingDown) && (!isReloaded || workers.isDisjoint(with: left))
+            (try? Self.children(of: master))?.isDisjoint(with: old) ?? false
         }
         return Acknowledgement(router: router, revision: wanted.revision, at: SystemClock.now)
     }
@@ -87,7 +96,9 @@ package struct NginxAdapter: PlaneAdapter {
 
     private func master() throws(RoutingError) -> Int32 {
         guard let data = FileManager.default.contents(atPath: folder.pid.path),
-            let pid = Int32(String(decoding: data, as: UTF8.self).filter(\.isNumber)), pid > 1
+            let pid = Int32(String(decoding: data, as: UTF8.self).filter(\.isNumber)), pid > 1,
+            let title = FileManager.default.contents(atPath: "/proc/\(pid)/cmdline"),
+            String(decoding: title, as: UTF8.self).hasPrefix("nginx: master")
         else {
             throw RoutingError(
                 .unreachable,
@@ -106,14 +117,17 @@ package struct NginxAdapter: PlaneAdapter {
         }
     }
 
-    private static func children(of master: Int32) -> Set<Int32> {
+    /// - Throws: where nobody can say which they are: then nobody can say that the old ones are gone.
+    private static func children(of master: Int32) throws(RoutingError) -> Set<Int32> {
         let text = FileManager.default.contents(atPath: "/proc/\(master)/task/\(master)/children") ?? Data()
-        return Set(String(decoding: text, as: UTF8.self).split(separator: " ").compactMap { Int32($0) })
-    }
-
-    /// Whether a worker's title says that it is one of an older configuration.
-    private static func isShuttingDown(_ worker: Int32) -> Bool {
-        let title = FileManager.default.contents(atPath: "/proc/\(worker)/cmdline") ?? Data()
-        return String(decoding: title, as: UTF8.self).contains("shutting down")
+        let children = Set(String(decoding: text, as: UTF8.self).split(separator: " ").compactMap { Int32($0) })
+        guard !children.isEmpty else {
+            throw RoutingError(
+                .unreachable,
+                "the workers of nginx (process \(master)) cannot be seen",
+                mend: "run this where nginx runs, as its user, on a system that has /proc"
+            )
+        }
+        return children
     }
 }

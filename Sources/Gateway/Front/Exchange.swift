@@ -38,7 +38,8 @@ final class Exchange {
     let bucket: Int
     /// A hash of the request's key; nil when it has none.
     let user: UInt64?
-    let startedAt: TimeSpan
+    /// When the service could begin: with the head, or with the end of a body.
+    var startedAt: TimeSpan
     /// Whether the client's connection goes on afterwards.
     var isPersistent: Bool
     var state = State.connecting
@@ -51,6 +52,8 @@ final class Exchange {
     var answerBytes = 0
     var isRequestComplete = false
     var isRetried = false
+    /// The answer had to wait for the client.
+    var wasPaused = false
     /// Legacy answers because the candidate failed.
     var isFallback = false
     var status = 0

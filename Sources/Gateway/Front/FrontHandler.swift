@@ -43,6 +43,8 @@ final class FrontHandler: ChannelInboundHandler {
     /// When the client began to be awaited, for a head or for the rest of a body.
     private var awaitedSince = SystemClock.steady
     private var isReading = true
+    /// Whether the last answer of a connection that ends has gone out.
+    private var hasLeft = false
     /// Whether the request under way, or the one that was refused, wants no body for an answer.
     private var isHead = false
 
@@ -98,12 +100,13 @@ final class FrontHandler: ChannelInboundHandler {
         case .head where exchange != nil: break
         case .head where inbox.readableBytes > 0:
             if silence >= settings.headTimeout {
+                phase = .dropping
                 refuse(MessageFault(.requestTimeout, "the head did not come in time"), isPersistent: false)
             }
         case .head: if silence >= settings.idleTimeout { context?.close(promise: nil) }
         case .body where !isReading: break
         case .body, .dropping: if silence >= settings.bodyTimeout { giveUp() }
-        case .closing: if silence >= Self.linger { context?.close(promise: nil) }
+        case .closing: if silence >= (hasLeft ? Self.linger : settings.bodyTimeout) { context?.close(promise: nil) }
         }
     }
 }
@@ -314,6 +317,10 @@ extension FrontHandler {
         phase = .head
         guard let exchange else { return }
         exchange.isRequestComplete = true
+        // The service has the whole request from now on: how long the client took for it is not its own time.
+        exchange.startedAt = SystemClock.steady
+        exchange.timeout?.cancel()
+        schedule(exchange, in: exchange.entry.service.timeout)
         pass(.end(trailers: trailers), exchange)
     }
 
@@ -355,7 +362,13 @@ extension FrontHandler {
         guard isOn != isReading else { return }
         isReading = isOn
         if isOn { awaitedSince = SystemClock.steady }
+        setReading(isOn)
+    }
+
+    private func setReading(_ isOn: Bool) {
         _ = try? context?.channel.syncOptions?.setOption(.autoRead, value: isOn)
+        // A stream of HTTP/2 only remembers the option: it reads again when it is told to.
+        if isOn { context?.read() }
     }
 
     private static func chunk(_ bytes: ByteBuffer) -> [ByteBuffer] {
@@ -382,8 +395,8 @@ extension FrontHandler: UpstreamDelegate {
         } else {
             exchange.status = head.status
             exchange.upstreamIsPersistent = head.isPersistent
-            if head.status >= 500, fallBack(exchange, outcome(head.status)) { return }
             loop.pool.report(upstream.address, isFailure: false)
+            if head.status >= 500, fallBack(exchange, outcome(head.status)) { return }
             exchange.state = .answering(upstream)
             exchange.kept = []
             exchange.headAt = SystemClock.steady
@@ -426,7 +439,10 @@ extension FrontHandler: UpstreamDelegate {
         }
         if !context.channel.isWritable {
             context.flush()
-            if !context.channel.isWritable { upstream.setReading(false) }
+            if !context.channel.isWritable {
+                exchange.wasPaused = true
+                upstream.setReading(false)
+            }
         }
     }
 
@@ -440,6 +456,12 @@ extension FrontHandler: UpstreamDelegate {
         if isWhole { copy(exchange) }
         finish(exchange, outcome: outcome(exchange.status), keepsUpstream: exchange.upstreamIsPersistent && isWhole)
         if framing == .chunked { context.write(wrapOutboundOut(Self.lastChunk(trailers)), promise: nil) }
+        if traffic.isDraining {
+            // The gateway does not stop before this has gone out.
+            traffic.began()
+            let traffic = traffic
+            context.writeAndFlush(wrapOutboundOut(ByteBuffer())).assumeIsolated().whenComplete { _ in traffic.ended() }
+        }
         if closes {
             close()
         } else {
@@ -474,9 +496,11 @@ extension FrontHandler: UpstreamDelegate {
 
     /// A kept connection that ends before a word may only have been idle too long: an idempotent request is sent once more.
     private func lost(_ exchange: Exchange, _ upstream: Upstream, _ error: (any Error)?) {
-        guard upstream.hasServed, exchange.isRepeatable, !exchange.isRetried, error == nil else {
+        // Such an end may also be a reset, or a TLS connection that says no goodbye.
+        guard upstream.hasServed, exchange.isRepeatable, !exchange.isRetried, !(error is MessageFault) else {
             loop.pool.report(upstream.address, isFailure: true)
-            let reason = error == nil ? "the service closed the connection" : "the service's answer is not HTTP"
+            let reason =
+                error is MessageFault ? "the service's answer is not HTTP" : "the service closed the connection"
             return fail(exchange, MessageFault(.badGateway, reason))
         }
         exchange.isRetried = true
@@ -494,7 +518,7 @@ extension FrontHandler: UpstreamDelegate {
         }
         // A client that has not sent its request, or does not take the answer, is not the service's failure.
         if !exchange.isRequestComplete, exchange.upstream?.isWritable ?? false { return giveUp() }
-        if exchange.isAnswering, context?.channel.isWritable == false {
+        if exchange.isAnswering, exchange.wasPaused {
             finish(exchange, outcome: nil, keepsUpstream: false)
             return close()
         }
@@ -523,6 +547,9 @@ extension FrontHandler: UpstreamDelegate {
         traffic.fellBack()
         if let upstream = exchange.upstream { upstream.close() }
         exchange.isFallback = true
+        exchange.isRetried = false
+        exchange.timeout?.cancel()
+        schedule(exchange, in: exchange.entry.service.timeout)
         exchange.implementation = .legacy
         exchange.state = .connecting
         connect(exchange)
@@ -574,7 +601,9 @@ extension FrontHandler: UpstreamDelegate {
     private func malformed(_ fault: MessageFault) {
         let isAnswering = exchange?.isAnswering ?? false
         if let exchange { finish(exchange, outcome: nil, keepsUpstream: false) }
-        if isAnswering || phase == .dropping { close() } else { refuse(fault, isPersistent: false) }
+        if isAnswering || phase == .dropping { return close() }
+        phase = .dropping
+        refuse(fault, isPersistent: false)
     }
 
     private func refuseBody() {
@@ -601,16 +630,18 @@ extension FrontHandler: UpstreamDelegate {
     /// Ends the connection once all that was written has gone out. A client that may still be sending is listened to for a moment.
     private func close() {
         guard let context else { return }
-        let isSending = phase != .head
+        let isSending = phase != .head || inbox.readableBytes > 0
         phase = .closing
         awaitedSince = SystemClock.steady
         inbox.clear()
         if !isReading {
             isReading = true
-            _ = try? context.channel.syncOptions?.setOption(.autoRead, value: true)
+            setReading(true)
         }
         let channel = context.channel
         context.writeAndFlush(wrapOutboundOut(ByteBuffer())).assumeIsolated().whenComplete { _ in
+            self.hasLeft = true
+            self.awaitedSince = SystemClock.steady
             channel.close(mode: isSending && self.client.canHalfClose ? .output : .all, promise: nil)
         }
     }

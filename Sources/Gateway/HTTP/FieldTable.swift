@@ -69,7 +69,7 @@ struct FieldTable {
         case 11: return has("traceparent") ? .traceparent : .other
         case 12: return has("cache-status") ? .cacheStatus : has("content-type") ? .contentType : .other
         case 14: return has("content-length") ? .contentLength : .other
-        case 16: return has("proxy-connection") ? .hopByHop : .other
+        case 16: return has("proxy-connection") || has("x-migrate-shadow") ? .hopByHop : .other
         case 17: return has("transfer-encoding") ? .transferEncoding : .other
         case 18: return has("proxy-authenticate") ? .hopByHop : .other
         case 19: return has("proxy-authorization") ? .hopByHop : .other

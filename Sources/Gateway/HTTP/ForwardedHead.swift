@@ -67,7 +67,7 @@ enum ForwardedHead {
         for field in fields.all {
             switch field.role {
             case .hopByHop, .connection, .transferEncoding, .upgrade, .implementation: continue
-            case .contentLength: break
+            case .contentLength: if head.status < 200 || head.status == 204 { continue }
             default: if isDropped(field, dropped, bytes) { continue }
             }
             out.writeField(bytes, field)

@@ -29,6 +29,8 @@ final class HTTP2Translator: ChannelDuplexHandler {
     private var answer = Answer.head
     private var isHead = false
     private var outbox = ByteBuffer()
+    /// When the last frame has gone out.
+    private var last: EventLoopFuture<Void>?
     private var scanner = HeadScanner(limit: 128 * 1_024)
     private var fields = FieldTable()
 
@@ -170,7 +172,9 @@ final class HTTP2Translator: ChannelDuplexHandler {
         if outbox.readableBytes == 0 { outbox = bytes } else { outbox.writeBuffer(&bytes) }
         do {
             while try step(context) {}
-            promise?.succeed()
+            // What was said is said once its last frame has gone out, past all windows.
+            guard let promise else { return }
+            if let last { last.cascade(to: promise) } else { promise.succeed() }
         } catch {
             promise?.fail(error)
             reset(context)
@@ -232,6 +236,20 @@ final class HTTP2Translator: ChannelDuplexHandler {
     }
 
     private func write(_ payload: HTTP2Frame.FramePayload, _ context: ChannelHandlerContext) {
-        context.write(wrapOutboundOut(payload), promise: nil)
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        last = promise.futureResult
+        context.write(wrapOutboundOut(payload), promise: promise)
+    }
+
+    /// A stream of which both sides have ended is over by itself; one whose client may still be sending is told that nothing is wrong (RFC 9113 §8.1).
+    func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+        if case .over = answer {
+            if case .over = request {
+                promise?.succeed()
+                return
+            }
+            context.writeAndFlush(wrapOutboundOut(.rstStream(.noError)), promise: nil)
+        }
+        context.close(mode: mode, promise: promise)
     }
 }

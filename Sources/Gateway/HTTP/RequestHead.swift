@@ -50,7 +50,8 @@ struct RequestHead {
         at = start
         while at < bytes.count, bytes[at] > 0x20, bytes[at] < 0x7F, bytes[at] != UInt8(ascii: "#") { at += 1 }
         guard at > start, at < bytes.count, bytes[at] == 0x20 else { throw .bad("the request's target is none") }
-        target = Self.originForm(bytes, start..<at)
+        let (origin, authority) = try Self.originForm(bytes, start..<at)
+        target = origin
         let line = target
         path = line.lowerBound..<(line.first { bytes[$0] == UInt8(ascii: "?") } ?? line.upperBound)
         let version = at + 1
@@ -66,6 +67,11 @@ struct RequestHead {
         try fields.read(bytes, from: version + 10)
         let facts = try FramingFacts(bytes, fields)
         guard facts.hosts == 1 || isOld && facts.hosts == 0 else { throw .bad("the request has not one Host") }
+        if let authority {
+            guard fields.all.allSatisfy({ $0.role != .host || bytes[$0.value].elementsEqual(bytes[authority]) }) else {
+                throw .bad("the request names two hosts")
+            }
+        }
         guard !facts.isChunked || !isOld else { throw .bad("a request of HTTP/1.0 has a transfer encoding") }
         body = facts.isChunked ? .chunked : .length(facts.length ?? 0)
         // After an offered upgrade a client may go on in another protocol. A kept connection of HTTP/1.0 would have to be granted in words that no other needs.
@@ -86,18 +92,25 @@ struct RequestHead {
     }
 
     /// `http://host/path` is the same as `/path` (RFC 9112 §3.2.2); anything else stays.
-    private static func originForm(_ bytes: UnsafeRawBufferPointer, _ target: Range<Int>) -> Range<Int> {
+    private static func originForm(
+        _ bytes: UnsafeRawBufferPointer,
+        _ target: Range<Int>
+    ) throws(MessageFault) -> (origin: Range<Int>, authority: Range<Int>?) {
         for scheme: StaticString in ["http://", "https://"] {
             let length = scheme.utf8CodeUnitCount
             guard target.count > length,
-                (0..<length).allSatisfy({ bytes[target.lowerBound + $0] | 0x20 == scheme.utf8Start[$0] | 0x20 }),
-                let slash = (target.lowerBound + length..<target.upperBound).first(where: {
-                    bytes[$0] == UInt8(ascii: "/")
-                })
+                (0..<length).allSatisfy({ bytes[target.lowerBound + $0] | 0x20 == scheme.utf8Start[$0] | 0x20 })
             else { continue }
-            return slash..<target.upperBound
+            let authority = target.lowerBound + length
+            let end = (authority..<target.upperBound).first {
+                [UInt8(ascii: "/"), UInt8(ascii: "?")].contains(bytes[$0])
+            }
+            guard let end, bytes[end] == UInt8(ascii: "/"), end > authority else {
+                throw .bad("the request's target has no path")
+            }
+            return (end..<target.upperBound, authority..<end)
         }
-        return target
+        return (target, nil)
     }
 }
 

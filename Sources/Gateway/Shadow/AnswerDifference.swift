@@ -42,11 +42,11 @@ struct AnswerDifference {
                 let inner = path.isEmpty ? key : "\(path).\(key)"
                 switch (old[key], new[key]) {
                 case (let one?, let other?): compare(inner, one, other)
-                case (let one, let other): add(inner, one?.text ?? "absent", other?.text ?? "absent")
+                case (let one, let other): add(inner, one?.shown ?? "absent", other?.shown ?? "absent")
                 }
             }
         case (.list(let old), .list(let new)): compare(path, old, new)
-        default: if left != right { add(path.isEmpty ? "body" : path, left.text, right.text) }
+        default: if left != right { add(path.isEmpty ? "body" : path, left.shown, right.shown) }
         }
     }
 
@@ -135,6 +135,15 @@ enum JSONValue: Hashable, Sendable, Decodable {
             self = .list(value)
         } else {
             self = .object(try container.decode([String: JSONValue].self))
+        }
+    }
+
+    /// What a sample tells of it: of what has fields of its own, only how many.
+    var shown: String {
+        switch self {
+        case .list(let values): "a list of \(values.count)"
+        case .object(let fields): "an object of \(fields.count)"
+        case .null, .flag, .number, .string: text
         }
     }
 

@@ -28,6 +28,8 @@ enum UpstreamTrust {
         var tls = TLSConfiguration.makeClientConfiguration()
         if let file { tls.trustRoots = .file(file.path) }
         configuration.tlsConfiguration = tls
+        // An answer is an answer, wherever it points.
+        configuration.redirectConfiguration = .disallow
         return configuration
     }
 }

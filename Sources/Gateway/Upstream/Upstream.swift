@@ -1,5 +1,6 @@
 import MigrationCore
 import NIOCore
+import NIOTLS
 
 /// What an upstream tells the exchange that it serves.
 protocol UpstreamDelegate: AnyObject {
@@ -37,6 +38,8 @@ final class Upstream: ChannelInboundHandler {
     private(set) var hasServed = false
     private(set) var isOpen = true
 
+    /// Succeeds once the other side has agreed on a key; nil where none is needed. What is written before would wait for that, and leave when nobody expects it any more.
+    private let handshake: EventLoopPromise<Void>?
     private var phase = Phase.idle
     private var isHead = false
     private var interim = 0
@@ -48,6 +51,15 @@ final class Upstream: ChannelInboundHandler {
     init(channel: any Channel, address: Address) {
         self.channel = channel
         self.address = address
+        handshake = address.isSecure ? channel.eventLoop.makePromise() : nil
+    }
+
+    /// When the first request may be written.
+    var ready: EventLoopFuture<Void> { handshake?.futureResult ?? channel.eventLoop.makeSucceededVoidFuture() }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case .handshakeCompleted? = event as? TLSUserEvent { handshake?.succeed() }
+        context.fireUserInboundEventTriggered(event)
     }
 
     var isWritable: Bool { channel.isWritable }
@@ -76,6 +88,7 @@ final class Upstream: ChannelInboundHandler {
 
     func close() {
         isOpen = false
+        handshake?.fail(ChannelError.ioOnClosedChannel)
         delegate = nil
         channel.close(promise: nil)
     }
@@ -162,6 +175,7 @@ final class Upstream: ChannelInboundHandler {
 
     private func closed(_ error: (any Error)?) {
         isOpen = false
+        handshake?.fail(error ?? ChannelError.eof)
         let delegate = delegate
         self.delegate = nil
         delegate?.upstreamDidClose(error)

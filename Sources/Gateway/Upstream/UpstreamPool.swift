@@ -85,7 +85,15 @@ final class UpstreamPool {
     private func connect(_ address: Address, _ target: Target) -> EventLoopFuture<Upstream>.Isolated {
         target.open += 1
         let promise = loop.makePromise(of: NIOLoopBound<Upstream>.self)
-        let gone = NIOLoopBound({ target.open -= 1 }, eventLoop: loop)
+        var isCounted = true
+        let gone = NIOLoopBound(
+            {
+                if isCounted { target.open -= 1 }
+                isCounted = false
+            },
+            eventLoop: loop
+        )
+        let limit = TimeAmount.microseconds(settings.connectTimeout.rawValue)
         let tls = target.tls
         ClientBootstrap(group: loop)
             .connectTimeout(.microseconds(settings.connectTimeout.rawValue))
@@ -108,6 +116,10 @@ final class UpstreamPool {
                     try channel.pipeline.syncOperations.handler(type: Upstream.self),
                     eventLoop: channel.eventLoop
                 )
+            }
+            .flatMap { (upstream: NIOLoopBound<Upstream>) in
+                let timeout = upstream.eventLoop.scheduleTask(in: limit) { upstream.value.close() }
+                return upstream.value.ready.always { _ in timeout.cancel() }.map { upstream }
             }
             .flatMapErrorThrowing { error in
                 gone.value()

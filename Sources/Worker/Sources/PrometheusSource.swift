@@ -63,6 +63,8 @@ struct PrometheusSource: Sendable {
         guard answer.status == "success", let data = answer.data else {
             throw SourceError("Prometheus: \(answer.error ?? "status \(response.status.code)")")
         }
+        // Such as an answer of only some of what is asked.
+        if let warning = answer.warnings?.first { throw SourceError("Prometheus warns: \(warning)") }
         guard data.result.count <= 1 else {
             throw SourceError("the query gives \(data.result.count) series and not one: \(query.prefix(200))")
         }
@@ -77,6 +79,7 @@ struct PrometheusSource: Sendable {
         }
         var status: String
         var error: String?
+        var warnings: [String]?
         var data: Data?
     }
 

@@ -39,7 +39,8 @@ struct SQLSource: Sendable {
         let wrapped = """
             with given as (select $1::text, $2::timestamptz, $3::timestamptz)
             select implementation::text as implementation, value::float8::text as value, "of"::float8::text as samples
-            from (\(query)) answer, given
+            from (\(query)
+            ) answer, given
             """
         return try await connection.run { connection in
             try connection.query("begin read only")
@@ -56,8 +57,9 @@ struct SQLSource: Sendable {
                     let samples = try row.optionalText("samples").flatMap({ Double($0) })
                 else { continue }
                 switch Implementation(rawValue: side) {
-                case .candidate?: answer.candidate = SourceSide(value: value, of: samples)
-                case .legacy?: answer.legacy = SourceSide(value: value, of: samples)
+                case .candidate? where answer.candidate == nil: answer.candidate = SourceSide(value: value, of: samples)
+                case .legacy? where answer.legacy == nil: answer.legacy = SourceSide(value: value, of: samples)
+                case _?: throw SourceError("the query gives more than one row for \(side)")
                 case nil:
                     throw SourceError(
                         "the query gives a row for “\(side.prefix(40))”: implementation is legacy or candidate"
