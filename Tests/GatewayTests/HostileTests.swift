@@ -118,9 +118,9 @@ struct HostileTests {
     func slow() async throws {
         let gateway = TestGateway()
         let change: @Sendable (inout GatewaySettings) -> Void = { settings in
-            settings.headTimeout = .milliseconds(300)
-            settings.bodyTimeout = .milliseconds(300)
-            settings.idleTimeout = .milliseconds(300)
+            settings.headTimeout = .seconds(2)
+            settings.bodyTimeout = .seconds(2)
+            settings.idleTimeout = .seconds(2)
         }
         try await serve(gateway, change: change) { url, _ in
             try await gateway.untilMeasuring()

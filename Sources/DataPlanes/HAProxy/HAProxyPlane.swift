@@ -23,20 +23,18 @@ package struct HAProxyPlane: DataPlane {
     }
 
     package func windows(_ plan: Plan, meter: Meter, client: HTTPClient) async throws -> any PlaneWindows {
-        let receiver = try await LogReceiver(
-            port: logPort,
-            services: plan.services.count,
-            meter: meter,
-            group: client.eventLoopGroup,
-            read: { LoggedRequest(haproxy: $0) }
-        )
         let socket = RuntimeSocket(folder.socket)
-        let record = LogRecord(receiver: receiver) {
+        return try await LogWindows(
+            port: logPort,
+            plan,
+            meter: meter,
+            client: client,
+            read: { LoggedRequest(haproxy: $0) }
+        ) {
             guard let answer = try? await socket.ask("show info") else { return nil }
             // Who it is, and how many lines it could not send.
             let lines = answer.split(separator: "\n").filter { $0.hasPrefix("Pid: ") || $0.hasPrefix("DroppedLogs: ") }
             return lines.count == 2 ? lines.joined(separator: " ") : nil
         }
-        return LogWindows(meter: meter, receiver: receiver, record: record)
     }
 }

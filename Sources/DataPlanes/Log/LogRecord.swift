@@ -1,3 +1,5 @@
+import AsyncHTTPClient
+import MigrationCore
 import Signals
 
 /// Whether everything that a data plane did was told: it is the same process, it dropped no line, and the kernel lost none.
@@ -35,9 +37,32 @@ actor LogRecord {
 
 /// The windows of a data plane that is measured from its log.
 struct LogWindows: PlaneWindows {
-    let meter: Meter
-    let receiver: LogReceiver
-    let record: LogRecord
+    private let meter: Meter
+    private let receiver: LogReceiver
+    private let record: LogRecord
+
+    /// - Parameters:
+    ///   - port: where the data plane tells its requests, by UDP on this host.
+    ///   - read: what a line says; nil for one that says nothing of an implementation.
+    ///   - process: what is the same as long as it is the same process and has dropped nothing; nil when it cannot be asked.
+    init(
+        port: Int,
+        _ plan: Plan,
+        meter: Meter,
+        client: HTTPClient,
+        read: @escaping @Sendable (Substring) -> LoggedRequest?,
+        process: @escaping @Sendable () async -> String?
+    ) async throws {
+        self.meter = meter
+        receiver = try await LogReceiver(
+            port: port,
+            services: plan.services.count,
+            meter: meter,
+            group: client.eventLoopGroup,
+            read: read
+        )
+        record = LogRecord(receiver: receiver, process: process)
+    }
 
     func begin() async { _ = await record.isWhole() }
 

@@ -23,17 +23,15 @@ package struct NginxPlane: DataPlane {
     }
 
     package func windows(_ plan: Plan, meter: Meter, client: HTTPClient) async throws -> any PlaneWindows {
-        let receiver = try await LogReceiver(
+        let pid = folder.pid
+        return try await LogWindows(
             port: logPort,
-            services: plan.services.count,
+            plan,
             meter: meter,
-            group: client.eventLoopGroup,
+            client: client,
             read: { LoggedRequest(nginx: $0) }
-        )
-        let folder = folder
-        let record = LogRecord(receiver: receiver) {
-            FileManager.default.contents(atPath: folder.pid.path).map { String(decoding: $0, as: UTF8.self) }
+        ) {
+            FileManager.default.contents(atPath: pid.path).map { String(decoding: $0, as: UTF8.self) }
         }
-        return LogWindows(meter: meter, receiver: receiver, record: record)
     }
 }
