@@ -148,9 +148,10 @@ struct HostileTests {
                     (try? await RawClient.talk(url, "GET /a HTTP/1.1\r\nhost: g\r\nconnection: close\r\n\r\n")) ?? ""
                 ) == [200]
             }
-            clients.append(try await bootstrap.connect(host: "127.0.0.1", port: port).get())
+            // Who comes at the same moment may overtake: with ten more the house is full whoever got in.
+            for _ in 0..<10 { clients.append(try await bootstrap.connect(host: "127.0.0.1", port: port).get()) }
             try await eventually("one to be turned away") { (try? await RawClient.talk(url, "")) == "" }
-            for client in clients { try await client.close() }
+            for client in clients { try? await client.close() }
             try await eventually("room again") {
                 Self.statuses(
                     (try? await RawClient.talk(url, "GET /a HTTP/1.1\r\nhost: g\r\nconnection: close\r\n\r\n")) ?? ""
