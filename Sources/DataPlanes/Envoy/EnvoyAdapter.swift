@@ -10,7 +10,7 @@ import Signals
 package struct EnvoyAdapter: PlaneAdapter {
     /// One worker of Envoy's has shown the route; the others, and requests that were routed before, follow within this (8.1 ms were seen at most,
     /// 4-routing.md).
-    private static let settle = Duration.milliseconds(20)
+    private static let settle = Duration.milliseconds(50)
     private static let patience = Duration.seconds(3)
 
     private let router: String

@@ -7,8 +7,8 @@ import Signals
 package struct HAProxyAdapter: PlaneAdapter {
     /// The map's only key.
     package static let key = "route"
-    /// A request that was routed a moment before the change may still be on its way to the other side: 2.1 ms were seen at most (4-routing.md).
-    private static let settle = Duration.milliseconds(10)
+    /// A request that was routed a moment before the change may still be on its way to the other side: 2.1 ms were seen at most (4-routing.md), and some 10 ms on a machine that is starved.
+    private static let settle = Duration.milliseconds(50)
 
     private let router: String
     private let plan: Plan
