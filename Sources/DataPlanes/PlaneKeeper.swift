@@ -3,10 +3,20 @@ import Gateway
 package import Logging
 package import MigrationCore
 package import Routing
+import Signals
 
 /// An adapter that can read back all of what is in force.
 package protocol PlaneAdapter: ServiceDiscoveryAdapter {
+    /// The data plane's name in the log.
+    var router: String { get }
     func read() async throws(RoutingError) -> RouteText
+}
+
+extension PlaneAdapter {
+    package func current() async throws(RoutingError) -> Acknowledgement? {
+        let now = try await read()
+        return now.isUntold ? nil : Acknowledgement(router: router, revision: now.revision, at: SystemClock.now)
+    }
 }
 
 /// Holds a data plane to what was decided: takes a table through the fence, keeps it, and tells it again whenever the data plane has

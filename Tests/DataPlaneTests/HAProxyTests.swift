@@ -109,39 +109,15 @@ struct HAProxyTests {
         "what its requests did is measured: how many, on which side, how they ended, how long they took, whose, by which cache"
     )
     func measured() async throws {
-        let answers: @Sendable (String) -> String = { request in
-            if request.contains("x-user-id: slow") { return "" }
-            if request.contains("x-user-id: bad") {
-                return "HTTP/1.1 500 No\r\ncontent-length: 9\r\n\r\ncandidate"
-            }
-            return "HTTP/1.1 200 OK\r\ncontent-length: 9\r\ncache-status: t; fwd=miss\r\n\r\ncandidate"
-        }
-        try await staged(.says(answers)) { haproxy, routes, _, _ in
+        try await staged(.says(TestHAProxy.measuredAnswer)) { haproxy, routes, _, _ in
             try await haproxy.run {
                 try await haproxy.follow(routes) {
-                    try await routes.untilMeasuring()
-                    for user in ["a", "b", "b"] { #expect(try await side(haproxy.url, user: user) == "legacy") }
-                    routes.route(TestRoutes.table(1, .all))
-                    try await eventually("revision 1") { routes.acknowledged == [1] }
-                    for user in ["a", "bad", "slow", nil] { _ = try await side(haproxy.url, user: user) }
                     let nowhere = try await HTTPClient.shared.execute(
                         HTTPClientRequest(url: haproxy.url + "/none"),
                         timeout: .seconds(5)
                     )
                     #expect(nowhere.status == .notFound)
-                    func total(_ implementation: Implementation) -> Counts {
-                        routes.signals.reduce(Counts()) { $0 + $1.services[0][implementation] }
-                    }
-                    try await eventually("all to be measured") {
-                        total(.legacy).requests == 3 && total(.candidate).requests == 4
-                    }
-                    let (legacy, candidate) = (total(.legacy), total(.candidate))
-                    #expect((legacy.errors, legacy.timeouts, legacy.cacheHits, legacy.latency.count) == (0, 0, 3, 3))
-                    #expect((candidate.errors, candidate.timeouts, candidate.cacheMisses) == (1, 1, 2))
-                    #expect(candidate.latency.count == 4)
-                    #expect((candidate.latency.buckets.last?.micros ?? 0) > 600_000)
-                    #expect(candidate.usersWithErrors == 1)
-                    #expect(legacy.probesUp > 0)
+                    try await haproxy.checkMeasured(routes)
                 }
             }
         }

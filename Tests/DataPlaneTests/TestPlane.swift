@@ -45,21 +45,8 @@ extension TestPlane {
     /// - Parameter isGentle: whether no request may fail; else it is printed how many did.
     func checkSwitching(_ routes: TestRoutes, _ candidate: TestUpstream, isGentle: Bool = true) async throws {
         let load = SteadyLoad()
-        routes.count { candidate.requests }
-        try await load.keepUp(url) {
-            for turn in 0..<20 {
-                let (up, down) = (Int64(turn * 2 + 1), Int64(turn * 2 + 2))
-                routes.route(TestRoutes.table(up, .all))
-                try await eventually("revision \(up)") { routes.acknowledged.contains(up) }
-                let before = candidate.requests
-                try await eventually("requests to the candidate") { candidate.requests > before + 5 }
-                routes.route(TestRoutes.table(down, .zero))
-                try await eventually("revision \(down)") { routes.acknowledged.contains(down) }
-                let answered = load.answered
-                try await eventually("more requests") { load.answered > answered + 40 }
-                #expect(candidate.requests == routes.counted(at: down), "turn \(turn)")
-            }
-        }
+        let late = try await load.switching(url, routes, candidate)
+        #expect(late == Array(repeating: 0, count: 20))
         if isGentle { #expect(load.failed == 0) } else { print("requests that switching broke off:", load.failed) }
         #expect(load.answered > 800)
     }
@@ -85,14 +72,14 @@ extension TestPlane {
                         return routes.acknowledged.contains(up)
                     }
                     let before = candidate.requests
-                    try await load.whileAsking(url) {
+                    try await load.keepUp(url) {
                         try await eventually("requests to the candidate") { candidate.requests > before + 5 }
                     }
                     routes.route(TestRoutes.table(down, .zero))
                 }
                 let begun = ContinuousClock.now
                 try await run {
-                    try await load.whileAsking(url) {
+                    try await load.keepUp(url) {
                         try await eventually("revision \(down)") {
                             routes.insist(on: TestRoutes.table(down, .zero))
                             return routes.acknowledged.contains(down)
@@ -106,6 +93,44 @@ extension TestPlane {
             }
         }
         print("\(plane.name), killed during a rollback, was back at legacy after at most", longest)
+    }
+
+    /// What a candidate answers to the users of ``checkMeasured(_:)``.
+    static var measuredAnswer: @Sendable (String) -> String {
+        { request in
+            if request.contains("x-user-id: slow") { return "" }
+            if request.contains("x-user-id: bad") { return "HTTP/1.1 500 No\r\ncontent-length: 9\r\n\r\ncandidate" }
+            return "HTTP/1.1 200 OK\r\ncontent-length: 9\r\ncache-status: t; fwd=miss\r\n\r\ncandidate"
+        }
+    }
+
+    /// Measures from its log each request: on which side, how it ended, how long it took, whose, by which cache.
+    func checkMeasured(_ routes: TestRoutes) async throws {
+        try await routes.untilMeasuring()
+        for user in ["a", "b", "b"] { #expect(try await SteadyLoad.side(url, user: user) == "legacy") }
+        routes.route(TestRoutes.table(1, .all))
+        try await eventually("revision 1") { routes.acknowledged == [1] }
+        for user in ["a", "bad", "slow", nil] {
+            do {
+                _ = try await SteadyLoad.side(url, user: user)
+            } catch {
+                // A reload ends idle connections, also one that is just being used.
+                _ = try await SteadyLoad.side(url, user: user)
+            }
+        }
+        func total(_ implementation: Implementation) -> Counts {
+            routes.signals.reduce(Counts()) { $0 + $1.services[0][implementation] }
+        }
+        try await eventually("all to be measured") {
+            total(.legacy).requests == 3 && total(.candidate).requests == 4
+        }
+        let (legacy, candidate) = (total(.legacy), total(.candidate))
+        #expect((legacy.errors, legacy.timeouts, legacy.cacheHits, legacy.latency.count) == (0, 0, 3, 3))
+        #expect((candidate.errors, candidate.timeouts, candidate.cacheMisses) == (1, 1, 2))
+        #expect(candidate.latency.count == 4)
+        #expect((candidate.latency.buckets.last?.micros ?? 0) > 600_000)
+        #expect(candidate.usersWithErrors == 1)
+        #expect(legacy.probesUp > 0)
     }
 
     /// Refuses an older revision, another commit at the same one, and another log's, unless that came of it.

@@ -63,6 +63,28 @@ struct GatewayTests {
         await candidate.close()
     }
 
+    @Test(
+        "switched twenty times under load, no request fails, and none is sent to the candidate after 0 is acknowledged"
+    )
+    func switching() async throws {
+        let legacy = try await TestUpstream(.answers("legacy")),
+            candidate = try await TestUpstream(.answers("candidate"))
+        let gateway = TestGateway()
+        try await gateway.serve(
+            TestGateway.plan(legacy: legacy.port, candidate: candidate.port, timeout: .seconds(20)),
+            state: state,
+            first: nil
+        ) { url in
+            let load = SteadyLoad()
+            let late = try await load.switching(url, gateway.routes, candidate)
+            #expect(late == Array(repeating: 0, count: 20))
+            #expect(load.failed == 0)
+            #expect(load.answered > 800)
+        }
+        await legacy.close()
+        await candidate.close()
+    }
+
     @Test("remembers its routes, and forgets nothing that is newer")
     func remembers() async throws {
         let legacy = try await TestUpstream(.answers("old")), candidate = try await TestUpstream(.answers("new"))

@@ -3,6 +3,7 @@ import Gateway
 import MigrationCore
 import NIOCore
 import NIOPosix
+import Postgres
 import TestSupport
 import Testing
 
@@ -137,6 +138,12 @@ struct HostileTests {
 
     @Test("bears thousands of idle clients, and turns more than the limit away")
     func idle() async throws {
+        // Each has two ends in this process.
+        let files = OpenFiles.raiseLimit()
+        try #require(
+            files >= 11_000,
+            "this user may have \(files) files open at once, and 5,000 clients need 11,000: raise ulimit -Hn"
+        )
         let gateway = TestGateway()
         try await serve(gateway, change: { $0.mostClients = 5_000 }) { url, _ in
             let port = try #require(url.split(separator: ":").last.flatMap { Int($0) })

@@ -48,12 +48,13 @@ struct TLSTests {
     }
 
     private func serve(
+        _ gateway: TestGateway = TestGateway(),
         change: @escaping @Sendable (inout GatewaySettings) -> Void = { _ in },
         _ body: (String, EchoUpstream) async throws -> Void
     ) async throws {
         let upstream = try await EchoUpstream()
         let files = files
-        try await TestGateway().serve(
+        try await gateway.serve(
             TestGateway.plan(legacy: upstream.port, candidate: upstream.port, timeout: .seconds(20)),
             state: folder.appendingPathComponent("state.json"),
             first: TestGateway.table(1, .zero),
@@ -122,7 +123,8 @@ struct TLSTests {
         let old = folder.appendingPathComponent("old.pem")
         try FileManager.default.copyItem(at: files.chain, to: old)
         let client = client(trusting: old, isOld: true)
-        try await serve { url, _ in
+        let gateway = TestGateway()
+        try await serve(gateway) { url, _ in
             func ask(_ client: HTTPClient) async throws -> Int {
                 let response = try await client.execute(HTTPClientRequest(url: url + "/a"), timeout: .seconds(5))
                 _ = try await response.body.collect(upTo: 1_000)
@@ -130,7 +132,7 @@ struct TLSTests {
             }
             #expect(try await ask(client) == 200)
             try Data("no certificate".utf8).write(to: files.chain)
-            try await Task.sleep(for: .seconds(1.5))
+            try await eventually("it to be refused") { gateway.told.contains("certificate not taken") }
             let fresh = self.client(trusting: old, isOld: true)
             #expect(try await ask(fresh) == 200)
             try await fresh.shutdown()

@@ -10,9 +10,33 @@ import Testing
 
 /// A gateway on a free port, with a source of routes and a sink for measurements that the test holds.
 final class TestGateway: Sendable {
-    private let routes = TestRoutes()
+    let routes = TestRoutes()
     private let port = Mutex<Int?>(nil)
     private let record = Mutex<TrafficRecord?>(nil)
+
+    private let said = Said()
+
+    /// What it has told in its log.
+    var told: [String] { said.lines.withLock { $0 } }
+
+    private final class Said: Sendable {
+        let lines = Mutex<[String]>([])
+    }
+
+    private struct Recorder: LogHandler {
+        let said: Said
+        var metadata: Logger.Metadata = [:]
+        var logLevel = Logger.Level.info
+
+        init(said: Said) { self.said = said }
+
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { metadata[key] }
+            set { metadata[key] = newValue }
+        }
+
+        func log(event: LogEvent) { said.lines.withLock { $0.append("\(event.message)") } }
+    }
 
     var acknowledged: [Int64] { routes.acknowledged }
     var signals: [RouterSignal] { routes.signals }
@@ -42,8 +66,7 @@ final class TestGateway: Sendable {
         whileDraining: (String) async throws -> Void = { _ in },
         _ body: (String) async throws -> Void
     ) async throws {
-        var logger = Logger(label: "gateway")
-        logger.logLevel = .critical
+        let logger = Logger(label: "gateway") { [said] _ in Recorder(said: said) }
         var settings = GatewaySettings(
             name: "g",
             environment: "production",

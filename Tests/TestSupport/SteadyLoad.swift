@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import MigrationCore
 import NIOCore
 import NIOHTTP1
 import Synchronization
@@ -18,10 +19,11 @@ package final class SteadyLoad: Sendable {
     /// How often one of the thirty came back to legacy from the candidate.
     package var movedBack: Int { back.load(ordering: .relaxed) }
 
-    /// Keeps asking while the body runs.
+    /// Keeps asking while the body runs; it may be done again.
     ///
     /// - Parameter watching: whether the thirty ask too.
     package func keepUp(_ url: String, watching: Bool = false, _ body: () async throws -> Void) async throws {
+        isOver.store(false, ordering: .relaxed)
         var clients = (0..<8).map { client in Task { await ask(url, client) } }
         if watching { clients.append(Task { await watch(url) }) }
         let result: Result<Void, any Error>
@@ -35,10 +37,27 @@ package final class SteadyLoad: Sendable {
         try result.get()
     }
 
-    /// The same, as often as it is wanted.
-    package func whileAsking(_ url: String, _ body: () async throws -> Void) async throws {
-        isOver.store(false, ordering: .relaxed)
-        try await keepUp(url, body)
+    /// Switches between all and nothing twenty times while the clients ask.
+    ///
+    /// - Returns: how many requests each time were sent to the candidate after the moment at which 0 was acknowledged.
+    package func switching(_ url: String, _ routes: TestRoutes, _ candidate: TestUpstream) async throws -> [Int] {
+        routes.count { candidate.requests }
+        var late: [Int] = []
+        try await keepUp(url) {
+            for turn in 0..<20 {
+                let (up, down) = (Int64(turn * 2 + 1), Int64(turn * 2 + 2))
+                routes.route(TestRoutes.table(up, .all))
+                try await eventually("revision \(up)") { routes.acknowledged.contains(up) }
+                let before = candidate.requests
+                try await eventually("requests to the candidate") { candidate.requests > before + 5 }
+                routes.route(TestRoutes.table(down, .zero))
+                try await eventually("revision \(down)") { routes.acknowledged.contains(down) }
+                let seen = answered
+                try await eventually("more requests") { answered > seen + 40 }
+                late.append(candidate.requests - (routes.counted(at: down) ?? 0))
+            }
+        }
+        return late
     }
 
     private func ask(_ url: String, _ client: Int) async {

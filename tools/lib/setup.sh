@@ -21,7 +21,16 @@ require_packages() {
     mkdir -p /etc/postgresql-common
     [ -e /etc/postgresql-common/createcluster.conf ] || echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.conf
     apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" > /dev/null
+    # Their servers are started by this project's scripts alone: none now, and none at the next boot.
+    local policy=/usr/sbin/policy-rc.d ours=
+    [ -e "$policy" ] || { ours=yes; printf '#!/bin/sh\nexit 101\n' > "$policy" && chmod 755 "$policy"; }
+    local code=0
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" > /dev/null || code=$?
+    [ -z "$ours" ] || rm -f "$policy"
+    [ "$code" -eq 0 ] || exit "$code"
+    if [ -d /run/systemd/system ]; then
+        for name in "${missing[@]}"; do systemctl disable --quiet "${name%-light}" 2> /dev/null || true; done
+    fi
 }
 
 require_swift() {

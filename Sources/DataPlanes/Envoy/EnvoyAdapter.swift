@@ -13,7 +13,7 @@ package struct EnvoyAdapter: PlaneAdapter {
     private static let settle = Duration.milliseconds(50)
     private static let patience = Duration.seconds(3)
 
-    private let router: String
+    package let router: String
     private let plan: Plan
     private let folder: EnvoyFolder
 
@@ -54,11 +54,6 @@ package struct EnvoyAdapter: PlaneAdapter {
         }
         try? await Task.sleep(for: Self.settle)
         return Acknowledgement(router: router, revision: wanted.revision, at: SystemClock.now)
-    }
-
-    package func current() async throws(RoutingError) -> Acknowledgement? {
-        let now = try await read()
-        return now.isUntold ? nil : Acknowledgement(router: router, revision: now.revision, at: SystemClock.now)
     }
 
     /// What is in force, by a request to Envoy itself.

@@ -10,7 +10,7 @@ package struct HAProxyAdapter: PlaneAdapter {
     /// A request that was routed a moment before the change may still be on its way to the other side: 2.1 ms were seen at most (4-routing.md), and some 10 ms on a machine that is starved.
     private static let settle = Duration.milliseconds(50)
 
-    private let router: String
+    package let router: String
     private let plan: Plan
     private let map: String
     private let socket: RuntimeSocket
@@ -45,11 +45,6 @@ package struct HAProxyAdapter: PlaneAdapter {
         }
         try? await Task.sleep(for: Self.settle)
         return Acknowledgement(router: router, revision: wanted.revision, at: SystemClock.now)
-    }
-
-    package func current() async throws(RoutingError) -> Acknowledgement? {
-        let now = try await read()
-        return now.isUntold ? nil : Acknowledgement(router: router, revision: now.revision, at: SystemClock.now)
     }
 
     /// What is in force.

@@ -10,7 +10,7 @@ package struct NginxAdapter: PlaneAdapter {
     private static let patience = Duration.seconds(3)
     private static let glance = Duration.milliseconds(5)
 
-    private let router: String
+    package let router: String
     private let plan: Plan
     private let folder: NginxFolder
     private let reload = Reload()
@@ -63,11 +63,6 @@ package struct NginxAdapter: PlaneAdapter {
             (try? Self.children(of: master))?.isDisjoint(with: old) ?? false
         }
         return Acknowledgement(router: router, revision: wanted.revision, at: SystemClock.now)
-    }
-
-    package func current() async throws(RoutingError) -> Acknowledgement? {
-        let now = try await read()
-        return now.isUntold ? nil : Acknowledgement(router: router, revision: now.revision, at: SystemClock.now)
     }
 
     /// What is in force in the workers that take connections.

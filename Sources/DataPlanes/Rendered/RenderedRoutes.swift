@@ -14,8 +14,20 @@ package struct RenderedRoutes: Sendable {
         case traefik
     }
 
-    let plan: Plan
-    let weights: [String: Weight]
+    private struct Target {
+        var service: Service
+        var legacy: Address
+        var candidate: Address
+        var weight: Weight
+
+        func address(_ side: Implementation) -> Address { side == .legacy ? legacy : candidate }
+        func weight(_ side: Implementation) -> Int {
+            side == .candidate ? weight.rawValue : Bucket.count - weight.rawValue
+        }
+    }
+
+    private let migration: String
+    private let targets: [Target]
 
     /// - Parameter weights: by service; one that is not named is at legacy.
     /// - Throws: a ``RoutingError`` for what cannot be said there.
@@ -23,7 +35,11 @@ package struct RenderedRoutes: Sendable {
         let plain = { (letter: Character) in
             letter.isASCII && (letter.isLetter || letter.isNumber || "/._~:@+,=-".contains(letter))
         }
+        var targets: [Target] = []
         for service in plan.services {
+            guard let legacy = Address(service.legacy), let candidate = Address(service.candidate) else {
+                throw RoutingError(.unsuitable, "“\(service.legacy)” or “\(service.candidate)” is not an address")
+            }
             guard service.path.allSatisfy(plain) else {
                 throw RoutingError(
                     .unsuitable,
@@ -31,9 +47,11 @@ package struct RenderedRoutes: Sendable {
                     mend: "use letters, digits and /._~:@+,=- in paths"
                 )
             }
+            let weight = weights[service.name] ?? .zero
+            targets.append(Target(service: service, legacy: legacy, candidate: candidate, weight: weight))
         }
-        self.plan = plan
-        self.weights = weights
+        migration = plan.name
+        self.targets = targets
     }
 
     /// The text of a kind; both sides are always written, also at 0.
@@ -41,65 +59,57 @@ package struct RenderedRoutes: Sendable {
     /// - Parameter parent: the Gateway that the HTTPRoutes belong to.
     package func text(_ kind: Kind, parent: String) -> String {
         switch kind {
-        case .kubernetes: plan.services.map { httpRoute($0, parent) }.joined(separator: "---\n")
-        case .consul: plan.services.map { splitter($0) }.joined(separator: "---\n")
+        case .kubernetes: targets.map { httpRoute($0, parent) }.joined(separator: "---\n")
+        case .consul: targets.map { splitter($0) }.joined(separator: "---\n")
         case .traefik: traefik
         }
     }
 
-    private func weight(_ service: Service, _ side: Implementation) -> Int {
-        let candidate = (weights[service.name] ?? .zero).rawValue
-        return side == .candidate ? candidate : Bucket.count - candidate
-    }
-
-    private func address(_ service: Service, _ side: Implementation) -> (host: String, port: Int) {
-        let address = Address(side == .legacy ? service.legacy : service.candidate)
-        return (address?.host ?? "", address?.port ?? 80)
-    }
-
     /// A name of lower-case letters, digits and hyphens, as Kubernetes has them.
-    private func label(_ service: Service) -> String {
-        "\(plan.name)-\(service.name)".lowercased().map { $0.isLetter || $0.isNumber ? $0 : "-" }.reduce(into: "") {
+    private func label(_ target: Target) -> String {
+        "\(migration)-\(target.service.name)".lowercased().map { $0.isLetter || $0.isNumber ? $0 : "-" }.reduce(
+            into: ""
+        ) {
             $0.append($1)
         }
     }
 
-    private func httpRoute(_ service: Service, _ parent: String) -> String {
+    private func httpRoute(_ target: Target, _ parent: String) -> String {
         let backEnds = Implementation.allCases.map { side in
-            let (host, port) = address(service, side)
+            let address = target.address(side)
             // The first label of a service's address in the cluster is its name.
             return """
-                        - name: \(host.prefix { $0 != "." })
-                          port: \(port)
-                          weight: \(weight(service, side))
+                        - name: \(address.host.prefix { $0 != "." })
+                          port: \(address.port)
+                          weight: \(target.weight(side))
                 """
         }
         return """
             apiVersion: gateway.networking.k8s.io/v1
             kind: HTTPRoute
             metadata:
-              name: \(label(service))
+              name: \(label(target))
               labels:
-                migrate/migration: "\(plan.name)"
+                migrate/migration: "\(migration)"
             spec:
               parentRefs:
                 - name: \(parent)
               rules:
                 - matches:
-                    - path: { type: Exact, value: "\(service.path)" }
+                    - path: { type: Exact, value: "\(target.service.path)" }
                   backendRefs:
             \(backEnds.joined(separator: "\n"))
 
             """
     }
 
-    private func splitter(_ service: Service) -> String {
+    private func splitter(_ target: Target) -> String {
         let splits = Implementation.allCases.map { side in
-            "  { weight = \(Decimals.text(weight(service, side), scale: 100)), service = \"\(address(service, side).host)\" },"
+            "  { weight = \(Decimals.text(target.weight(side), scale: 100)), service = \"\(target.address(side).host)\" },"
         }
         return """
             Kind = "service-splitter"
-            Name = "\(label(service))"
+            Name = "\(label(target))"
             Splits = [
             \(splits.joined(separator: "\n"))
             ]
@@ -110,16 +120,17 @@ package struct RenderedRoutes: Sendable {
     private var traefik: String {
         var routers: [String] = []
         var services: [String] = []
-        for service in plan.services {
-            let name = label(service)
-            routers.append("    \(name): { rule: \"Path(`\(service.path)`)\", service: \(name) }")
+        for target in targets {
+            let name = label(target)
+            routers.append("    \(name): { rule: \"Path(`\(target.service.path)`)\", service: \(name) }")
             services.append("    \(name):\n      weighted:\n        services:")
             for side in Implementation.allCases {
-                services.append("          - { name: \(name)-\(side.rawValue), weight: \(weight(service, side)) }")
+                services.append("          - { name: \(name)-\(side.rawValue), weight: \(target.weight(side)) }")
             }
             for side in Implementation.allCases {
-                let url = side == .legacy ? service.legacy : service.candidate
-                services.append("    \(name)-\(side.rawValue):\n      loadBalancer: { servers: [{ url: \"\(url)\" }] }")
+                services.append(
+                    "    \(name)-\(side.rawValue):\n      loadBalancer: { servers: [{ url: \"\(target.address(side).url)\" }] }"
+                )
             }
         }
         return (["http:", "  routers:"] + routers + ["  services:"] + services).joined(separator: "\n") + "\n"

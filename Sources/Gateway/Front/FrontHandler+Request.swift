@@ -209,10 +209,12 @@ extension FrontHandler {
         phase = .head
         guard let exchange else { return }
         exchange.isRequestComplete = true
-        // The service has the whole request from now on: how long the client took for it is not its own time.
-        exchange.startedAt = SystemClock.steady
-        exchange.timeout?.cancel()
-        schedule(exchange, in: exchange.entry.service.timeout)
+        if !exchange.isAnswering {
+            // The service has the whole request from now on: how long the client took for it is not its own time.
+            exchange.startedAt = SystemClock.steady
+            exchange.timeout?.cancel()
+            schedule(exchange, in: exchange.entry.service.timeout)
+        }
         pass(.end(trailers: trailers), exchange)
     }
 

@@ -40,7 +40,7 @@ final class AccessLog: ServiceLifecycle.Service {
             case .timedOut?: "timed-out"
             case nil: "given-up"
             }
-        // Names of services and paths are held to letters by the plan.
+        // A service's name is of letters, digits and .-_, which the plan's reader sees to: nothing is to be escaped.
         let line = """
             {"at":\(SystemClock.now.rawValue),"service":"\(exchange.entry.service.name)","to":"\(exchange.implementation.rawValue)",\
             "fallback":\(exchange.isFallback),"bucket":\(exchange.bucket),"status":\(exchange.status),"outcome":"\(word)",\
