@@ -55,12 +55,15 @@ package struct NginxAdapter: PlaneAdapter {
             // Also those that an earlier reload has not ended yet.
             reload.begun(master, workers)
             try await wait(until: end, "nginx does not take the routes of \(folder.routes.path)") {
-                (try? await read()) == wanted
+                () async throws(RoutingError) in
+                // One that has ended meanwhile takes nothing, and its successor is not kept waiting.
+                _ = try Self.children(of: master)
+                return (try? await read()) == wanted
             }
         }
         let old = reload.old
         try await wait(until: end, "workers of an older configuration of nginx still have requests under way") {
-            (try? Self.children(of: master))?.isDisjoint(with: old) ?? false
+            () async throws(RoutingError) in try Self.children(of: master).isDisjoint(with: old)
         }
         return Acknowledgement(router: router, revision: wanted.revision, at: SystemClock.now)
     }
@@ -81,9 +84,9 @@ package struct NginxAdapter: PlaneAdapter {
     private func wait(
         until end: ContinuousClock.Instant,
         _ failure: String,
-        _ isDone: () async -> Bool
+        _ isDone: () async throws(RoutingError) -> Bool
     ) async throws(RoutingError) {
-        while await !isDone() {
+        while try await !isDone() {
             guard ContinuousClock.now < end, !Task.isCancelled else { throw RoutingError(.unreachable, failure) }
             try? await Task.sleep(for: Self.glance)
         }
