@@ -191,6 +191,6 @@ struct RouteExplain: AsyncParsableCommand {
                 Output.line("  \(service.name) \(weight): the candidate has \(from), so \(side.rawValue)")
             }
         }
-        Output.line("a HAProxy has xxh32 in the same place, and so other buckets (docs/reference.md)")
+        Output.line("HAProxy and nginx hash otherwise, and so have other buckets (docs/reference.md)")
     }
 }
