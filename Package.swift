@@ -13,6 +13,7 @@ let settings: [SwiftSetting] = [
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let asyncHTTPClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
 let histogram: Target.Dependency = .product(name: "Histogram", package: "hdrhistogram-swift")
 let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
@@ -51,6 +52,7 @@ let package = Package(
         .executable(name: "recommendations", targets: ["recommendations"]),
         .executable(name: "demo", targets: ["demo"]),
         .executable(name: "proof", targets: ["proof"]),
+        .library(name: "Cache", targets: ["Cache"]),
     ],
     dependencies: [
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
@@ -71,6 +73,7 @@ let package = Package(
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         room("MigrationCore"),
         room("Postgres", ["CLibPQ", logging]),
+        room("JSON"),
         // The log, the plan's text, and who goes where.
         room("MigrationLog", ["MigrationCore", "Postgres", "Schema", crypto, logging]),
         room("PlanFile", ["MigrationCore", yams], resources: [.embedInCode("plan.schema.json")]),
@@ -90,7 +93,8 @@ let package = Package(
         room(
             "Gateway",
             [
-                "MigrationCore", "Routing", "Signals", asyncHTTPClient, hummingbird, lifecycle, logging, nioCore,
+                "JSON", "MigrationCore", "Routing", "Signals", asyncHTTPClient, hummingbird, lifecycle, logging,
+                nioCore,
                 nioHPACK, nioHTTP1, nioHTTP2, nioPosix, nioSSL, nioTLS,
             ]
         ),
@@ -101,9 +105,34 @@ let package = Package(
                 nioHTTP1, nioPosix,
             ]
         ),
+        // What is migrated in the shipped example.
+        room("Cache"),
+        room(
+            "Callable",
+            [
+                "JSON", asyncHTTPClient, crypto, cryptoExtras, httpTypes, hummingbird, nioCore, nioHTTP1,
+                nioSSL,
+            ]
+        ),
+        room("LanguageModel", ["JSON", asyncHTTPClient, nioCore, nioHTTP1]),
+        room(
+            "Resumes",
+            ["JSON"],
+            resources: [
+                .embedInCode("Data/acronyms.txt"), .embedInCode("Data/buzzwords.txt"),
+                .embedInCode("Data/common-words.txt"), .embedInCode("Data/function-words.txt"),
+                .embedInCode("Data/known-acronyms.txt"), .embedInCode("Data/participles.txt"),
+                .embedInCode("Data/states.txt"), .embedInCode("Data/terms.txt"), .embedInCode("Data/verbs.txt"),
+                .embedInCode("Data/weak-openers.txt"),
+            ]
+        ),
         room(
             "Recommendations",
-            ["Postgres", argumentParser, httpTypes, hummingbird, lifecycle, logging, nioCore, signals]
+            [
+                "Cache", "Callable", "JSON", "LanguageModel", "Postgres", "Resumes", argumentParser, asyncHTTPClient,
+                httpTypes, hummingbird, lifecycle, logging, nioCore, signals, yams,
+            ],
+            resources: [.embedInCode("Store/recommendations.sql")]
         ),
         room(
             "Worker",
@@ -123,8 +152,8 @@ let package = Package(
         room(
             "Demonstration",
             [
-                "Commands", "MigrationCore", "MigrationLog", "PlanFile", "Postgres", "Routing", "Signals",
-                argumentParser, asyncHTTPClient, nioCore, nioHTTP1, signals,
+                "Callable", "Commands", "JSON", "MigrationCore", "MigrationLog", "PlanFile", "Postgres", "Routing",
+                "Signals", argumentParser, asyncHTTPClient, httpTypes, hummingbird, nioCore, nioHTTP1, signals,
             ]
         ),
         room(
@@ -173,14 +202,25 @@ let package = Package(
                 "MigrationCore", "MigrationLog", "Postgres", "TestSupport", "Worker", lifecycle, logging,
             ]
         ),
-        tests("RecommendationsTests", ["Postgres", "Recommendations", "TestSupport"]),
+        tests("JSONTests", ["JSON"]),
+        tests("CacheTests", ["Cache", "TestSupport"]),
+        tests(
+            "CallableTests",
+            ["Callable", "JSON", "TestSupport", asyncHTTPClient, hummingbird, lifecycle, logging, nioCore, nioHTTP1]
+        ),
+        tests("LanguageModelTests", ["JSON", "LanguageModel", "TestSupport"]),
+        tests("ResumesTests", ["JSON", "Resumes"], exclude: ["Fixtures"]),
+        tests(
+            "RecommendationsTests",
+            ["Cache", "Callable", "JSON", "LanguageModel", "Postgres", "Recommendations", "Resumes", "TestSupport"]
+        ),
         tests("ScenarioFileTests", ["MigrationCore", "PlanFile", "ScenarioFile", "Simulation"]),
         tests("SimulationTests", ["MigrationCore", "MigrationLog", "PlanFile", "Simulation", "TestSupport"]),
         tests(
             "CommandsTests",
             [
-                "MigrationCore", "MigrationLog", "PlanFile", "Postgres", "Routing", "TestSupport", "migrate",
-                "recommendations",
+                "Callable", "JSON", "MigrationCore", "MigrationLog", "PlanFile", "Postgres", "Routing", "TestSupport",
+                "demo", "migrate", "recommendations",
             ]
         ),
     ],

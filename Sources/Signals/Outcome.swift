@@ -12,16 +12,21 @@ package enum Outcome: Hashable, Sendable {
 package enum CacheOutcome: Hashable, Sendable {
     case hit, miss
 
-    /// Reads the first member of a `Cache-Status` header: `hit` as a parameter is a hit, `fwd` a miss; anything else says nothing.
+    /// Reads the first member of a `Cache-Status` header: `hit` as a parameter is a hit, and so is `collapsed`, the answer to another request; `fwd` is a
+    /// miss; anything else says nothing.
     package init?(header: some StringProtocol) {
         let member = header.prefix { $0 != "," }
         let parameters = member.split(separator: ";").dropFirst().map { $0.drop { $0 == " " } }
-        if parameters.contains(where: { $0 == "hit" || $0.hasPrefix("hit ") || $0 == "hit=?1" }) {
+        if parameters.contains(where: { Self.isTrue("hit", $0) || Self.isTrue("collapsed", $0) }) {
             self = .hit
         } else if parameters.contains(where: { $0.hasPrefix("fwd=") }) {
             self = .miss
         } else {
             return nil
         }
+    }
+
+    private static func isTrue(_ name: String, _ parameter: some StringProtocol) -> Bool {
+        parameter == name || parameter.hasPrefix("\(name) ") || parameter == "\(name)=?1"
     }
 }

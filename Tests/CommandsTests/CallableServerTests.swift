@@ -1,3 +1,4 @@
+import Callable
 import Foundation
 import Postgres
 import TestSupport
@@ -7,11 +8,14 @@ import Testing
 @Suite("The recommendation service over HTTP", .database)
 struct CallableServerTests {
     /// Runs the service while the body runs.
-    private func serve(_ body: (Int) async throws -> Void) async throws {
+    private func serve(_ body: (Int, DevelopmentIssuer) async throws -> Void) async throws {
         let port = try RawSocket.freePort()
         let file = FileManager.default.temporaryDirectory.appendingPathComponent("service-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: file) }
         let database = try TestDatabase.conninfo
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("issuer-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let issuer = try DevelopmentIssuer(folder: folder, project: "demo-recommendations")
         let seed = try ChildProcess(
             Program.path("recommendations"),
             ["seed", "--users", "3", "--database", database],
@@ -20,7 +24,10 @@ struct CallableServerTests {
         #expect(seed.wait() == 0)
         let process = try ChildProcess(
             Program.path("recommendations"),
-            ["--implementation", "candidate", "--port", "\(port)", "--database", database],
+            [
+                "--implementation", "candidate", "--port", "\(port)", "--database", database, "--token-keys",
+                issuer.certificates.absoluteString,
+            ],
             output: file
         )
         let result: Result<Void, any Error>
@@ -28,7 +35,7 @@ struct CallableServerTests {
             try await eventually("the service to listen") {
                 (try? RawSocket.exchange(port, "GET /health HTTP/1.1\r\nhost: x\r\n\r\n")) != nil
             }
-            try await body(port)
+            try await body(port, issuer)
             result = .success(())
         } catch {
             result = .failure(error)
@@ -38,12 +45,17 @@ struct CallableServerTests {
         try result.get()
     }
 
-    private func post(_ operation: String, _ body: String, length: Int? = nil, user: String = "user-1") -> String {
+    private static func post(
+        _ operation: String,
+        _ body: String,
+        length: Int? = nil,
+        token: String
+    ) -> String {
         """
         POST /\(operation) HTTP/1.1\r
         host: x\r
         content-type: application/json\r
-        authorization: Bearer development.\(user)\r
+        authorization: Bearer \(token)\r
         content-length: \(length ?? body.utf8.count)\r
         \r
         \(body)
@@ -52,14 +64,18 @@ struct CallableServerTests {
 
     @Test("answers by the contract, and refuses bad bodies with the right status")
     func wire() async throws {
-        try await serve { port in
-            let good = post("getRecommendations", #"{"data":{"jobId":"job-1"}}"#)
+        try await serve { port, issuer in
+            func post(_ operation: String, _ body: String, length: Int? = nil, user: String = "user-1") throws -> String
+            {
+                Self.post(operation, body, length: length, token: try issuer.token(user: user))
+            }
+            let good = try post("getRecommendations", #"{"data":{"jobId":"job-1"}}"#)
             let first = try RawSocket.exchange(port, good)
             #expect(first.hasPrefix("HTTP/1.1 200"))
             #expect(first.contains("Cache-Status: recommendations; fwd=miss"))
             #expect(first.contains(#""success":true"#))
             #expect(try RawSocket.exchange(port, good).contains("Cache-Status: recommendations; hit"))
-            let cases: [(String, String, String)] = [
+            let cases: [(String, String, String)] = try [
                 (post("getRecommendations", "no json"), "400", "INVALID_ARGUMENT"),
                 (post("getRecommendations", #"{"data":{},"more":1}"#), "400", "INVALID_ARGUMENT"),
                 (
@@ -88,7 +104,7 @@ struct CallableServerTests {
             // A body that is cut off has no answer to expect; the service goes on.
             _ = try? RawSocket.exchange(
                 port,
-                post("getRecommendations", #"{"data":"#, length: 500),
+                try post("getRecommendations", #"{"data":"#, length: 500),
                 closesAfterSending: true
             )
             #expect(try RawSocket.exchange(port, good).hasPrefix("HTTP/1.1 200"))

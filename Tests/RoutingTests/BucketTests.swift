@@ -85,7 +85,7 @@ struct BucketTests {
         arguments: [
             ("cache; hit", .hit), ("cache; hit; ttl=30", .hit), ("cache; fwd=miss; stored", .miss), ("cache", nil),
             ("", nil),
-            ("a; fwd=stale, b; hit", .miss),
+            ("a; fwd=stale, b; hit", .miss), ("a; fwd=miss; collapsed", .hit),
         ] as [(String, CacheOutcome?)]
     )
     func cacheStatus(_ header: String, _ expected: CacheOutcome?) { #expect(CacheOutcome(header: header) == expected) }

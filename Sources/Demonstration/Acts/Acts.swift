@@ -33,7 +33,7 @@ struct Acts: AsyncParsableCommand {
             try stage.start(name, "migrate", ["worker", "--name", name, "--lease", "2s", "--database", stage.conninfo])
         }
         let record = LoadRecord()
-        let load = LoadGenerator(rate: options.rate, users: options.users, record: record)
+        let load = LoadGenerator(rate: options.rate, users: options.users, record: record, issuer: cast.issuer)
         Output.line("Warming the candidate's cache for \(options.users) users …")
         try await load.warm(cast.candidate)
 

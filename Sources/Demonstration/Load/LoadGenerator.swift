@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import Callable
 import Foundation
 import MigrationCore
 import NIOCore
@@ -13,15 +14,17 @@ struct LoadGenerator: Sendable {
     let rate: Int
     let users: Int
     let record: LoadRecord
+    private let issuer: DevelopmentIssuer
     private let knowledge = Knowledge()
     /// Requests under way at most: on a machine that is too busy for the rate, fewer are sent, and none waits for long.
     private static let most = 200
     private static let timeout = TimeAmount.seconds(20)
 
-    init(rate: Int, users: Int, record: LoadRecord) {
+    init(rate: Int, users: Int, record: LoadRecord, issuer: DevelopmentIssuer) {
         self.rate = rate
         self.users = users
         self.record = record
+        self.issuer = issuer
     }
 
     /// What users have learnt from answers: which recommendation to preview, which to apply.
@@ -33,6 +36,8 @@ struct LoadGenerator: Sendable {
         }
         let byUser = Mutex<[Int: Known]>([:])
         let underWay = Atomic<Int>(0)
+        /// Signed once for each user, and good for longer than a demonstration.
+        let tokens = Mutex<[Int: String]>([:])
     }
 
     /// Sends until the task is cancelled.
@@ -143,12 +148,19 @@ struct LoadGenerator: Sendable {
         var request = HTTPClientRequest(url: "\(base)/\(operation)")
         request.method = .POST
         request.headers.add(name: "content-type", value: "application/json")
-        request.headers.add(name: "authorization", value: "Bearer development.user-\(user)")
+        request.headers.add(name: "authorization", value: "Bearer \(try token(user))")
         request.headers.add(name: "x-user-id", value: "user-\(user)")
         request.body = .bytes(ByteBuffer(bytes: try JSONSerialization.data(withJSONObject: ["data": data])))
         let response = try await Web.client.execute(request, timeout: Self.timeout)
         let body = try await response.body.collect(upTo: 4 << 20)
         return (Int(response.status.code), response.headers.first(name: "x-migrate-implementation"), Data(buffer: body))
+    }
+
+    private func token(_ user: Int) throws -> String {
+        if let token = knowledge.tokens.withLock({ $0[user] }) { return token }
+        let token = try issuer.token(user: "user-\(user)")
+        knowledge.tokens.withLock { $0[user] = token }
+        return token
     }
 
     /// Checks an answer against the contract.
@@ -205,9 +217,10 @@ struct LoadGenerator: Sendable {
         var known = Knowledge.Known(first: first)
         for item in list {
             guard let id = item["id"] as? String, item["suggestedContent"] is String else { continue }
-            if let placeholder = (item["placeholders"] as? [[String: Any]])?.first,
+            if let placeholders = item["placeholders"] as? [[String: Any]], let placeholder = placeholders.first,
                 let name = placeholder["id"] as? String
             {
+                guard name == "ACTION_VERB" || name == "ADD_PERCENTAGE", placeholders.count == 1 else { continue }
                 known.toFill = known.toFill ?? (id, name, placeholder["type"] as? String == "number" ? "25" : "Reduced")
             } else {
                 known.ready = known.ready ?? id

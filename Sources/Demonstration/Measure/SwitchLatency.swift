@@ -61,7 +61,7 @@ struct SwitchLatency: AsyncParsableCommand {
             admin: "http://127.0.0.1:\(ports[1])"
         )
         try await wait("the gateway", seconds: 30) { await Cast.isUp(door.admin + "/health") }
-        let load = LoadGenerator(rate: options.rate, users: options.users, record: LoadRecord())
+        let load = LoadGenerator(rate: options.rate, users: options.users, record: LoadRecord(), issuer: cast.issuer)
         try stage.migrate(["start", name])
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await load.run([door], environments: ["production"]) }

@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import Callable
 import Foundation
 import MigrationCore
 import NIOCore
@@ -18,6 +19,8 @@ struct Cast: Sendable {
     let legacy: String
     let candidate: String
     let candidateAdmin: String
+    /// Signs the users' tokens.
+    let issuer: DevelopmentIssuer
 
     /// Starts legacy and candidate, with jobs for so many users.
     static func start(_ stage: Stage, users: Int) async throws -> Cast {
@@ -25,20 +28,26 @@ struct Cast: Sendable {
         let database = ["--database", stage.shopConninfo]
         try stage.start("seed", "recommendations", ["seed", "--users", "\(users)"] + database)
         try await wait("the jobs", seconds: 60) { stage.printed("seed").contains("jobs are there") }
+        let issuer = try DevelopmentIssuer(
+            folder: stage.folder.appendingPathComponent("issuer"),
+            project: "demo-recommendations"
+        )
+        let common = database + ["--token-keys", issuer.certificates.absoluteString, "--set", "calls-per-minute=0"]
         try stage.start(
             "legacy",
             "recommendations",
-            ["--implementation", "legacy", "--port", "\(ports[0])"] + database
+            ["--implementation", "legacy", "--port", "\(ports[0])"] + common
         )
         try stage.start(
             "candidate",
             "recommendations",
-            ["--implementation", "candidate", "--port", "\(ports[1])", "--admin-port", "\(ports[2])"] + database
+            ["--implementation", "candidate", "--port", "\(ports[1])", "--admin-port", "\(ports[2])"] + common
         )
         let cast = Cast(
             legacy: "http://127.0.0.1:\(ports[0])",
             candidate: "http://127.0.0.1:\(ports[1])",
-            candidateAdmin: "http://127.0.0.1:\(ports[2])"
+            candidateAdmin: "http://127.0.0.1:\(ports[2])",
+            issuer: issuer
         )
         for url in [cast.legacy, cast.candidate] {
             try await wait("\(url) to answer", seconds: 30) { await isUp(url + "/health") }

@@ -1,83 +1,77 @@
-import Synchronization
+package import Callable
+import JSON
+import Resumes
 
-/// The new implementation: the same work behind a cache.
-struct CandidateService: RecommendationService {
-    private let operations: Operations
-    private let cache: AnswerCache
+/// The new implementation: an orchestrator over parts that each do one thing.
+///
+///     call ─► rate limit ─► ownership ─► cache ─miss─► workshop (rules) ─► rewriter (model) ─► guard ─► store
+package struct CandidateService: RecommendationService {
+    private let limiter: RateLimiter
+    private let ownership: Ownership
+    private let cache: CacheOperations
+    private let workshop: Workshop
+    private let rewriter: Rewriter
     private let faults: Faults
 
-    init(store: JobStore, faults: Faults) {
-        operations = Operations(store: store)
-        cache = AnswerCache(capacity: 20_000, life: .seconds(300))
+    init(store: JobStore, cache: CacheOperations, rewriter: Rewriter, limiter: RateLimiter, faults: Faults) {
+        ownership = Ownership(store: store)
+        workshop = Workshop(store: store)
+        self.cache = cache
+        self.rewriter = rewriter
+        self.limiter = limiter
         self.faults = faults
     }
 
-    func answer(_ operation: Operation, _ request: CallableRequest) async throws -> Answer {
+    package func answer(_ operation: Operation, _ call: Call) async throws -> Answer {
         faults.count()
         if faults.isDrawn { throw CallableError.unexpected }
-        let (id, resume) = try await operations.job(request)
-        let prefix = "\(request.user)/\(id)/"
+        let user = try call.user
+        try limiter.take(user)
         switch operation {
-        case .getRecommendations:
-            let isFresh = request.data["forceRegenerate"]?.bool ?? false
-            return try await cached("\(prefix)get/\(try key(request))", isFresh: isFresh) {
-                try await operations.recommend(id, resume, request)
-            }
+        case .getRecommendations: return try await recommendations(RecommendationsRequest(call.request), user, call)
         case .previewImprovement:
-            return try await cached("\(prefix)preview/\(try request.text("recommendationId"))", isFresh: false) {
-                try await operations.preview(id, resume, request)
+            let request = try PreviewRequest(call.request)
+            let revision = try await ownership.check(request.job, of: user)
+            return try await cache.answer(
+                operation,
+                user: user,
+                job: request.job,
+                revision: revision,
+                parts: [request.recommendation]
+            ) {
+                try await workshop.preview(request)
             }
         case .applyImprovements:
-            return Answer(data: try await operations.apply(id, resume, request), cacheStatus: nil)
+            let request = try ApplyRequest(call.request)
+            _ = try await ownership.check(request.job, of: user)
+            return try await workshop.apply(request)
         case .customizePlaceholders:
-            let data = try await operations.customize(id, request)
-            await cache.forget(prefix: "\(prefix)preview/")
-            return Answer(data: data, cacheStatus: nil)
+            let request = try CustomizeRequest(call.request)
+            _ = try await ownership.check(request.job, of: user)
+            let answer = try await workshop.customize(request) { await rewriter.polish($0, $1, $2) }
+            // What was kept has the recommendation without what has just been filled in.
+            await cache.forget(job: request.job)
+            return answer
         }
     }
 
-    private func cached(
-        _ key: String,
-        isFresh: Bool,
-        load: @escaping @Sendable () async throws -> [String: JSONValue]
-    ) async throws -> Answer {
-        var (data, outcome) = try await cache.value(key, isFresh: isFresh, load: load)
-        data["cached"] = .bool(outcome == .hit)
-        let status: String
-        switch outcome {
-        case .hit: status = "recommendations; hit"
-        case .miss: status = "recommendations; fwd=\(isFresh ? "request" : "miss")"
+    private func recommendations(_ request: RecommendationsRequest, _ user: String, _ call: Call) async throws -> Answer
+    {
+        let revision = try await ownership.check(request.job, of: user)
+        call.tell(["stage": "analyzing"])
+        let answer = try await cache.answer(
+            .getRecommendations,
+            user: user,
+            job: request.job,
+            revision: revision,
+            // The order of keywords tells in what is reported of them, and so they are not sorted.
+            parts: [request.role ?? ""] + request.keywords,
+            isForced: request.isForced
+        ) {
+            try await workshop.analyze(request) { await rewriter.rewrite($0, $1) }
         }
-        return Answer(data: data, cacheStatus: status)
+        // Suggestions made anew are others than those that previews were made of.
+        if request.isForced { await cache.forget(job: request.job) }
+        return answer
     }
-
-    private func key(_ request: CallableRequest) throws -> String {
-        let keywords = try request.texts("industryKeywords").sorted()
-        return ([try request.optionalText("targetRole") ?? ""] + keywords).joined(separator: "|")
-    }
-}
-
-/// What the candidate's admin port can switch: a share of requests that fail, for rehearsals; off by default.
-final class Faults: Sendable {
-    private let permille = Atomic<Int>(0)
-    private let requests = Atomic<Int>(0)
-    private let lastAt = Atomic<Int>(0)
-
-    /// Requests that fail, in thousandths.
-    var rate: Int {
-        get { permille.load(ordering: .relaxed) }
-        set { permille.store(newValue, ordering: .relaxed) }
-    }
-
-    var isDrawn: Bool { Int.random(in: 0..<1_000) < rate }
-
-    /// One more request has arrived.
-    func count() {
-        requests.wrappingAdd(1, ordering: .relaxed)
-        lastAt.store(WallClock.microseconds, ordering: .relaxed)
-    }
-
-    var seen: Int { requests.load(ordering: .relaxed) }
-    /// Microseconds since 1970; 0 never.
-    var lastSeenAt: Int { lastAt.load(ordering: .relaxed) }
 }

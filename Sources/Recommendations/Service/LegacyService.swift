@@ -1,7 +1,10 @@
+package import Callable
+import JSON
+
 /// The old implementation: one slow path without a cache, with the faults that were measured on it as settings.
-struct LegacyService: RecommendationService {
+package struct LegacyService: RecommendationService {
     /// What is wrong with it.
-    struct Settings: Sendable {
+    struct Settings: Hashable, Sendable {
         /// How long every answer takes.
         var delay: Duration
         /// Requests that run into the time limit, in thousandths.
@@ -9,29 +12,45 @@ struct LegacyService: RecommendationService {
         var timeLimit: Duration
     }
 
-    private let operations: Operations
+    private let ownership: Ownership
+    private let workshop: Workshop
     private let settings: Settings
 
     init(store: JobStore, settings: Settings) {
-        operations = Operations(store: store)
+        ownership = Ownership(store: store)
+        workshop = Workshop(store: store)
         self.settings = settings
     }
 
-    func answer(_ operation: Operation, _ request: CallableRequest) async throws -> Answer {
-        let (id, resume) = try await operations.job(request)
+    package func answer(_ operation: Operation, _ call: Call) async throws -> Answer {
+        let user = try call.user
+        switch operation {
+        case .getRecommendations:
+            let request = try RecommendationsRequest(call.request)
+            try await wait(for: request.job, of: user)
+            var answer = try await workshop.analyze(request) { ($1, ["source": "rules"]) }
+            answer.data["cached"] = false
+            return answer
+        case .previewImprovement:
+            let request = try PreviewRequest(call.request)
+            try await wait(for: request.job, of: user)
+            return try await workshop.preview(request)
+        case .applyImprovements:
+            let request = try ApplyRequest(call.request)
+            try await wait(for: request.job, of: user)
+            return try await workshop.apply(request)
+        case .customizePlaceholders:
+            throw CallableError(.unimplemented, "customizePlaceholders is not available here")
+        }
+    }
+
+    /// Ownership first, and then what is slow.
+    private func wait(for job: String, of user: String) async throws {
+        _ = try await ownership.check(job, of: user)
         if Int.random(in: 0..<1_000) < settings.timeouts {
             try await Task.sleep(for: settings.timeLimit)
             throw CallableError(.deadlineExceeded, "the time limit has passed")
         }
         try await Task.sleep(for: settings.delay)
-        switch operation {
-        case .getRecommendations:
-            var data = try await operations.recommend(id, resume, request)
-            data["cached"] = false
-            return Answer(data: data)
-        case .previewImprovement: return Answer(data: try await operations.preview(id, resume, request))
-        case .applyImprovements: return Answer(data: try await operations.apply(id, resume, request))
-        case .customizePlaceholders: throw CallableError(.unimplemented, "customizePlaceholders is not available here")
-        }
     }
 }

@@ -1,3 +1,5 @@
+package import JSON
+
 /// Résumés for demonstrations: made from a few parts, the same for the same number.
 package enum Seeds {
     package static func user(_ number: Int) -> String { "user-\(number)" }

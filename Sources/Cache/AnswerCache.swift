@@ -1,0 +1,405 @@
+import Synchronization
+
+/// Answers kept in memory, and behind that in a second tier, with one load at a time for each key.
+///
+/// - One flight a key: look-ups that find one under way wait for it. One that leaves does not end it, and an error is told to those who wait and not kept.
+/// - An answer that is no longer fresh is given while one refresh goes on in the background, and where a new one cannot be made (RFC 5861).
+/// - An invalidation of a tag is one step, whatever rests on it. A load that began before it is not kept.
+/// - A key has a user in it, and so no look-up finds another user's answer.
+///
+/// Flights outlive the look-up that began them, which is why they are tasks of the cache and not the caller's children.
+public final class AnswerCache<Value: Sendable>: Sendable {
+    /// A look-up's answer, and how it ended.
+    public typealias Answer = (value: Value, outcome: CacheOutcome)
+
+    private struct Entry: Sendable {
+        var content: Result<Value, any Error>
+        var freshUntil: Duration
+        /// The invalidations that there had been when its making began.
+        var begun: UInt64
+        var tags: [CacheTag]
+    }
+
+    private struct Flight {
+        var key: CacheKey
+        var begun: UInt64
+        var tags: [CacheTag]
+        /// Whoever began it is told that it was made for them; the others that it was on its way.
+        var waiters: [Int: Waiter] = [:]
+    }
+
+    private typealias Waiter = (continuation: CheckedContinuation<Answer, any Error>, outcome: CacheOutcome)
+
+    private struct State {
+        var entries: S3FIFO<CacheKey, Entry>
+        var flights: [Int: Flight] = [:]
+        var current: [CacheKey: Int] = [:]
+        var nextID = 0
+        /// Counts invalidations.
+        var clock: UInt64 = 0
+        var invalidated: [CacheTag: UInt64] = [:]
+        /// What was begun before is none, of whatever tag.
+        var floor: UInt64 = 0
+        /// Invalidations that the second tier has not taken.
+        var untold: Set<CacheTag> = []
+        var counts = CacheCounts()
+
+        func isValid(begun: UInt64, _ tags: [CacheTag]) -> Bool {
+            begun >= floor && tags.allSatisfy { (invalidated[$0] ?? 0) <= begun }
+        }
+
+        mutating func takeID() -> Int {
+            nextID += 1
+            return nextID
+        }
+
+        /// The flight of a key that a look-up may wait for: one that no invalidation has overtaken.
+        func underWay(_ key: CacheKey) -> Int? {
+            guard let id = current[key], let flight = flights[id], isValid(begun: flight.begun, flight.tags) else {
+                return nil
+            }
+            return id
+        }
+
+        mutating func begin(_ key: CacheKey, _ tags: [CacheTag]) -> Int {
+            let id = takeID()
+            flights[id] = Flight(key: key, begun: clock, tags: tags)
+            current[key] = id
+            return id
+        }
+    }
+
+    /// When so many tags were invalidated, all that was begun before is given up, so that they need not be known for ever.
+    private static var mostTags: Int { 100_000 }
+
+    private let settings: CacheSettings
+    private let tier: (any CacheTier)?
+    private let codec: CacheCodec<Value>?
+    private let cost: @Sendable (Value) -> Int
+    private let policy: @Sendable (any Error) -> CacheErrorPolicy
+    private let now: @Sendable () -> Duration
+    private let random: @Sendable () -> Double
+    private let state: Mutex<State>
+
+    /// - Parameters:
+    ///   - tier: the second tier and how answers are written there; none without it.
+    ///   - cost: what an answer costs of ``CacheSettings/capacity``; 1 each where it is not said.
+    ///   - policy: what becomes of an error.
+    ///   - now: a clock that does not go back.
+    ///   - random: -1…1.
+    public init(
+        _ settings: CacheSettings,
+        tier: (any CacheTier, CacheCodec<Value>)? = nil,
+        cost: @escaping @Sendable (Value) -> Int = { _ in 1 },
+        policy: @escaping @Sendable (any Error) -> CacheErrorPolicy = { _ in .staleAnswers },
+        now: (@Sendable () -> Duration)? = nil,
+        random: @escaping @Sendable () -> Double = { Double.random(in: -1...1) }
+    ) {
+        let start = ContinuousClock.now
+        self.settings = settings
+        self.tier = tier?.0
+        codec = tier?.1
+        self.cost = cost
+        self.policy = policy
+        self.now = now ?? { ContinuousClock.now - start }
+        self.random = random
+        state = Mutex(State(entries: S3FIFO(capacity: settings.capacity)))
+    }
+
+    /// A kept answer, or a new one.
+    ///
+    /// - Parameters:
+    ///   - tags: what the answer rests on.
+    ///   - isReload: what is kept will not do, nor what is on its way.
+    ///   - load: makes the answer; may go on after this look-up was left.
+    /// - Throws: what `load` threw, what is kept of an earlier such error, or `CancellationError` for a look-up that was left.
+    public func value(
+        for key: CacheKey,
+        tags: [CacheTag] = [],
+        isReload: Bool = false,
+        load: @escaping @Sendable () async throws -> Value
+    ) async throws -> Answer {
+        try Task.checkCancellation()
+        if !isReload, let answer = kept(key, tags, load) { return try answer.get() }
+        let id = state.withLock { $0.takeID() }
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                enter(id, key, tags, isReload, continuation, load)
+            }
+        } onCancel: {
+            leave(id, key)
+        }
+    }
+
+    /// Forgets whatever rests on a tag: what is kept, and what is being made.
+    ///
+    /// - Throws: what the second tier threw; it is then not asked for what rests on the tag until it has taken the invalidation.
+    public func invalidate(_ tag: CacheTag) async throws {
+        state.withLock { state in
+            state.clock += 1
+            if state.invalidated.count >= Self.mostTags {
+                state.invalidated = [:]
+                state.floor = state.clock
+            }
+            state.invalidated[tag] = state.clock
+            if tier != nil { state.untold.insert(tag) }
+        }
+        try await tell(tag)
+    }
+
+    /// What the cache has done since it began.
+    public var counts: CacheCounts {
+        state.withLock { state in
+            var counts = state.counts
+            counts.evictions = state.entries.evictions
+            return counts
+        }
+    }
+
+    /// How many answers are in memory.
+    public var count: Int { state.withLock { $0.entries.count } }
+
+    // MARK: What is kept
+
+    private func kept(
+        _ key: CacheKey,
+        _ tags: [CacheTag],
+        _ load: @escaping @Sendable () async throws -> Value
+    ) -> Result<Answer, any Error>? {
+        let time = now()
+        let (answer, refresh) = state.withLock { state -> (Result<Answer, any Error>?, Int?) in
+            guard let answer = lookUp(key, &state, time) else { return (nil, nil) }
+            state.counts.lookUps += 1
+            switch answer {
+            case .success(let (_, outcome)):
+                guard case .stale = outcome else {
+                    state.counts.hits += 1
+                    return (answer, nil)
+                }
+            case .failure:
+                state.counts.hits += 1
+                state.counts.negativeHits += 1
+                return (answer, nil)
+            }
+            state.counts.staleHits += 1
+            guard state.underWay(key) == nil else { return (answer, nil) }
+            return (answer, state.begin(key, tags))
+        }
+        if let refresh { fly(refresh, key, tags, isReload: true, load) }
+        return answer
+    }
+
+    private func lookUp(_ key: CacheKey, _ state: inout State, _ time: Duration) -> Result<Answer, any Error>? {
+        guard let entry = state.entries.value(key) else { return nil }
+        guard state.isValid(begun: entry.begun, entry.tags) else {
+            state.entries.remove(key)
+            return nil
+        }
+        let rest = entry.freshUntil - time
+        switch entry.content {
+        case .success(let value):
+            if rest > .zero { return .success((value, .hit(rest: rest))) }
+            let over = Duration.zero - rest
+            return over < settings.whileRevalidating ? .success((value, .stale(over: over))) : nil
+        case .failure(let error): return rest > .zero ? .failure(error) : nil
+        }
+    }
+
+    // MARK: Flights
+
+    private func enter(
+        _ id: Int,
+        _ key: CacheKey,
+        _ tags: [CacheTag],
+        _ isReload: Bool,
+        _ continuation: CheckedContinuation<Answer, any Error>,
+        _ load: @escaping @Sendable () async throws -> Value
+    ) {
+        let time = now()
+        let (answer, begun) = state.withLock { state -> (Result<Answer, any Error>?, Int?) in
+            state.counts.lookUps += 1
+            if !isReload {
+                // Another flight may have landed since.
+                if let answer = lookUp(key, &state, time) {
+                    state.counts.hits += 1
+                    return (answer, nil)
+                }
+                if let flight = state.underWay(key) {
+                    state.counts.coalesced += 1
+                    state.flights[flight]?.waiters[id] = (continuation, .coalesced)
+                    return (nil, nil)
+                }
+            }
+            state.counts.misses += 1
+            let flight = state.begin(key, tags)
+            state.flights[flight]?.waiters[id] = (continuation, isReload ? .reloaded : .miss)
+            return (nil, flight)
+        }
+        if let answer { return continuation.resume(with: answer) }
+        if let begun { fly(begun, key, tags, isReload: isReload, load) }
+    }
+
+    private func leave(_ id: Int, _ key: CacheKey) {
+        let waiter = state.withLock { state -> CheckedContinuation<Answer, any Error>? in
+            for flight in state.flights.keys {
+                if let waiter = state.flights[flight]?.waiters.removeValue(forKey: id) { return waiter.continuation }
+            }
+            return nil
+        }
+        waiter?.resume(throwing: CancellationError())
+    }
+
+    private func fly(
+        _ flight: Int,
+        _ key: CacheKey,
+        _ tags: [CacheTag],
+        isReload: Bool,
+        _ load: @escaping @Sendable () async throws -> Value
+    ) {
+        Task {
+            let generation = await generation(tags)
+            if !isReload, generation != nil, let (value, age) = await read(key) {
+                return land(flight, key, tags, .success(value), age: age, fromTier: true)
+            }
+            let started = now()
+            let result: Result<Value, any Error>
+            do { result = .success(try await load()) } catch { result = .failure(error) }
+            let took = now() - started
+            state.withLock { state in
+                state.counts.loads += 1
+                state.counts.loadTime += took
+                if case .failure = result { state.counts.failedLoads += 1 }
+            }
+            land(flight, key, tags, result, age: .zero, fromTier: false)
+            if let generation, case .success(let value) = result { await write(key, value, tags, generation) }
+        }
+    }
+
+    private func land(
+        _ id: Int,
+        _ key: CacheKey,
+        _ tags: [CacheTag],
+        _ result: Result<Value, any Error>,
+        age: Duration,
+        fromTier: Bool
+    ) {
+        let time = now()
+        let life = freshness(result) - age
+        let (waiters, stale) = state.withLock { state -> ([Int: Waiter], Answer?) in
+            guard let flight = state.flights.removeValue(forKey: id) else { return ([:], nil) }
+            if state.current[key] == id { state.current[key] = nil }
+            if fromTier {
+                let own = flight.waiters.values.count { $0.outcome == .miss }
+                state.counts.tierHits += own
+                state.counts.hits += own
+                state.counts.misses -= own
+            }
+            let stale = keep(result, key, flight, until: time + life, &state, time)
+            return (flight.waiters, stale)
+        }
+        for waiter in waiters.values {
+            switch result {
+            case .success(let value):
+                let outcome = fromTier && waiter.outcome == .miss ? .hit(rest: max(.zero, life)) : waiter.outcome
+                waiter.continuation.resume(returning: (value, outcome))
+            case .failure(let error):
+                if let stale {
+                    waiter.continuation.resume(returning: stale)
+                } else {
+                    waiter.continuation.resume(throwing: error)
+                }
+            }
+        }
+    }
+
+    /// Keeps what is to be kept of a flight's result, and says what is given in its place.
+    private func keep(
+        _ result: Result<Value, any Error>,
+        _ key: CacheKey,
+        _ flight: Flight,
+        until freshUntil: Duration,
+        _ state: inout State,
+        _ time: Duration
+    ) -> Answer? {
+        let old = state.entries.peek(key).flatMap { state.isValid(begun: $0.begun, $0.tags) ? $0 : nil }
+        let cost: Int
+        switch result {
+        case .success(let value): cost = self.cost(value)
+        case .failure(let error):
+            switch policy(error) {
+            case .keptBriefly: cost = 1
+            case .staleAnswers:
+                guard let old, case .success(let value) = old.content else { return nil }
+                let over = max(.zero, time - old.freshUntil)
+                return over < settings.ifError ? (value, .staleOnError(over: over)) : nil
+            case .told: return nil
+            }
+        }
+        guard state.isValid(begun: flight.begun, flight.tags) else {
+            state.counts.droppedFills += 1
+            return nil
+        }
+        // A flight that began earlier and landed later has the older answer.
+        if let old, old.begun > flight.begun { return nil }
+        state.entries.set(
+            key,
+            Entry(content: result, freshUntil: freshUntil, begun: flight.begun, tags: flight.tags),
+            cost: cost
+        )
+        return nil
+    }
+
+    private func freshness(_ result: Result<Value, any Error>) -> Duration {
+        guard case .success = result else { return settings.negative }
+        let wanted = settings.fresh * (1 + settings.jitter * min(1, max(-1, random())))
+        return wanted
+    }
+
+    // MARK: The second tier
+
+    /// The tags' generation; nil without a tier, and where it cannot be relied on.
+    private func generation(_ tags: [CacheTag]) async -> Int64? {
+        guard let tier else { return nil }
+        for tag in state.withLock({ state in tags.filter(state.untold.contains) }) {
+            do { try await tell(tag) } catch { return nil }
+        }
+        return await counted { try await tier.generation(tags) }
+    }
+
+    private func read(_ key: CacheKey) async -> (Value, Duration)? {
+        guard let tier, let codec else { return nil }
+        let read = await counted { () -> (Value, Duration)? in
+            guard let entry = try await tier.read(key.text), entry.age < settings.fresh else { return nil }
+            return (try codec.decode(entry.bytes), entry.age)
+        }
+        return read ?? nil
+    }
+
+    private func write(_ key: CacheKey, _ value: Value, _ tags: [CacheTag], _ generation: Int64) async {
+        guard let tier, let codec else { return }
+        _ = await counted { try await tier.write(key.text, codec.encode(value), tags: tags, generation: generation) }
+    }
+
+    private func tell(_ tag: CacheTag) async throws {
+        guard let tier else { return }
+        do {
+            try await tier.invalidate(tag)
+            state.withLock { _ = $0.untold.remove(tag) }
+        } catch {
+            state.withLock { state in
+                state.untold.insert(tag)
+                state.counts.tierErrors += 1
+            }
+            throw error
+        }
+    }
+
+    private func counted<R>(_ body: () async throws -> R) async -> R? {
+        do {
+            return try await body()
+        } catch {
+            state.withLock { $0.counts.tierErrors += 1 }
+            return nil
+        }
+    }
+}

@@ -1,0 +1,240 @@
+import ArgumentParser
+import HTTPTypes
+import Hummingbird
+import JSON
+import NIOCore
+import Synchronization
+
+/// A language model that is none: it speaks Anthropic's Messages and OpenAI's chat completions, errors and stalls included.
+struct StubModel: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "model",
+        abstract: "Serves a stub of a language model, for tests and the demonstration; its key is “stub-key”."
+    )
+    @Option(help: "The port to listen on.") var port: Int
+
+    func run() async throws { try await StubModelServer(port: port).application().runService() }
+}
+
+struct StubModelServer {
+    static let key = "stub-key"
+
+    let port: Int
+    private let series = Series()
+
+    init(port: Int) { self.port = port }
+
+    /// How often each series has failed.
+    private final class Series: Sendable {
+        private let counts = Mutex<[String: Int]>([:])
+        func next(_ name: String) -> Int {
+            counts.withLock { counts in
+                counts[name, default: 0] += 1
+                return counts[name] ?? 0
+            }
+        }
+    }
+
+    func application() -> some ApplicationProtocol {
+        let router = Router()
+        router.get("health") { _, _ in "ok\n" }
+        router.post("v1/messages") { request, _ in try await answer(request, AnthropicShape()) }
+        router.post("v1/chat/completions") { request, _ in try await answer(request, OpenAIShape()) }
+        return Application(router: router, configuration: .init(address: .hostname("127.0.0.1", port: port)))
+    }
+
+    private func answer(_ request: Request, _ shape: any StubShape) async throws -> Response {
+        let body = try await request.body.collect(upTo: 4 << 20)
+        guard let value = try? JSONValue(parsing: body.readableBytesView), let model = value["model"]?.string else {
+            return plain(.badRequest, shape.error("invalid_request_error", "the body is not a request"))
+        }
+        guard shape.key(request.headers) == Self.key else {
+            return plain(.unauthorized, shape.error("authentication_error", "the key is not known"))
+        }
+        let behaviour = StubBehaviour(model: model)
+        if behaviour == .quota {
+            return plain(
+                .init(code: shape.quota.status),
+                shape.error(shape.quota.type, "the account may spend no more", code: shape.quota.code)
+            )
+        }
+        if case .failing(let status, let times) = behaviour, series.next(model) <= times {
+            var response = plain(
+                .init(code: status),
+                shape.error(status == 529 ? "overloaded_error" : "api_error", "as asked")
+            )
+            if let field = HTTPField.Name("retry-after-ms") { response.headers[field] = "20" }
+            return response
+        }
+        let text = StubAnswer.text(behaviour, prompt: shape.prompt(value))
+        let stop = shape.stop(behaviour)
+        guard value["stream"]?.bool ?? false else { return plain(.ok, shape.whole(model, text, stop)) }
+        return stream(shape.events(model, StubAnswer.pieces(text), stop), behaviour)
+    }
+
+    private func plain(_ status: HTTPResponse.Status, _ body: JSONValue) -> Response {
+        Response(
+            status: status,
+            headers: [.contentType: "application/json"],
+            body: .init(byteBuffer: ByteBuffer(bytes: body.bytes))
+        )
+    }
+
+    private func stream(_ events: [(name: String?, data: String)], _ behaviour: StubBehaviour) -> Response {
+        let body = ResponseBody { writer in
+            if behaviour == .garbage {
+                try await writer.write(ByteBuffer(bytes: Array("data: {\"type\":\n\n".utf8) + [0xFF, 0x0A, 0x0A]))
+                return try await writer.finish(nil)
+            }
+            for (index, event) in events.enumerated() {
+                let name = event.name.map { "event: \($0)\n" } ?? ""
+                if index == events.count / 2 {
+                    if behaviour == .cut {
+                        try await writer.write(ByteBuffer(string: "\(name)data: \(event.data.prefix(10))"))
+                        return try await writer.finish(nil)
+                    }
+                    if behaviour == .stall { try await Task.sleep(for: .seconds(120)) }
+                }
+                try await writer.write(ByteBuffer(string: "\(name)data: \(event.data)\n\n"))
+            }
+            try await writer.finish(nil)
+        }
+        return Response(status: .ok, headers: [.contentType: "text/event-stream; charset=utf-8"], body: body)
+    }
+}
+
+/// How one of the two formats has it.
+private protocol StubShape: Sendable {
+    var quota: (status: Int, type: String, code: String?) { get }
+    func key(_ fields: HTTPFields) -> String?
+    func prompt(_ request: JSONValue) -> String
+    func stop(_ behaviour: StubBehaviour) -> String
+    func error(_ type: String, _ message: String, code: String?) -> JSONValue
+    func whole(_ model: String, _ text: String, _ stop: String) -> JSONValue
+    func events(_ model: String, _ pieces: [String], _ stop: String) -> [(name: String?, data: String)]
+}
+
+extension StubShape {
+    func error(_ type: String, _ message: String) -> JSONValue { error(type, message, code: nil) }
+}
+
+private struct AnthropicShape: StubShape {
+    let quota: (status: Int, type: String, code: String?) = (400, "billing_error", nil)
+
+    func key(_ fields: HTTPFields) -> String? {
+        guard HTTPField.Name("anthropic-version").flatMap({ fields[$0] }) != nil else { return nil }
+        return HTTPField.Name("x-api-key").flatMap { fields[$0] }
+    }
+
+    func prompt(_ request: JSONValue) -> String { request["messages"]?[0]?["content"]?.string ?? "" }
+
+    func stop(_ behaviour: StubBehaviour) -> String {
+        switch behaviour {
+        case .truncated: "max_tokens"
+        case .refusal: "refusal"
+        default: "end_turn"
+        }
+    }
+
+    func error(_ type: String, _ message: String, code: String?) -> JSONValue {
+        ["type": "error", "error": ["type": .string(type), "message": .string(message)], "request_id": "req_stub"]
+    }
+
+    private func message(_ model: String, _ content: JSONValue, _ stop: JSONValue, output: Int) -> JSONValue {
+        [
+            "id": "msg_stub", "type": "message", "role": "assistant", "model": .string(model), "content": content,
+            "stop_reason": stop, "stop_sequence": .null,
+            "usage": [
+                "input_tokens": 12, "output_tokens": .int(output), "cache_read_input_tokens": 100,
+                "cache_creation_input_tokens": 0,
+            ],
+        ]
+    }
+
+    func whole(_ model: String, _ text: String, _ stop: String) -> JSONValue {
+        message(model, [["type": "text", "text": .string(text)]], .string(stop), output: text.utf8.count / 4)
+    }
+
+    func events(_ model: String, _ pieces: [String], _ stop: String) -> [(name: String?, data: String)] {
+        var events: [JSONValue] = [
+            ["type": "message_start", "message": message(model, [], .null, output: 1)],
+            ["type": "content_block_start", "index": 0, "content_block": ["type": "text", "text": ""]],
+            ["type": "ping"],
+        ]
+        events += pieces.map {
+            ["type": "content_block_delta", "index": 0, "delta": ["type": "text_delta", "text": .string($0)]]
+        }
+        events += [
+            ["type": "content_block_stop", "index": 0],
+            [
+                "type": "message_delta", "delta": ["stop_reason": .string(stop), "stop_sequence": .null],
+                "usage": ["output_tokens": .int(pieces.count * 3)],
+            ],
+            ["type": "message_stop"],
+        ]
+        return events.map { ($0["type"]?.string, $0.text) }
+    }
+}
+
+private struct OpenAIShape: StubShape {
+    let quota: (status: Int, type: String, code: String?) = (429, "insufficient_quota", "insufficient_quota")
+
+    func key(_ fields: HTTPFields) -> String? {
+        fields[.authorization].flatMap { $0.hasPrefix("Bearer ") ? String($0.dropFirst(7)) : nil }
+    }
+
+    func prompt(_ request: JSONValue) -> String { request["messages"]?.array?.last?["content"]?.string ?? "" }
+
+    func stop(_ behaviour: StubBehaviour) -> String {
+        switch behaviour {
+        case .truncated: "length"
+        case .refusal: "content_filter"
+        default: "stop"
+        }
+    }
+
+    func error(_ type: String, _ message: String, code: String?) -> JSONValue {
+        [
+            "error": [
+                "message": .string(message), "type": .string(type), "param": .null,
+                "code": code.map { .string($0) } ?? .null,
+            ]
+        ]
+    }
+
+    private func usage(_ output: Int) -> JSONValue {
+        [
+            "prompt_tokens": 112, "completion_tokens": .int(output), "total_tokens": .int(112 + output),
+            "prompt_tokens_details": ["cached_tokens": 100],
+        ]
+    }
+
+    func whole(_ model: String, _ text: String, _ stop: String) -> JSONValue {
+        [
+            "id": "chatcmpl-stub", "object": "chat.completion", "created": 1_700_000_000, "model": .string(model),
+            "choices": [
+                [
+                    "index": 0, "finish_reason": .string(stop), "logprobs": .null,
+                    "message": ["role": "assistant", "content": .string(text), "refusal": .null],
+                ]
+            ],
+            "usage": usage(text.utf8.count / 4),
+        ]
+    }
+
+    func events(_ model: String, _ pieces: [String], _ stop: String) -> [(name: String?, data: String)] {
+        func chunk(_ choices: JSONValue, _ usage: JSONValue) -> (name: String?, data: String) {
+            let value: JSONValue = [
+                "id": "chatcmpl-stub", "object": "chat.completion.chunk", "created": 1_700_000_000,
+                "model": .string(model), "choices": choices, "usage": usage,
+            ]
+            return (nil, value.text)
+        }
+        func choice(_ delta: JSONValue, _ stop: JSONValue) -> JSONValue {
+            [["index": 0, "delta": delta, "finish_reason": stop, "logprobs": .null]]
+        }
+        return [chunk(choice(["role": "assistant", "content": ""], .null), .null)]
+            + pieces.map { chunk(choice(["content": .string($0)], .null), .null) }
+            + [chunk(choice([:], .string(stop)), .null), chunk([], usage(pieces.count * 3)), (nil, "[DONE]")]
+    }
+}

@@ -1,0 +1,265 @@
+import Callable
+import Foundation
+import JSON
+import Resumes
+
+/// The work itself, which both implementations do alike once a job is known to be the caller's.
+struct Workshop: Sendable {
+    let store: JobStore
+
+    static var today: ResumeDate {
+        let parts = Calendar(identifier: .gregorian).dateComponents([.year, .month], from: .now)
+        return ResumeDate(year: parts.year ?? 2_000, month: parts.month ?? 1)
+    }
+
+    static var now: String { Date.now.formatted(.iso8601) }
+
+    /// The job's résumé.
+    ///
+    /// - Throws: FAILED_PRECONDITION for one that is none by its schema, with the place.
+    func job(_ id: String) async throws -> (job: JobStore.Job, resume: Resume) {
+        guard let job = try await store.job(id) else { throw CallableError(.notFound, "there is no such job") }
+        return (job, try Self.resume(job.resume))
+    }
+
+    static func resume(_ value: JSONValue) throws(CallableError) -> Resume {
+        do {
+            return try Resume(value)
+        } catch {
+            throw CallableError(
+                .failedPrecondition,
+                "the résumé cannot be read: \(error)",
+                details: ["pointer": .string(error.pointer.description), "reason": .string(error.reason)]
+            )
+        }
+    }
+
+    /// Analyses a résumé and keeps what was found.
+    ///
+    /// - Parameter rewrite: makes suggestions better; gives what it says of itself beside them.
+    func analyze(
+        _ request: RecommendationsRequest,
+        rewrite: (Resume, [Recommendation]) async -> ([Recommendation], [String: JSONValue])
+    ) async throws -> Answer {
+        let started = ContinuousClock.now
+        let (job, resume) = try await job(request.job)
+        let engine = Engine(now: Self.today)
+        let found = engine.recommendations(for: resume, keywords: request.keywords)
+        let (recommendations, metadata) = await rewrite(resume, found)
+        try await store.keep(recommendations, of: job, replacing: request.isForced)
+        // What its owner has filled in stays with a recommendation.
+        let kept = try await store.recommendations(recommendations.map(\.id), of: job.id)
+        let byID = Dictionary(kept.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+        let report = Report(
+            on: resume,
+            recommendations.map { byID[$0.id] ?? $0 },
+            role: request.role,
+            keywords: request.keywords,
+            now: Self.today
+        )
+        var data = report.json
+        data["metadata"] = .object(metadata)
+        data["generatedAt"] = .string(Self.now)
+        data["processingTime"] = .int(Self.milliseconds(since: started))
+        return Answer(data: data, quality: AnswerQuality(report, resume))
+    }
+
+    func preview(_ request: PreviewRequest) async throws -> Answer {
+        let (job, resume) = try await job(request.job)
+        let recommendation = try await recommendation(request.recommendation, of: job.id)
+        let content = recommendation.content
+        var shown = recommendation
+        // A preview shows placeholders as they stand.
+        shown.placeholders = []
+        let improvement = try Self.told { () throws(ImprovementFault) in try Improvement(of: resume.value, by: [shown])
+        }
+        return Answer(data: [
+            "recommendation": recommendation.json,
+            "beforeContent": .string(recommendation.currentContent ?? ""),
+            "afterContent": .string(content ?? recommendation.currentContent ?? ""),
+            "previewCV": improvement.resume,
+            "changes": .array(improvement.changes.map(\.json)),
+            "estimatedImpact": .int(recommendation.estimatedScoreImprovement),
+        ])
+    }
+
+    func apply(_ request: ApplyRequest) async throws -> Answer {
+        let engine = Engine(now: Self.today)
+        let improvement = try await store.improve(request.job, by: request.selected) { job, selected in
+            let missing = request.selected.filter { id in !selected.contains { $0.id == id } }
+            guard missing.isEmpty else {
+                throw CallableError(
+                    .notFound,
+                    "there is no recommendation “\(missing[0])” of this résumé; ask for recommendations first",
+                    details: ["missing": .array(missing.map { .string($0) })]
+                )
+            }
+            return try Self.told { () throws(ImprovementFault) in try Improvement(of: job.resume, by: selected) }
+        }
+        guard let improvement else { throw CallableError(.notFound, "there is no such job") }
+        let (_, before) = try await job(request.job)
+        let after = try Self.resume(improvement.resume)
+        let comparison = Comparison(
+            before: before,
+            after: after,
+            engine: engine,
+            keywords: request.keywords
+        )
+        let count = improvement.applied.count
+        return Answer(data: [
+            "jobId": .string(request.job), "improvedCV": improvement.resume,
+            "appliedRecommendations": .array(improvement.applied.map(\.json)),
+            "transformationSummary": .object([
+                "changes": .array(improvement.changes.map(\.json)),
+                "sections": .array(Set(improvement.applied.map(\.section.rawValue)).sorted().map { .string($0) }),
+                "notApplied": .array(
+                    improvement.advice.map {
+                        ["id": .string($0.id), "reason": "it is advice, and changes nothing by itself"]
+                    }
+                ),
+            ]),
+            "comparisonReport": comparison.json, "improvementsApplied": .int(count),
+            "message": .string("\(count) of \(request.selected.count) recommendations changed the résumé."),
+        ])
+    }
+
+    /// - Parameter polish: makes the filled-in text read well; nil where the text stays as it is.
+    func customize(
+        _ request: CustomizeRequest,
+        polish: (String, Recommendation, Resume) async -> String?
+    ) async throws -> Answer {
+        let (job, resume) = try await job(request.job)
+        let known = try await recommendation(request.recommendation, of: job.id)
+        let customization = try Customization(known, request.values)
+        let polished = await polish(customization.text, known, resume)
+        let changed = try await store.change(request.recommendation, of: job.id) { recommendation, _ in
+            // Another answer may have taken its place since.
+            guard recommendation.suggestedContent == known.suggestedContent else {
+                throw CallableError(.aborted, "the recommendation has just been made anew; look at it again")
+            }
+            var recommendation = recommendation
+            recommendation.customizedContent = polished ?? customization.text
+            return recommendation
+        }
+        guard let changed else {
+            throw CallableError(.aborted, "the résumé has just been changed; ask for recommendations anew")
+        }
+        return Answer(data: [
+            "recommendation": changed.json, "customizedContent": .string(changed.customizedContent ?? ""),
+            "placeholdersApplied": .array(customization.applied.map { .string($0) }),
+            "validationResults": .array(customization.results),
+        ])
+    }
+
+    private func recommendation(_ id: String, of job: String) async throws -> Recommendation {
+        guard let found = try await store.recommendations([id], of: job).first else {
+            throw CallableError(
+                .notFound,
+                "there is no recommendation “\(id)” of this résumé; ask for recommendations first"
+            )
+        }
+        return found
+    }
+
+    private static func told<R>(_ body: () throws(ImprovementFault) -> R) throws(CallableError) -> R {
+        do {
+            return try body()
+        } catch {
+            switch error {
+            case .unresolved(let id, let placeholders):
+                throw CallableError(
+                    .failedPrecondition,
+                    "“\(id)” has placeholders to fill in: \(placeholders.joined(separator: ", "))",
+                    details: [
+                        "recommendationId": .string(id), "placeholders": .array(placeholders.map { .string($0) }),
+                    ]
+                )
+            case .conflict(let one, let other):
+                throw CallableError(
+                    .failedPrecondition,
+                    "“\(one)” and “\(other)” change the same words; choose one of them",
+                    details: ["conflict": [.string(one), .string(other)]]
+                )
+            case .outdated(let id, let pointer):
+                throw CallableError(
+                    .aborted,
+                    "“\(id)” was made for what no longer stands at \(pointer); ask for recommendations anew"
+                )
+            }
+        }
+    }
+
+    static func milliseconds(since start: ContinuousClock.Instant) -> Int {
+        let elapsed = ContinuousClock.now - start
+        return Int(elapsed.components.seconds * 1_000 + elapsed.components.attoseconds / 1_000_000_000_000_000)
+    }
+}
+
+/// A recommendation's text with its placeholders filled in.
+struct Customization {
+    let text: String
+    let applied: [String]
+    let results: [JSONValue]
+
+    /// - Throws: INVALID_ARGUMENT where a value will not do, with the verdict on each.
+    init(_ recommendation: Recommendation, _ values: [String: String]) throws(CallableError) {
+        guard let suggestion = recommendation.suggestedContent else {
+            throw CallableError(.failedPrecondition, "“\(recommendation.id)” has no text to fill in")
+        }
+        let known = recommendation.placeholders
+        if let unknown = values.keys.sorted().first(where: { id in !known.contains { $0.id == id } }) {
+            throw CallableError(
+                .invalidArgument,
+                "there is no placeholder “\(unknown)”; there are: \(known.map(\.id).joined(separator: ", "))"
+            )
+        }
+        var filled: [String: String] = [:]
+        var isValid = true
+        results = known.map { placeholder in
+            let value = values[placeholder.id] ?? placeholder.defaultValue ?? ""
+            let refusal = placeholder.refusal(of: value)
+            if refusal == nil { filled[placeholder.id] = value } else { isValid = false }
+            var result: [String: JSONValue] = ["id": .string(placeholder.id), "valid": .bool(refusal == nil)]
+            result["message"] = refusal.map { .string($0) }
+            return .object(result)
+        }
+        guard isValid else {
+            let wrong = results.filter { $0["valid"]?.bool == false }.compactMap { $0["id"]?.string }
+            throw CallableError(
+                .invalidArgument,
+                "these placeholders need other values: \(wrong.joined(separator: ", "))",
+                details: ["validationResults": .array(results)]
+            )
+        }
+        applied = filled.filter { !$0.value.isEmpty }.keys.sorted()
+        text = Placeholders.filled(suggestion, with: filled)
+    }
+}
+
+/// What applying recommendations has brought.
+struct Comparison {
+    private let before: (overall: Int, ats: Int, findings: Int)
+    private let after: (overall: Int, ats: Int, findings: Int)
+
+    init(before: Resume, after: Resume, engine: Engine, keywords: [String]) {
+        func look(_ resume: Resume) -> (Int, Int, Int) {
+            let findings = engine.findings(in: resume, keywords: keywords)
+            return (
+                Scores(Array(findings.prefix(Engine.most))).overall, Scores.ats(resume, keywords: keywords),
+                findings.count
+            )
+        }
+        self.before = look(before)
+        self.after = look(after)
+    }
+
+    var json: JSONValue {
+        func side(_ side: (overall: Int, ats: Int, findings: Int)) -> JSONValue {
+            ["overallScore": .int(side.overall), "atsCompatibility": .int(side.ats), "findings": .int(side.findings)]
+        }
+        return [
+            "before": side(before), "after": side(after), "scoreChange": .int(after.overall - before.overall),
+            "findingsResolved": .int(max(0, before.findings - after.findings)),
+        ]
+    }
+}

@@ -1,0 +1,104 @@
+import Cache
+import Callable
+import Synchronization
+
+/// What a service has done, in the OpenMetrics text format (version 1.0.0), without anything of its users.
+final class Metrics: Sendable {
+    static let contentType = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    /// Upper ends of the histogram's buckets, in seconds.
+    private static let limits = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
+
+    private struct Series {
+        var buckets = [Int](repeating: 0, count: Metrics.limits.count + 1)
+        var sum = 0.0
+    }
+
+    private struct State {
+        var calls: [String: Int] = [:]
+        var times: [String: Series] = [:]
+        var quality: [String: (answers: Int, good: Int, sum: Double)] = [:]
+    }
+
+    private let implementation: String
+    private let state = Mutex(State())
+
+    init(implementation: String) { self.implementation = implementation }
+
+    func count(_ record: CallableServer.Record) {
+        let seconds = record.took / .seconds(1)
+        state.withLock { state in
+            state.calls["function=\"\(record.function)\",status=\"\(record.status)\"", default: 0] += 1
+            let bucket = Self.limits.firstIndex { seconds <= $0 } ?? Self.limits.count
+            state.times["function=\"\(record.function)\"", default: Series()].buckets[bucket] += 1
+            state.times["function=\"\(record.function)\"", default: Series()].sum += seconds
+        }
+    }
+
+    func count(_ operation: Operation, _ quality: AnswerQuality) {
+        state.withLock { state in
+            var known = state.quality[operation.rawValue] ?? (0, 0, 0)
+            known.answers += 1
+            known.good += quality.isGood ? 1 : 0
+            known.sum += quality.score
+            state.quality[operation.rawValue] = known
+        }
+    }
+
+    /// - Parameter cache: what the cache has done; nil where there is none.
+    func text(cache: CacheCounts?) -> String {
+        let state = state.withLock { $0 }
+        let own = "implementation=\"\(implementation)\""
+        var text = ""
+        func family(_ name: String, _ type: String, _ help: String) {
+            text += "# TYPE recommendations_\(name) \(type)\n# HELP recommendations_\(name) \(help)\n"
+        }
+        func sample(_ name: String, _ labels: String, _ value: String) {
+            text += "recommendations_\(name){\(labels.isEmpty ? own : "\(own),\(labels)")} \(value)\n"
+        }
+        family("calls", "counter", "Calls that are over, by their canonical status.")
+        for (labels, count) in state.calls.sorted(by: { $0.key < $1.key }) { sample("calls_total", labels, "\(count)") }
+        family("call_seconds", "histogram", "How long calls took.")
+        for (labels, series) in state.times.sorted(by: { $0.key < $1.key }) {
+            var count = 0
+            for (index, bucket) in series.buckets.enumerated() {
+                count += bucket
+                let limit = index < Self.limits.count ? "\(Self.limits[index])" : "+Inf"
+                sample("call_seconds_bucket", "\(labels),le=\"\(limit)\"", "\(count)")
+            }
+            sample("call_seconds_count", labels, "\(count)")
+            sample("call_seconds_sum", labels, "\(series.sum)")
+        }
+        family("quality_answers", "counter", "Answers that were judged.")
+        for (name, quality) in state.quality.sorted(by: { $0.key < $1.key }) {
+            sample("quality_answers_total", "function=\"\(name)\"", "\(quality.answers)")
+        }
+        family("quality_good_answers", "counter", "Judged answers that were good.")
+        for (name, quality) in state.quality.sorted(by: { $0.key < $1.key }) {
+            sample("quality_good_answers_total", "function=\"\(name)\"", "\(quality.good)")
+        }
+        family("quality_score_sum", "counter", "The scores of judged answers, added up.")
+        for (name, quality) in state.quality.sorted(by: { $0.key < $1.key }) {
+            sample("quality_score_sum_total", "function=\"\(name)\"", "\(quality.sum)")
+        }
+        if let cache {
+            for (name, help, value) in [
+                ("look_ups", "Look-ups.", cache.lookUps), ("hits", "Look-ups that found a fresh answer.", cache.hits),
+                ("stale_hits", "Look-ups that were given an answer that was over.", cache.staleHits),
+                ("coalesced", "Look-ups that waited for another's answer.", cache.coalesced),
+                ("misses", "Look-ups for which an answer had to be made.", cache.misses),
+                ("tier_hits", "Hits of the second tier.", cache.tierHits),
+                ("tier_errors", "Failures of the second tier.", cache.tierErrors),
+                ("evictions", "Answers that had to go for others.", cache.evictions),
+                ("dropped_fills", "Answers that an invalidation overtook.", cache.droppedFills),
+                ("loads", "Answers that were made.", cache.loads),
+                ("failed_loads", "Answers that could not be made.", cache.failedLoads),
+            ] {
+                family("cache_\(name)", "counter", help)
+                sample("cache_\(name)_total", "", "\(value)")
+            }
+            family("cache_load_seconds", "counter", "How long answers took to make, added up.")
+            sample("cache_load_seconds_total", "", "\(cache.loadTime / .seconds(1))")
+        }
+        return text + "# EOF\n"
+    }
+}

@@ -1,0 +1,127 @@
+import JSON
+
+/// What is wrong in the words of any text: the first person, buzzwords, words that stand twice.
+struct WordingRules {
+    let lexicon: Lexicon
+    let line: Resume.Line
+    private let words: [Word]
+
+    init(_ line: Resume.Line, lexicon: Lexicon) {
+        self.lexicon = lexicon
+        self.line = line
+        words = Words.of(line.text)
+    }
+
+    var findings: [Recommendation] { [firstPerson, buzzwords, repeated].compactMap { $0 } }
+
+    private static let persons: Set<String> = [
+        "i", "i'm", "i've", "i’m", "i’ve", "me", "my", "myself", "we", "our", "ours", "us", "we've", "we’ve",
+    ]
+    /// After these “I” is a number.
+    private static let ranks: Set<String> = [
+        "phase", "level", "tier", "type", "grade", "class", "part", "engineer", "analyst", "stage", "volume", "war",
+        "title", "category", "developer", "associate", "step",
+    ]
+
+    private func isPerson(_ index: Int) -> Bool {
+        let word = words[index]
+        guard Self.persons.contains(word.lower) else { return false }
+        switch word.text {
+        // The country, and what is written in capitals as a whole.
+        case "US": return false
+        case "I": return !(index > 0 && Self.ranks.contains(words[index - 1].lower))
+        default: return word.text != word.text.uppercased() || word.text.count == 1
+        }
+    }
+
+    private var firstPerson: Recommendation? {
+        let persons = words.indices.filter(isPerson)
+        guard let first = persons.first else { return nil }
+        // One in the middle of a sentence needs a writer; one at its beginning can go, and an owner's can be an article.
+        let canBeMended = persons.allSatisfy {
+            $0 == 0 && ["i", "we"].contains(words[$0].lower) || ["my", "our"].contains(words[$0].lower)
+        }
+        var text = line.text
+        for index in persons.reversed() {
+            let isOwner = ["my", "our"].contains(words[index].lower)
+            text.replaceSubrange(words[index].range, with: isOwner ? (index == 0 ? "The" : "the") : "")
+        }
+        return Rule.firstPerson.finding(
+            at: line.place,
+            in: line.section,
+            .modify,
+            "Leave out the first person",
+            "A résumé is about you: “\(words[first].text)” goes without saying.",
+            line: line,
+            suggested: canBeMended && words.count > 1 ? text.tidied.capitalizedFirst : nil
+        )
+    }
+
+    private var buzzwords: Recommendation? {
+        let lower = words.map(\.lower)
+        let found = lexicon.buzzwords.compactMap { entry in
+            Words.position(of: entry.words, in: lower).map { (at: $0, entry.words, entry.isAdjective) }
+        }
+        .sorted { $0.at < $1.at }
+        guard !found.isEmpty else { return nil }
+        let names = found.map { "“\($0.1.joined(separator: " "))”" }.joined(separator: ", ")
+        return Rule.buzzwords.finding(
+            at: line.place,
+            in: line.section,
+            .modify,
+            "Show it instead of saying it",
+            "Words that everybody uses say nothing: \(names).",
+            line: line,
+            suggested: withoutAdjectives(found.map { ($0.at, $0.1.count, $0.2) })
+        )
+    }
+
+    /// The text without words that only decorate the next one; nil where that would leave a hole.
+    private func withoutAdjectives(_ found: [(at: Int, count: Int, isAdjective: Bool)]) -> String? {
+        var text = line.text
+        for (at, count, isAdjective) in found.reversed() {
+            let next = at + count
+            guard isAdjective, next < words.count, !lexicon.functionWords.contains(words[next].lower),
+                !words[next].beginsSentence,
+                !line.text[words[at].range.upperBound..<words[next].range.lowerBound].contains(",")
+            else { return nil }
+            // “a dynamic engineer” would be “a engineer”.
+            if at > 0, words[at - 1].lower == "a" || words[at - 1].lower == "an",
+                startsWithVowel(words[at].lower) != startsWithVowel(words[next].lower)
+            {
+                return nil
+            }
+            if at > 0, ["highly", "very", "and"].contains(words[at - 1].lower) { return nil }
+            text.removeSubrange(words[at].range.lowerBound..<words[next].range.lowerBound)
+        }
+        let isCapital = line.text.first?.isUppercase ?? false
+        return isCapital ? text.capitalizedFirst : text
+    }
+
+    private func startsWithVowel(_ word: String) -> Bool { word.first.map { "aeiou".contains($0) } ?? false }
+
+    private static let mayRepeat: Set<String> = ["that", "had"]
+
+    private var repeated: Recommendation? {
+        let twins = words.indices.dropFirst().filter { index in
+            let word = words[index], before = words[index - 1]
+            let between = line.text[before.range.upperBound..<word.range.lowerBound]
+            return word.lower == before.lower && between.allSatisfy(\.isWhitespace) && word.text.allSatisfy(\.isLetter)
+                && !Self.mayRepeat.contains(word.lower) && !word.isCapitalized
+        }
+        guard let first = twins.first else { return nil }
+        var text = line.text
+        for index in twins.reversed() {
+            text.removeSubrange(words[index - 1].range.upperBound..<words[index].range.upperBound)
+        }
+        return Rule.repeatedWords.finding(
+            at: line.place,
+            in: line.section,
+            .modify,
+            "A word stands twice",
+            "“\(words[first].text)” stands twice in a row.",
+            line: line,
+            suggested: text
+        )
+    }
+}

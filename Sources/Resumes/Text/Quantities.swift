@@ -1,0 +1,43 @@
+/// What counts as a number in a text.
+package enum Quantities {
+    /// Words that say a number.
+    package static let words: Set<String> = [
+        "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen",
+        "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty", "thirty", "forty", "fifty",
+        "sixty", "seventy", "eighty", "ninety", "hundred", "hundreds", "thousand", "thousands", "million", "millions",
+        "billion", "billions", "dozen", "dozens", "half", "halved", "halving", "double", "doubled", "doubling",
+        "triple", "tripled", "tripling", "twice", "thrice", "twofold", "threefold", "fivefold", "tenfold", "quarter",
+        "quadrupled",
+    ]
+
+    /// Before a year there is often one of these.
+    private static let beforeYears: Set<String> = [
+        "in", "since", "during", "by", "of", "from", "until", "till", "to", "through", "early", "late", "mid",
+        "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+        "december", "spring", "summer", "autumn", "fall", "winter", "q1", "q2", "q3", "q4", "fiscal", "fy",
+    ]
+
+    /// Whether a text says how much: a number that is neither a year nor part of a name (`S3`, `Python3`).
+    package static func has(_ words: [Word]) -> Bool {
+        words.indices.contains { index in
+            let word = words[index]
+            if Words.parts(word.lower).contains(where: Self.words.contains) { return true }
+            guard let first = word.text.first, first.isNumber || "$€£¥#+".contains(first), word.hasDigit else {
+                return Words.parts(word.text).dropFirst().contains { isPlain($0) } && !word.isCapitalized
+            }
+            return !isYear(word.text) || !(index > 0 && beforeYears.contains(words[index - 1].lower))
+        }
+    }
+
+    private static func isPlain(_ text: String) -> Bool { !text.isEmpty && text.allSatisfy(\.isNumber) }
+
+    private static func isYear(_ text: String) -> Bool {
+        guard text.count == 4, let year = Int(text) else { return false }
+        return (1950...2049).contains(year)
+    }
+
+    /// A number as it is compared: without the signs that group its digits, its unit kept.
+    static func normal(_ word: String) -> String {
+        word.lowercased().filter { $0 != "," && $0 != "'" && $0 != "’" && $0 != "_" && $0 != "+" && $0 != "~" }
+    }
+}

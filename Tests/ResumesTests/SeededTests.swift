@@ -1,0 +1,63 @@
+import Foundation
+import JSON
+import Resumes
+import Testing
+
+@Suite("Seeded defects: what the rules find of what was put in")
+struct SeededTests {
+    private static let now = ResumeDate(year: 2026, month: 11)
+    private static var file: URL {
+        URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Fixtures/seeded.jsonl")
+    }
+
+    @Test("the committed data is what its generator makes")
+    func data() throws {
+        let made = SeededResume.all.map { $0.line + "\n" }.joined()
+        if ProcessInfo.processInfo.environment["MIGRATE_RECORD"] != nil {
+            try Data(made.utf8).write(to: Self.file)
+        }
+        #expect(try String(contentsOf: Self.file, encoding: .utf8) == made)
+    }
+
+    @Test("every rule: precision at least 0.95, recall at least 0.90")
+    func rules() throws {
+        var counts: [String: (right: Int, wrong: Int, missed: Int)] = [:]
+        var surprises: [String] = []
+        let lines = try String(contentsOf: Self.file, encoding: .utf8).split(separator: "\n")
+        #expect(lines.count >= 300)
+        for (number, line) in lines.enumerated() {
+            let value = try JSONValue(parsing: String(line))
+            let resume = try Resume(try #require(value["resume"]))
+            let keywords = (value["keywords"]?.array ?? []).compactMap(\.string)
+            let expected = Set((value["expected"]?.array ?? []).compactMap(\.string))
+            let found = Set(Engine(now: Self.now).findings(in: resume, keywords: keywords).map(\.id))
+            for id in found.union(expected) {
+                let rule = try #require(
+                    Rule.allCases.filter { id.hasPrefix($0.rawValue) }.max { $0.rawValue.count < $1.rawValue.count }
+                )
+                var count = counts[rule.rawValue] ?? (0, 0, 0)
+                switch (found.contains(id), expected.contains(id)) {
+                case (true, true): count.right += 1
+                case (true, false): count.wrong += 1
+                default: count.missed += 1
+                }
+                counts[rule.rawValue] = count
+                if found.contains(id) != expected.contains(id) {
+                    surprises.append("\(number): \(found.contains(id) ? "found" : "missed") \(id)")
+                }
+            }
+        }
+        print("rule                 seeded  precision  recall")
+        for rule in Rule.allCases where rule != .unlistedKeyword {
+            let count = counts[rule.rawValue] ?? (0, 0, 0)
+            let precision = Double(count.right) / Double(max(1, count.right + count.wrong))
+            let recall = Double(count.right) / Double(max(1, count.right + count.missed))
+            let name = rule.rawValue.padding(toLength: 20, withPad: " ", startingAt: 0)
+            print("\(name) \(count.right + count.missed)\t\(precision)\t\(recall)")
+            #expect(count.right + count.missed >= 8, "\(rule.rawValue) is hardly seeded")
+            #expect(precision >= 0.95, "\(rule.rawValue)")
+            #expect(recall >= 0.90, "\(rule.rawValue)")
+        }
+        for surprise in surprises.prefix(40) { print(surprise) }
+    }
+}
