@@ -206,13 +206,19 @@ let package = Package(
         tests("CacheTests", ["Cache", "TestSupport"]),
         tests(
             "CallableTests",
-            ["Callable", "JSON", "TestSupport", asyncHTTPClient, hummingbird, lifecycle, logging, nioCore, nioHTTP1]
+            [
+                "Callable", "JSON", "Postgres", "TestSupport", asyncHTTPClient, hummingbird, lifecycle, logging,
+                nioCore, nioHTTP1,
+            ]
         ),
-        tests("LanguageModelTests", ["JSON", "LanguageModel", "TestSupport"]),
+        tests("LanguageModelTests", ["JSON", "LanguageModel", "Postgres", "TestSupport", "demo"]),
         tests("ResumesTests", ["JSON", "Resumes"], exclude: ["Fixtures"]),
         tests(
             "RecommendationsTests",
-            ["Cache", "Callable", "JSON", "LanguageModel", "Postgres", "Recommendations", "Resumes", "TestSupport"]
+            [
+                "Cache", "Callable", "JSON", "LanguageModel", "MigrationCore", "Postgres", "Recommendations", "Resumes",
+                "Signals", "TestSupport",
+            ]
         ),
         tests("ScenarioFileTests", ["MigrationCore", "PlanFile", "ScenarioFile", "Simulation"]),
         tests("SimulationTests", ["MigrationCore", "MigrationLog", "PlanFile", "Simulation", "TestSupport"]),

@@ -31,6 +31,16 @@ struct TestServer {
                 fields: ["Cache-Status": "c; hit"]
             )
         },
+        // As the function of `Tests/Peers/callable_functions.py`.
+        CallableFunction("open", timeLimit: .seconds(5)) { call in
+            switch call.request.data["do"]?.string {
+            case "refuse"?:
+                let code = call.request.data["code"]?.string?.uppercased().replacing("-", with: "_") ?? ""
+                throw CallableError(CallableError.Status(rawValue: code) ?? .unknown, "as asked", details: ["a": 1])
+            case "break"?: throw TestFailure("the secret is broken")
+            default: return CallableAnswer(["echo": call.request.data])
+            }
+        },
         CallableFunction("refuse", timeLimit: .seconds(5)) { _ in
             throw CallableError(.resourceExhausted, "slowly", details: ["retryAfterSeconds": 7])
         },

@@ -10,14 +10,7 @@ struct Program {
         var text: String
     }
 
-    /// The folder of the built programs, which is the tests' own.
-    private static var folder: URL {
-        URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent()
-            .appendingPathComponent(".build/debug")
-    }
-
-    static func path(_ name: String) -> String { folder.appendingPathComponent(name).path }
+    static func path(_ name: String) -> String { BuiltPrograms.path(name) }
 
     static func run(_ arguments: [String], database: String? = nil) throws -> Result {
         let file = FileManager.default.temporaryDirectory.appendingPathComponent("out-\(UUID().uuidString)").path

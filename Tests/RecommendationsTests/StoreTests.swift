@@ -38,7 +38,8 @@ struct StoreTests {
         #expect(try await store.recommendations([found[0].id, "none"], of: "job-1").map(\.title) == ["changed"])
         try await store.put(Seeds.resume(3), into: "job-1", of: "ana")
         #expect(try await store.recommendations([found[0].id], of: "job-1").isEmpty)
-        #expect(try await store.head("job-1")?.revision == 2)
+        #expect(try await store.head("job-1")?.version == 2)
+        #expect(try await store.age("job-1") == 3)
         await #expect(throws: CallableError.self) { try await store.put(Seeds.resume(3), into: "job-1", of: "eve") }
     }
 

@@ -48,11 +48,19 @@ require_peer_store() {
     .peers/bin/python -c 'import eventsourcing.postgres' 2>/dev/null || install_peer "a peer store" 'eventsourcing[postgres]==9.5.6'
 }
 
+# Official clients, an admin library, a functions framework and a cache simulator, beside which the recommendation services are laid.
+require_python_peers() {
+    local list='anthropic==2.14.0 openai==3.57.0 firebase-admin==7.7.0 firebase-functions==0.6.0 functions-framework==3.10.2 libcachesim==0.3.5'
+    [ "$(cat .peers/recommendations 2>/dev/null)" = "$list" ] && return 0
+    install_peer "clients and libraries to compare with" $list
+    echo "$list" > .peers/recommendations
+}
+
 install_peer() {
     require_packages python3-venv
     say "installing $1 into .peers"
     [ -d .peers ] || python3 -m venv .peers
-    .peers/bin/pip install --quiet --disable-pip-version-check "$2"
+    .peers/bin/pip install --quiet --disable-pip-version-check "${@:2}"
 }
 
 # A folder of its own for everything that is started, short enough for a socket's name and open enough for the database's user.

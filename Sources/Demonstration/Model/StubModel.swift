@@ -123,7 +123,9 @@ private struct AnthropicShape: StubShape {
 
     func key(_ fields: HTTPFields) -> String? {
         guard HTTPField.Name("anthropic-version").flatMap({ fields[$0] }) != nil else { return nil }
-        return HTTPField.Name("x-api-key").flatMap { fields[$0] }
+        // Either way of giving the key is taken: the documented field, and the official client's.
+        let bearer = fields[.authorization].flatMap { $0.hasPrefix("Bearer ") ? String($0.dropFirst(7)) : nil }
+        return HTTPField.Name("x-api-key").flatMap { fields[$0] } ?? bearer
     }
 
     func prompt(_ request: JSONValue) -> String { request["messages"]?[0]?["content"]?.string ?? "" }

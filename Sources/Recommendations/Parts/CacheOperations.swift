@@ -21,18 +21,18 @@ struct CacheOperations: Sendable {
     /// A job's answer for its owner, kept or made.
     ///
     /// - Parameters:
-    ///   - revision: of the job's résumé: another one's answers are never found.
+    ///   - version: of what the job's answers rest on: another one's answers are never found, whichever process changed it.
     ///   - parts: everything that the answer depends on.
     func answer(
         _ operation: Operation,
         user: String,
         job: String,
-        revision: Int64,
+        version: Int64,
         parts: [String],
         isForced: Bool = false,
         make: @escaping @Sendable () async throws -> Answer
     ) async throws -> Answer {
-        let key = CacheKey(user: user, parts: [operation.rawValue, job, "\(revision)"] + parts)
+        let key = CacheKey(user: user, parts: [operation.rawValue, job, "\(version)"] + parts)
         var tags = [Self.tag(job: job), CacheTag("user", user)]
         if operation == .previewImprovement, let recommendation = parts.first {
             tags.append(Self.tag(job: job, recommendation: recommendation))

@@ -2,7 +2,7 @@ import JSON
 import LanguageModel
 import Resumes
 
-/// Asks the language model for better words, and believes nothing that the résumé does not hold.
+/// Asks the language model for better words, and believes nothing that the line does not hold.
 ///
 /// The rules find what is wrong; the model is only asked how to say it. What it says is data: it is taken where the guard lets it through, and where it
 /// does not, or the model fails, the rule's own suggestion stays, and the metadata say so.
@@ -34,7 +34,7 @@ struct Rewriter: Sendable {
     ]
 
     /// Recommendations with the model's words where they hold, and what there is to say of that.
-    func rewrite(_ resume: Resume, _ found: [Recommendation]) async -> ([Recommendation], [String: JSONValue]) {
+    func rewrite(_ found: [Recommendation]) async -> ([Recommendation], [String: JSONValue]) {
         let lines = found.filter {
             $0.suggestedContent != nil && $0.currentContent != nil && $0.actionRequired == .modify
         }
@@ -51,13 +51,12 @@ struct Rewriter: Sendable {
             },
             uniquingKeysWith: { first, _ in first }
         )
-        let truth = TruthGuard(resume)
         var taken = 0, dropped: [JSONValue] = []
         let asked = Set(lines.map(\.id))
         let recommendations = found.map { recommendation in
             guard asked.contains(recommendation.id), let text = said[recommendation.id] else { return recommendation }
             var recommendation = recommendation
-            if let refusal = Self.refusal(of: text, recommendation, truth) {
+            if let refusal = Self.refusal(of: text, recommendation) {
                 dropped.append(["id": .string(recommendation.id), "reason": refusal])
                 recommendation.metadata = ["source": "rules", "guard": refusal]
                 return recommendation
@@ -85,7 +84,7 @@ struct Rewriter: Sendable {
     }
 
     /// The filled-in text in words that read well; nil where it stays as it is.
-    func polish(_ text: String, _ recommendation: Recommendation, _ resume: Resume) async -> String? {
+    func polish(_ text: String, _ recommendation: Recommendation) async -> String? {
         guard let model, recommendation.actionRequired == .modify else { return nil }
         var line = recommendation
         line.suggestedContent = text
@@ -93,10 +92,7 @@ struct Rewriter: Sendable {
         guard let reply = try? await model.complete(Self.request([line]), deadline: .now + Self.customizingDeadline),
             let said = reply.value["lines"]?.array?.first(where: { $0["id"]?.string == line.id })?["text"]?.string
         else { return nil }
-        // What the owner has filled in is the owner's word.
-        var truth = TruthGuard(resume)
-        truth.learn(text)
-        return Self.refusal(of: said, line, truth) == nil && Placeholders.found(in: said).isEmpty ? said : nil
+        return Self.refusal(of: said, line) == nil ? said : nil
     }
 
     private static func request(_ lines: [Recommendation]) -> ModelRequest {
@@ -114,7 +110,10 @@ struct Rewriter: Sendable {
     }
 
     /// Why a text is not taken; nil where it is.
-    private static func refusal(of text: String, _ recommendation: Recommendation, _ truth: TruthGuard) -> JSONValue? {
+    ///
+    /// A line may say what it said, and what its draft says: what stands elsewhere in the résumé is true there, and not here.
+    private static func refusal(of text: String, _ recommendation: Recommendation) -> JSONValue? {
+        let truth = TruthGuard(texts: [recommendation.currentContent ?? "", recommendation.suggestedContent ?? ""])
         guard !text.trimmingCharacters.isEmpty, text.count <= longest, !text.contains(where: \.isNewline) else {
             return ["verdict": "dropped", "reason": "it is empty, too long, or more than a line"]
         }

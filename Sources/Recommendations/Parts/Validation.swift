@@ -56,10 +56,10 @@ struct CustomizeRequest: Hashable, Sendable {
 struct Ownership: Sendable {
     let store: JobStore
 
-    /// - Returns: the number of the job's résumé.
+    /// - Returns: the version of what the job's answers rest on.
     func check(_ job: String, of user: String) async throws -> Int64 {
         guard let head = try await store.head(job) else { throw CallableError(.notFound, "there is no such job") }
         guard head.owner == user else { throw CallableError(.permissionDenied, "the job is not yours") }
-        return head.revision
+        return head.version
     }
 }

@@ -39,13 +39,13 @@ struct Workshop: Sendable {
     /// - Parameter rewrite: makes suggestions better; gives what it says of itself beside them.
     func analyze(
         _ request: RecommendationsRequest,
-        rewrite: (Resume, [Recommendation]) async -> ([Recommendation], [String: JSONValue])
+        rewrite: ([Recommendation]) async -> ([Recommendation], [String: JSONValue])
     ) async throws -> Answer {
         let started = ContinuousClock.now
         let (job, resume) = try await job(request.job)
         let engine = Engine(now: Self.today)
         let found = engine.recommendations(for: resume, keywords: request.keywords)
-        let (recommendations, metadata) = await rewrite(resume, found)
+        let (recommendations, metadata) = await rewrite(found)
         try await store.keep(recommendations, of: job, replacing: request.isForced)
         // What its owner has filled in stays with a recommendation.
         let kept = try await store.recommendations(recommendations.map(\.id), of: job.id)
@@ -126,12 +126,12 @@ struct Workshop: Sendable {
     /// - Parameter polish: makes the filled-in text read well; nil where the text stays as it is.
     func customize(
         _ request: CustomizeRequest,
-        polish: (String, Recommendation, Resume) async -> String?
+        polish: (String, Recommendation) async -> String?
     ) async throws -> Answer {
-        let (job, resume) = try await job(request.job)
+        let (job, _) = try await job(request.job)
         let known = try await recommendation(request.recommendation, of: job.id)
         let customization = try Customization(known, request.values)
-        let polished = await polish(customization.text, known, resume)
+        let polished = await polish(customization.text, known)
         let changed = try await store.change(request.recommendation, of: job.id) { recommendation, _ in
             // Another answer may have taken its place since.
             guard recommendation.suggestedContent == known.suggestedContent else {

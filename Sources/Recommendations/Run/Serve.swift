@@ -186,17 +186,18 @@ struct RecommendationsServer {
         var services: [any ServiceLifecycle.Service] = [quality]
         if settings.implementation == "candidate" {
             let tier = settings.hasTier ? PostgresTier(pool: pool) : nil
-            let cache = CacheOperations(settings.cache, tier: tier)
-            health.cache = cache.cache
-            health.tier = tier
-            health.breaker = settings.model?.settings.breaker
-            service = CandidateService(
+            let (candidate, cache) = CandidateService.make(
                 store: store,
-                cache: cache,
-                rewriter: Rewriter(model: settings.model.map { HTTPModel($0.wire, $0.settings) }),
-                limiter: RateLimiter(perMinute: settings.callsPerMinute),
+                cache: settings.cache,
+                tier: tier,
+                model: settings.model.map { HTTPModel($0.wire, $0.settings) },
+                callsPerMinute: settings.callsPerMinute,
                 faults: faults
             )
+            service = candidate
+            health.cache = cache
+            health.tier = tier
+            health.breaker = settings.model?.settings.breaker
             if let tier { services.append(TierSweeper(tier: tier, age: settings.cache.fresh * 2, logger: logger)) }
         } else {
             service = LegacyService(store: store, settings: settings.legacy)

@@ -1,5 +1,7 @@
+package import Cache
 package import Callable
 import JSON
+package import LanguageModel
 import Resumes
 
 /// The new implementation: an orchestrator over parts that each do one thing.
@@ -13,13 +15,40 @@ package struct CandidateService: RecommendationService {
     private let rewriter: Rewriter
     private let faults: Faults
 
-    init(store: JobStore, cache: CacheOperations, rewriter: Rewriter, limiter: RateLimiter, faults: Faults) {
-        ownership = Ownership(store: store)
-        workshop = Workshop(store: store)
-        self.cache = cache
-        self.rewriter = rewriter
-        self.limiter = limiter
-        self.faults = faults
+    /// Puts a candidate together, and gives its cache beside it.
+    ///
+    /// - Parameters:
+    ///   - tier: the cache's second tier; none without it.
+    ///   - model: the language model; none without it.
+    ///   - callsPerMinute: of one user; 0 is no limit.
+    package static func make(
+        store: JobStore,
+        cache settings: CacheSettings,
+        tier: (any CacheTier)?,
+        model: (any LanguageModel)?,
+        callsPerMinute: Int
+    ) -> (CandidateService, AnswerCache<Answer>) {
+        make(store: store, cache: settings, tier: tier, model: model, callsPerMinute: callsPerMinute, faults: Faults())
+    }
+
+    static func make(
+        store: JobStore,
+        cache settings: CacheSettings,
+        tier: (any CacheTier)?,
+        model: (any LanguageModel)?,
+        callsPerMinute: Int,
+        faults: Faults
+    ) -> (CandidateService, AnswerCache<Answer>) {
+        let cache = CacheOperations(settings, tier: tier)
+        let service = CandidateService(
+            limiter: RateLimiter(perMinute: callsPerMinute),
+            ownership: Ownership(store: store),
+            cache: cache,
+            workshop: Workshop(store: store),
+            rewriter: Rewriter(model: model),
+            faults: faults
+        )
+        return (service, cache.cache)
     }
 
     package func answer(_ operation: Operation, _ call: Call) async throws -> Answer {
@@ -31,12 +60,12 @@ package struct CandidateService: RecommendationService {
         case .getRecommendations: return try await recommendations(RecommendationsRequest(call.request), user, call)
         case .previewImprovement:
             let request = try PreviewRequest(call.request)
-            let revision = try await ownership.check(request.job, of: user)
+            let version = try await ownership.check(request.job, of: user)
             return try await cache.answer(
                 operation,
                 user: user,
                 job: request.job,
-                revision: revision,
+                version: version,
                 parts: [request.recommendation]
             ) {
                 try await workshop.preview(request)
@@ -48,8 +77,8 @@ package struct CandidateService: RecommendationService {
         case .customizePlaceholders:
             let request = try CustomizeRequest(call.request)
             _ = try await ownership.check(request.job, of: user)
-            let answer = try await workshop.customize(request) { await rewriter.polish($0, $1, $2) }
-            // What was kept has the recommendation without what has just been filled in.
+            let answer = try await workshop.customize(request) { await rewriter.polish($0, $1) }
+            // What was kept has the recommendation without what has just been filled in, and another version; what it takes is given back.
             await cache.forget(job: request.job)
             return answer
         }
@@ -57,21 +86,20 @@ package struct CandidateService: RecommendationService {
 
     private func recommendations(_ request: RecommendationsRequest, _ user: String, _ call: Call) async throws -> Answer
     {
-        let revision = try await ownership.check(request.job, of: user)
+        var version = try await ownership.check(request.job, of: user)
+        // Suggestions made anew are others than those that previews were made of.
+        if request.isForced { version = try await workshop.store.age(request.job) }
         call.tell(["stage": "analyzing"])
-        let answer = try await cache.answer(
+        return try await cache.answer(
             .getRecommendations,
             user: user,
             job: request.job,
-            revision: revision,
+            version: version,
             // The order of keywords tells in what is reported of them, and so they are not sorted.
             parts: [request.role ?? ""] + request.keywords,
             isForced: request.isForced
         ) {
-            try await workshop.analyze(request) { await rewriter.rewrite($0, $1) }
+            try await workshop.analyze(request) { await rewriter.rewrite($0) }
         }
-        // Suggestions made anew are others than those that previews were made of.
-        if request.isForced { await cache.forget(job: request.job) }
-        return answer
     }
 }

@@ -16,6 +16,11 @@ package struct LegacyService: RecommendationService {
     private let workshop: Workshop
     private let settings: Settings
 
+    /// One that is neither slow nor late.
+    package static func make(store: JobStore) -> LegacyService {
+        LegacyService(store: store, settings: Settings(delay: .zero, timeouts: 0, timeLimit: .zero))
+    }
+
     init(store: JobStore, settings: Settings) {
         ownership = Ownership(store: store)
         workshop = Workshop(store: store)
@@ -28,7 +33,7 @@ package struct LegacyService: RecommendationService {
         case .getRecommendations:
             let request = try RecommendationsRequest(call.request)
             try await wait(for: request.job, of: user)
-            var answer = try await workshop.analyze(request) { ($1, ["source": "rules"]) }
+            var answer = try await workshop.analyze(request) { ($0, ["source": "rules"]) }
             answer.data["cached"] = false
             return answer
         case .previewImprovement:

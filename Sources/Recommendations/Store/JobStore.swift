@@ -31,11 +31,23 @@ package struct JobStore: Sendable {
 
     // MARK: Jobs
 
-    /// The owner and the number of a job's résumé, without the résumé; nil where there is no such job.
-    package func head(_ id: String) async throws -> (owner: String, revision: Int64)? {
+    /// The owner of a job, and how often anything that its answers rest on was changed; nil where there is no such job.
+    package func head(_ id: String) async throws -> (owner: String, version: Int64)? {
         try await pool.run { connection in
-            try connection.query("select owner, revision from recommendations.job where id = $1::text", [.text(id)])
-                .first.map { (try $0.text("owner"), try $0.int("revision")) }
+            try connection.query("select owner, version from recommendations.job where id = $1::text", [.text(id)])
+                .first.map { (try $0.text("owner"), try $0.int("version")) }
+        }
+    }
+
+    /// Makes every answer that was given for a job one of the past, in all processes.
+    ///
+    /// - Returns: the version that answers have from now on.
+    package func age(_ id: String) async throws -> Int64 {
+        try await pool.run { connection in
+            try connection.query(
+                "update recommendations.job set version = version + 1 where id = $1::text returning version",
+                [.text(id)]
+            ).first.map { try $0.int("version") } ?? 0
         }
     }
 
@@ -86,7 +98,7 @@ package struct JobStore: Sendable {
                 """
                 insert into recommendations.job (id, owner, resume) values ($1::text, $2::text, $3::jsonb)
                 on conflict (id) do update set resume = excluded.resume, improved = null, applied = null,
-                    revision = job.revision + 1
+                    revision = job.revision + 1, version = job.version + 1
                 """,
                 [.text(id), .text(owner), .text(resume.text)]
             )
@@ -166,6 +178,10 @@ package struct JobStore: Sendable {
             _ = try connection.query(
                 "update recommendations.recommendation set body = $3::jsonb where job_id = $1::text and id = $2::text",
                 [.text(job), .text(id), .text(changed.json.text)]
+            )
+            _ = try connection.query(
+                "update recommendations.job set version = version + 1 where id = $1::text",
+                [.text(job)]
             )
             return changed
         }

@@ -7,10 +7,12 @@ create table if not exists recommendations.job (
     owner text not null,
     resume jsonb not null,
     revision bigint not null default 1,
+    version bigint not null default 1,
     improved jsonb,
     applied jsonb
 );
 alter table recommendations.job add column if not exists revision bigint not null default 1;
+alter table recommendations.job add column if not exists version bigint not null default 1;
 alter table recommendations.job add column if not exists applied jsonb;
 
 create table if not exists recommendations.recommendation (
