@@ -152,7 +152,8 @@ let package = Package(
         room(
             "Demonstration",
             [
-                "Callable", "Commands", "JSON", "MigrationCore", "MigrationLog", "PlanFile", "Postgres", "Routing",
+                "Cache", "Callable", "Commands", "JSON", "MigrationCore", "MigrationLog", "PlanFile", "Postgres",
+                "Routing",
                 "Signals", argumentParser, asyncHTTPClient, httpTypes, hummingbird, nioCore, nioHTTP1, signals,
             ]
         ),

@@ -12,18 +12,28 @@ public final class AnswerCache<Value: Sendable>: Sendable {
     /// A look-up's answer, and how it ended.
     public typealias Answer = (value: Value, outcome: CacheOutcome)
 
+    /// What a look-up wants.
+    private struct Wanted: Sendable {
+        var key: CacheKey
+        var version: Int64
+        var tags: [CacheTag]
+
+        /// The key in a second tier.
+        var text: String { version == 0 ? key.text : "\(key.text)@\(version)" }
+    }
+
     private struct Entry: Sendable {
         var content: Result<Value, any Error>
         var freshUntil: Duration
+        var version: Int64
         /// The invalidations that there had been when its making began.
         var begun: UInt64
         var tags: [CacheTag]
     }
 
     private struct Flight {
-        var key: CacheKey
+        var wanted: Wanted
         var begun: UInt64
-        var tags: [CacheTag]
         /// Whoever began it is told that it was made for them; the others that it was on its way.
         var waiters: [Int: Waiter] = [:]
     }
@@ -54,17 +64,19 @@ public final class AnswerCache<Value: Sendable>: Sendable {
         }
 
         /// The flight of a key that a look-up may wait for: one that no invalidation has overtaken.
-        func underWay(_ key: CacheKey) -> Int? {
-            guard let id = current[key], let flight = flights[id], isValid(begun: flight.begun, flight.tags) else {
+        func underWay(_ wanted: Wanted) -> Int? {
+            guard let id = current[wanted.key], let flight = flights[id], flight.wanted.version == wanted.version,
+                isValid(begun: flight.begun, flight.wanted.tags)
+            else {
                 return nil
             }
             return id
         }
 
-        mutating func begin(_ key: CacheKey, _ tags: [CacheTag]) -> Int {
+        mutating func begin(_ wanted: Wanted) -> Int {
             let id = takeID()
-            flights[id] = Flight(key: key, begun: clock, tags: tags)
-            current[key] = id
+            flights[id] = Flight(wanted: wanted, begun: clock)
+            current[wanted.key] = id
             return id
         }
     }
@@ -109,22 +121,25 @@ public final class AnswerCache<Value: Sendable>: Sendable {
     /// A kept answer, or a new one.
     ///
     /// - Parameters:
+    ///   - version: of what the answer is made of, where that is counted somewhere: an answer of another one is none.
     ///   - tags: what the answer rests on.
     ///   - isReload: what is kept will not do, nor what is on its way.
     ///   - load: makes the answer; may go on after this look-up was left.
     /// - Throws: what `load` threw, what is kept of an earlier such error, or `CancellationError` for a look-up that was left.
     public func value(
         for key: CacheKey,
+        version: Int64 = 0,
         tags: [CacheTag] = [],
         isReload: Bool = false,
         load: @escaping @Sendable () async throws -> Value
     ) async throws -> Answer {
         try Task.checkCancellation()
-        if !isReload, let answer = kept(key, tags, load) { return try answer.get() }
+        let wanted = Wanted(key: key, version: version, tags: tags)
+        if !isReload, let answer = kept(wanted, load) { return try answer.get() }
         let id = state.withLock { $0.takeID() }
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
-                enter(id, key, tags, isReload, continuation, load)
+                enter(id, wanted, isReload, continuation, load)
             }
         } onCancel: {
             leave(id, key)
@@ -162,13 +177,12 @@ public final class AnswerCache<Value: Sendable>: Sendable {
     // MARK: What is kept
 
     private func kept(
-        _ key: CacheKey,
-        _ tags: [CacheTag],
+        _ wanted: Wanted,
         _ load: @escaping @Sendable () async throws -> Value
     ) -> Result<Answer, any Error>? {
         let time = now()
         let (answer, refresh) = state.withLock { state -> (Result<Answer, any Error>?, Int?) in
-            guard let answer = lookUp(key, &state, time) else { return (nil, nil) }
+            guard let answer = lookUp(wanted, &state, time) else { return (nil, nil) }
             state.counts.lookUps += 1
             switch answer {
             case .success(let (_, outcome)):
@@ -182,17 +196,17 @@ public final class AnswerCache<Value: Sendable>: Sendable {
                 return (answer, nil)
             }
             state.counts.staleHits += 1
-            guard state.underWay(key) == nil else { return (answer, nil) }
-            return (answer, state.begin(key, tags))
+            guard state.underWay(wanted) == nil else { return (answer, nil) }
+            return (answer, state.begin(wanted))
         }
-        if let refresh { fly(refresh, key, tags, isReload: true, load) }
+        if let refresh { fly(refresh, wanted, isReload: true, load) }
         return answer
     }
 
-    private func lookUp(_ key: CacheKey, _ state: inout State, _ time: Duration) -> Result<Answer, any Error>? {
-        guard let entry = state.entries.value(key) else { return nil }
+    private func lookUp(_ wanted: Wanted, _ state: inout State, _ time: Duration) -> Result<Answer, any Error>? {
+        guard let entry = state.entries.value(wanted.key), entry.version == wanted.version else { return nil }
         guard state.isValid(begun: entry.begun, entry.tags) else {
-            state.entries.remove(key)
+            state.entries.remove(wanted.key)
             return nil
         }
         let rest = entry.freshUntil - time
@@ -209,8 +223,7 @@ public final class AnswerCache<Value: Sendable>: Sendable {
 
     private func enter(
         _ id: Int,
-        _ key: CacheKey,
-        _ tags: [CacheTag],
+        _ wanted: Wanted,
         _ isReload: Bool,
         _ continuation: CheckedContinuation<Answer, any Error>,
         _ load: @escaping @Sendable () async throws -> Value
@@ -220,23 +233,23 @@ public final class AnswerCache<Value: Sendable>: Sendable {
             state.counts.lookUps += 1
             if !isReload {
                 // Another flight may have landed since.
-                if let answer = lookUp(key, &state, time) {
+                if let answer = lookUp(wanted, &state, time) {
                     state.counts.hits += 1
                     return (answer, nil)
                 }
-                if let flight = state.underWay(key) {
+                if let flight = state.underWay(wanted) {
                     state.counts.coalesced += 1
                     state.flights[flight]?.waiters[id] = (continuation, .coalesced)
                     return (nil, nil)
                 }
             }
             state.counts.misses += 1
-            let flight = state.begin(key, tags)
+            let flight = state.begin(wanted)
             state.flights[flight]?.waiters[id] = (continuation, isReload ? .reloaded : .miss)
             return (nil, flight)
         }
         if let answer { return continuation.resume(with: answer) }
-        if let begun { fly(begun, key, tags, isReload: isReload, load) }
+        if let begun { fly(begun, wanted, isReload: isReload, load) }
     }
 
     private func leave(_ id: Int, _ key: CacheKey) {
@@ -251,15 +264,14 @@ public final class AnswerCache<Value: Sendable>: Sendable {
 
     private func fly(
         _ flight: Int,
-        _ key: CacheKey,
-        _ tags: [CacheTag],
+        _ wanted: Wanted,
         isReload: Bool,
         _ load: @escaping @Sendable () async throws -> Value
     ) {
         Task {
-            let generation = await generation(tags)
-            if !isReload, generation != nil, let (value, age) = await read(key) {
-                return land(flight, key, tags, .success(value), age: age, fromTier: true)
+            let generation = await generation(wanted.tags)
+            if !isReload, generation != nil, let (value, age) = await read(wanted) {
+                return land(flight, wanted.key, .success(value), age: age, fromTier: true)
             }
             let started = now()
             let result: Result<Value, any Error>
@@ -270,15 +282,14 @@ public final class AnswerCache<Value: Sendable>: Sendable {
                 state.counts.loadTime += took
                 if case .failure = result { state.counts.failedLoads += 1 }
             }
-            land(flight, key, tags, result, age: .zero, fromTier: false)
-            if let generation, case .success(let value) = result { await write(key, value, tags, generation) }
+            land(flight, wanted.key, result, age: .zero, fromTier: false)
+            if let generation, case .success(let value) = result { await write(wanted, value, generation) }
         }
     }
 
     private func land(
         _ id: Int,
         _ key: CacheKey,
-        _ tags: [CacheTag],
         _ result: Result<Value, any Error>,
         age: Duration,
         fromTier: Bool
@@ -321,7 +332,9 @@ public final class AnswerCache<Value: Sendable>: Sendable {
         _ state: inout State,
         _ time: Duration
     ) -> Answer? {
-        let old = state.entries.peek(key).flatMap { state.isValid(begun: $0.begun, $0.tags) ? $0 : nil }
+        let old = state.entries.peek(key).flatMap { old in
+            old.version == flight.wanted.version && state.isValid(begun: old.begun, old.tags) ? old : nil
+        }
         let cost: Int
         switch result {
         case .success(let value): cost = self.cost(value)
@@ -335,15 +348,22 @@ public final class AnswerCache<Value: Sendable>: Sendable {
             case .told: return nil
             }
         }
-        guard state.isValid(begun: flight.begun, flight.tags) else {
+        guard state.isValid(begun: flight.begun, flight.wanted.tags) else {
             state.counts.droppedFills += 1
             return nil
         }
-        // A flight that began earlier and landed later has the older answer.
+        // A flight that began earlier and landed later has the older answer, and one of another version is not to take a newer one's place.
         if let old, old.begun > flight.begun { return nil }
+        if let other = state.entries.peek(key), other.version > flight.wanted.version { return nil }
         state.entries.set(
             key,
-            Entry(content: result, freshUntil: freshUntil, begun: flight.begun, tags: flight.tags),
+            Entry(
+                content: result,
+                freshUntil: freshUntil,
+                version: flight.wanted.version,
+                begun: flight.begun,
+                tags: flight.wanted.tags
+            ),
             cost: cost
         )
         return nil
@@ -366,18 +386,20 @@ public final class AnswerCache<Value: Sendable>: Sendable {
         return await counted { try await tier.generation(tags) }
     }
 
-    private func read(_ key: CacheKey) async -> (Value, Duration)? {
+    private func read(_ wanted: Wanted) async -> (Value, Duration)? {
         guard let tier, let codec else { return nil }
         let read = await counted { () -> (Value, Duration)? in
-            guard let entry = try await tier.read(key.text), entry.age < settings.fresh else { return nil }
+            guard let entry = try await tier.read(wanted.text), entry.age < settings.fresh else { return nil }
             return (try codec.decode(entry.bytes), entry.age)
         }
         return read ?? nil
     }
 
-    private func write(_ key: CacheKey, _ value: Value, _ tags: [CacheTag], _ generation: Int64) async {
+    private func write(_ wanted: Wanted, _ value: Value, _ generation: Int64) async {
         guard let tier, let codec else { return }
-        _ = await counted { try await tier.write(key.text, codec.encode(value), tags: tags, generation: generation) }
+        _ = await counted {
+            try await tier.write(wanted.text, codec.encode(value), tags: wanted.tags, generation: generation)
+        }
     }
 
     private func tell(_ tag: CacheTag) async throws {

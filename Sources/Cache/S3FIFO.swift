@@ -5,51 +5,65 @@
 ///
 /// Source: Yang, Zhang, Qiu, Yue, Rashmi: “FIFO queues are all you need for cache eviction”, SOSP 2023, algorithm 1.
 public struct S3FIFO<Key: Hashable, Value> {
-    fileprivate enum Queue { case small, main }
+    @usableFromInline enum Queue: Sendable { case small, main }
 
-    fileprivate struct Node {
-        var key: Key
-        var value: Value
-        var cost: Int
-        var queue: Queue
+    @usableFromInline struct Node {
+        @usableFromInline var key: Key
+        @usableFromInline var value: Value
+        @usableFromInline var cost: Int
+        @usableFromInline var queue: Queue
         /// How often it was wanted since it came, or since its last round through main.
-        var wanted: UInt8
-        var newer: Int32
-        var older: Int32
+        @usableFromInline var wanted: UInt8
+        @usableFromInline var newer: Int32
+        @usableFromInline var older: Int32
+
+        @inlinable
+        init(key: Key, value: Value, cost: Int, queue: Queue) {
+            self.key = key
+            self.value = value
+            self.cost = cost
+            self.queue = queue
+            wanted = 0
+            newer = -1
+            older = -1
+        }
     }
 
     /// A queue as a list of slots; an entry that is removed leaves it in one step.
-    private struct List {
-        var newest: Int32 = -1
-        var oldest: Int32 = -1
-        var cost = 0
+    @usableFromInline struct List: Sendable {
+        @inlinable init() {}
+        @usableFromInline var newest: Int32 = -1
+        @usableFromInline var oldest: Int32 = -1
+        @usableFromInline var cost = 0
     }
 
-    private static var none: Int32 { -1 }
+    @inlinable static var none: Int32 { -1 }
     /// What was wanted so often while it was small goes to main.
-    private static var promotion: UInt8 { 2 }
+    @inlinable static var promotion: UInt8 { 2 }
     /// No more rounds than these are earned in advance.
-    private static var mostRounds: UInt8 { 3 }
+    @inlinable static var mostRounds: UInt8 { 3 }
 
     /// What all entries may cost together.
     public let capacity: Int
-    private let smallCapacity: Int
-    private let ghostCapacity: Int
-    private var nodes: [Node?] = []
-    private var free: [Int32] = []
-    private var slots: [Key: Int32] = [:]
-    private var small = List()
-    private var main = List()
-    private var ghost: [Key: UInt64] = [:]
-    private var ghosts = Ring<(key: Key, ticket: UInt64, cost: Int)>()
-    private var ghostCost = 0
-    private var ticket: UInt64 = 0
-    private var isFull = false
+    @usableFromInline let smallCapacity: Int
+    @usableFromInline let ghostCapacity: Int
+    @usableFromInline var nodes: [Node?] = []
+    @usableFromInline var free: [Int32] = []
+    @usableFromInline var slots: [Key: Int32] = [:]
+    @usableFromInline var small = List()
+    @usableFromInline var main = List()
+    @usableFromInline var ghost: [Key: UInt64] = [:]
+    @usableFromInline var ghosts = Ring<(key: Key, ticket: UInt64, cost: Int)>()
+    @usableFromInline var ghostCost = 0
+    @usableFromInline var ticket: UInt64 = 0
+    @usableFromInline var isFull = false
 
     /// Entries that had to go for others.
-    public private(set) var evictions = 0
+    public var evictions: Int { evicted }
+    @usableFromInline var evicted = 0
 
     /// - Parameter capacity: what all entries may cost together; with a cost of 1 each, how many there may be. At least 1.
+    @inlinable
     public init(capacity: Int) {
         self.capacity = max(1, capacity)
         smallCapacity = max(1, capacity / 10)
@@ -57,11 +71,14 @@ public struct S3FIFO<Key: Hashable, Value> {
     }
 
     /// How many entries there are.
+    @inlinable
     public var count: Int { slots.count }
     /// What they cost together.
+    @inlinable
     public var cost: Int { small.cost + main.cost }
 
     /// The value of a key, which is then one that was wanted.
+    @inlinable
     public mutating func value(_ key: Key) -> Value? {
         guard let slot = slots[key], let node = nodes[Int(slot)] else { return nil }
         if node.wanted < Self.mostRounds { nodes[Int(slot)]?.wanted = node.wanted + 1 }
@@ -69,9 +86,11 @@ public struct S3FIFO<Key: Hashable, Value> {
     }
 
     /// The value of a key, without wanting it.
+    @inlinable
     public func peek(_ key: Key) -> Value? { slots[key].flatMap { nodes[Int($0)]?.value } }
 
     /// Keeps a value, and lets go of others where there is no room; one that costs more than there is room for is not kept.
+    @inlinable
     public mutating func set(_ key: Key, _ value: Value, cost: Int = 1) {
         let cost = max(1, cost)
         if let slot = slots[key], let old = nodes[Int(slot)] {
@@ -91,6 +110,7 @@ public struct S3FIFO<Key: Hashable, Value> {
 
     /// Removes a key, and gives its value.
     @discardableResult
+    @inlinable
     public mutating func remove(_ key: Key) -> Value? {
         guard let slot = slots.removeValue(forKey: key), let node = nodes[Int(slot)] else { return nil }
         unlink(slot, node)
@@ -99,20 +119,23 @@ public struct S3FIFO<Key: Hashable, Value> {
         return node.value
     }
 
-    private mutating func insert(_ key: Key, _ value: Value, _ cost: Int, _ queue: Queue) {
-        let node = Node(key: key, value: value, cost: cost, queue: queue, wanted: 0, newer: -1, older: -1)
+    @inlinable
+    mutating func insert(_ key: Key, _ value: Value, _ cost: Int, _ queue: Queue) {
+        let node = Node(key: key, value: value, cost: cost, queue: queue)
         let slot = free.popLast() ?? Int32(nodes.count)
         if Int(slot) == nodes.count { nodes.append(node) } else { nodes[Int(slot)] = node }
         slots[key] = slot
         link(slot, to: queue)
     }
 
-    private mutating func evict() {
+    @inlinable
+    mutating func evict() {
         isFull = true
         if main.cost > capacity - smallCapacity || small.cost == 0 { evictFromMain() } else { evictFromSmall() }
     }
 
-    private mutating func evictFromSmall() {
+    @inlinable
+    mutating func evictFromSmall() {
         while small.oldest != Self.none, let node = nodes[Int(small.oldest)] {
             let slot = small.oldest
             unlink(slot, node)
@@ -127,7 +150,8 @@ public struct S3FIFO<Key: Hashable, Value> {
         }
     }
 
-    private mutating func evictFromMain() {
+    @inlinable
+    mutating func evictFromMain() {
         while main.oldest != Self.none, let node = nodes[Int(main.oldest)] {
             let slot = main.oldest
             unlink(slot, node)
@@ -140,14 +164,16 @@ public struct S3FIFO<Key: Hashable, Value> {
         }
     }
 
-    private mutating func drop(_ slot: Int32, _ node: Node) {
+    @inlinable
+    mutating func drop(_ slot: Int32, _ node: Node) {
         slots[node.key] = nil
         nodes[Int(slot)] = nil
         free.append(slot)
-        evictions += 1
+        evicted += 1
     }
 
-    private mutating func remember(_ key: Key, _ cost: Int) {
+    @inlinable
+    mutating func remember(_ key: Key, _ cost: Int) {
         ticket += 1
         ghost[key] = ticket
         ghosts.append((key, ticket, cost))
@@ -159,7 +185,8 @@ public struct S3FIFO<Key: Hashable, Value> {
         }
     }
 
-    private mutating func link(_ slot: Int32, to queue: Queue) {
+    @inlinable
+    mutating func link(_ slot: Int32, to queue: Queue) {
         guard let cost = nodes[Int(slot)]?.cost else { return }
         let newest = queue == .small ? small.newest : main.newest
         nodes[Int(slot)]?.queue = queue
@@ -173,7 +200,8 @@ public struct S3FIFO<Key: Hashable, Value> {
         }
     }
 
-    private mutating func unlink(_ slot: Int32, _ node: Node) {
+    @inlinable
+    mutating func unlink(_ slot: Int32, _ node: Node) {
         if node.newer != Self.none { nodes[Int(node.newer)]?.older = node.older }
         if node.older != Self.none { nodes[Int(node.older)]?.newer = node.newer }
         change(node.queue) {
@@ -183,7 +211,8 @@ public struct S3FIFO<Key: Hashable, Value> {
         }
     }
 
-    private mutating func change(_ queue: Queue, _ change: (inout List) -> Void) {
+    @inlinable
+    mutating func change(_ queue: Queue, _ change: (inout List) -> Void) {
         switch queue {
         case .small: change(&small)
         case .main: change(&main)
@@ -195,11 +224,13 @@ extension S3FIFO: Sendable where Key: Sendable, Value: Sendable {}
 extension S3FIFO.Node: Sendable where Key: Sendable, Value: Sendable {}
 
 /// A queue in an array that is used round and round.
-private struct Ring<Element> {
-    private var items: [Element?] = []
-    private var first = 0
-    private(set) var count = 0
+@usableFromInline struct Ring<Element> {
+    @inlinable init() {}
+    @usableFromInline var items: [Element?] = []
+    @usableFromInline var first = 0
+    @usableFromInline var count = 0
 
+    @inlinable
     mutating func append(_ item: Element) {
         if count == items.count {
             let ordered = (0..<count).map { items[(first + $0) % count] }
@@ -210,6 +241,7 @@ private struct Ring<Element> {
         count += 1
     }
 
+    @inlinable
     mutating func popFirst() -> Element? {
         guard count > 0 else { return nil }
         defer {

@@ -250,6 +250,29 @@ struct AnswerCacheTests {
         #expect(try await old.value.value == "old")
     }
 
+    @Test("an answer of another version is none, and takes no newer one's place")
+    func versions() async throws {
+        let cache = cache(), gate = Gate()
+        #expect(try await cache.value(for: key, version: 1) { "one" }.value == "one")
+        #expect(try await cache.value(for: key, version: 2) { "two" } == ("two", .miss))
+        #expect(try await cache.value(for: key, version: 2) { "x" }.value == "two")
+        // Whoever still knows the old version is answered, and keeps nothing.
+        #expect(try await cache.value(for: key, version: 1) { "one" }.value == "one")
+        #expect(try await cache.value(for: key, version: 2) { "x" }.value == "two")
+        let third = Task {
+            try await cache.value(for: key, version: 3) {
+                await gate.pass()
+                return "three"
+            }
+        }
+        try await eventually("the load") { gate.loads == 1 }
+        #expect(try await cache.value(for: key, version: 4) { "four" }.value == "four")
+        gate.open()
+        #expect(try await third.value.value == "three")
+        #expect(try await cache.value(for: key, version: 4) { "x" }.value == "four")
+        #expect(cache.count == 1)
+    }
+
     @Test("no parts of a key are another's, however they are cut")
     func keys() {
         let keys = [

@@ -5,7 +5,9 @@ package struct Demonstration: AsyncParsableCommand {
     package static let configuration = CommandConfiguration(
         commandName: "demo",
         abstract: "Shows the product on a real stage, and measures it there.",
-        subcommands: [Acts.self, SwitchLatency.self, LogBench.self, RoutingBench.self, StubModel.self]
+        subcommands: [
+            Acts.self, SwitchLatency.self, LogBench.self, RoutingBench.self, RecommendationsBench.self, StubModel.self,
+        ]
     )
 
     package init() {}

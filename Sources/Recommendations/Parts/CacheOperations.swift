@@ -32,12 +32,18 @@ struct CacheOperations: Sendable {
         isForced: Bool = false,
         make: @escaping @Sendable () async throws -> Answer
     ) async throws -> Answer {
-        let key = CacheKey(user: user, parts: [operation.rawValue, job, "\(version)"] + parts)
+        let key = CacheKey(user: user, parts: [operation.rawValue, job] + parts)
         var tags = [Self.tag(job: job), CacheTag("user", user)]
         if operation == .previewImprovement, let recommendation = parts.first {
             tags.append(Self.tag(job: job, recommendation: recommendation))
         }
-        let (value, outcome) = try await cache.value(for: key, tags: tags, isReload: isForced, load: make)
+        let (value, outcome) = try await cache.value(
+            for: key,
+            version: version,
+            tags: tags,
+            isReload: isForced,
+            load: make
+        )
         var answer = value
         answer.data["cached"] = .bool(outcome.isHit)
         answer.cacheStatus = outcome.status(cache: Self.name)

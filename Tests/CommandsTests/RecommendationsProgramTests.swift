@@ -1,0 +1,294 @@
+import Callable
+import Foundation
+import JSON
+import Postgres
+import TestSupport
+import Testing
+
+/// The program `recommendations`, as people run it.
+struct RecommendationsProgram {
+    let folder: URL
+    let issuer: DevelopmentIssuer
+    let database: String
+
+    init() throws {
+        folder = FileManager.default.temporaryDirectory.appendingPathComponent("shop-\(UUID().uuidString)")
+        issuer = try DevelopmentIssuer(folder: folder.appendingPathComponent("issuer"), project: "demo-recommendations")
+        database = try TestDatabase.conninfo
+    }
+
+    func remove() { try? FileManager.default.removeItem(at: folder) }
+
+    func file(_ name: String, _ text: String) throws -> String {
+        let file = folder.appendingPathComponent(name)
+        try Data(text.utf8).write(to: file)
+        return file.path
+    }
+
+    func run(_ arguments: [String], environment: [String: String] = [:]) throws -> Program.Result {
+        let output = folder.appendingPathComponent("out-\(UUID().uuidString)").path
+        let all = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        let process = try ChildProcess(Program.path("recommendations"), arguments, environment: all, output: output)
+        let code = process.wait()
+        return Program.Result(
+            code: code,
+            text: String(decoding: FileManager.default.contents(atPath: output) ?? Data(), as: UTF8.self)
+        )
+    }
+
+    func serve(_ implementation: String, _ more: [String] = []) async throws -> (process: ChildProcess, port: Int) {
+        let port = try freePort()
+        let process = try ChildProcess(
+            Program.path("recommendations"),
+            [
+                "--implementation", implementation, "--port", "\(port)", "--database", database, "--token-keys",
+                issuer.certificates.absoluteString,
+            ] + more,
+            output: folder.appendingPathComponent("served-\(port)").path
+        )
+        try await eventually("the service to listen") {
+            (try? RawSocket.exchange(port, "GET /health HTTP/1.1\r\nhost: x\r\n\r\n"))?.hasPrefix("HTTP/1.1 200")
+                ?? false
+        }
+        return (process, port)
+    }
+
+    func call(_ port: Int, _ function: String, _ data: String, token: String) throws -> String {
+        let body = "{\"data\":\(data)}"
+        return try RawSocket.exchange(
+            port,
+            "POST /\(function) HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nauthorization: Bearer \(token)\r\ncontent-length: \(body.utf8.count)\r\n\r\n\(body)"
+        )
+    }
+
+    static let resume = """
+        {"basics":{"name":"Ana","email":"ana@example.org","phone":"1"},"x":{"kept":12345678901234567890},"work":[{"name":"Northwind","startDate":"2020-01",
+        "highlights":["I led a team of 6 engineers through three rewrites of the search","We shipped the second version of the app to 12,000 drivers in six weeks"]}]}
+        """
+}
+
+@Suite("The program recommendations", .database)
+struct RecommendationsProgramTests {
+    @Test("a résumé goes in, is reviewed, improved, and comes out, with a token of the shipped issuer")
+    func wholeWay() async throws {
+        let program = try RecommendationsProgram()
+        defer { program.remove() }
+        let file = try program.file("resume.json", RecommendationsProgram.resume)
+        let review = try program.run(["review", file, "--target-role", "Team Lead", "--keyword", "COBOL"])
+        #expect(
+            review.code == 0 && review.text.contains("first_person-work-0-highlights-0")
+                && review.text.contains("“Team Lead”")
+        )
+        let json = try JSONValue(
+            parsing: try program.run(["review", file, "--json"]).text.trimmingCharacters(in: .whitespacesAndNewlines)
+        )
+        #expect(json["overallScore"]?.int != nil)
+        #expect(
+            try program.run(["import", file, "--job", "j", "--user", "ana", "--database", program.database]).code == 0
+        )
+        let stranger = try program.run(["import", file, "--job", "j", "--user", "eve", "--database", program.database])
+        #expect(stranger.code != 0 && stranger.text.contains("j: the job is not eve's"))
+        #expect(
+            try program.run(["export", "--job", "j", "--improved", "--database", program.database]).text.contains(
+                "nothing has been applied"
+            )
+        )
+        let token = try program.run([
+            "token", "--user", "ana", "--issuer", program.folder.appendingPathComponent("issuer").path,
+        ])
+        let (process, port) = try await program.serve("candidate")
+        defer { process.signal(SIGKILL); process.wait() }
+        let bearer = token.text.trimmingCharacters(in: .whitespacesAndNewlines)
+        #expect(
+            try program.call(port, "getRecommendations", "{\"jobId\":\"j\"}", token: bearer).hasPrefix("HTTP/1.1 200")
+        )
+        let apply = "{\"jobId\":\"j\",\"selectedRecommendationIds\":[\"first_person-work-0-highlights-0\"]}"
+        #expect(try program.call(port, "applyImprovements", apply, token: bearer).contains("\"improvementsApplied\":1"))
+        let improved = try program.run(["export", "--job", "j", "--improved", "--database", program.database])
+        #expect(improved.text.contains("\"Led a team of 6 engineers") && improved.text.contains("12345678901234567890"))
+        let health = try program.call(port, "recommendationsHealthCheck", "null", token: bearer)
+        #expect(health.contains("\"status\":\"healthy\"") && health.contains("\"cacheTier\":\"ok\""))
+    }
+
+    @Test("bad files are named with the place")
+    func badFiles() throws {
+        let program = try RecommendationsProgram()
+        defer { program.remove() }
+        for (text, says) in [
+            ("{\"work\":7}", "/work: must be a list, and is a number"),
+            ("{\"a\":}", "is not JSON: no value begins so at byte 5"),
+            (String(repeating: "[", count: 1_000), "too deep"),
+            (String(repeating: " ", count: 10 << 20), "larger than a megabyte"),
+        ] {
+            let result = try program.run(["review", try program.file("bad.json", text)])
+            #expect(result.code != 0 && result.text.contains(says), "\(result.text.prefix(200))")
+        }
+        #expect(try program.run(["review", "/nowhere.json"]).text.contains("/nowhere.json: cannot be read"))
+    }
+
+    @Test(
+        "settings: the command line before the environment before the file, and where each came from; what is wrong is named"
+    )
+    func settings() throws {
+        let program = try RecommendationsProgram()
+        defer { program.remove() }
+        let file = try program.file(
+            "config.yaml",
+            "implementation: candidate\nport: 9201\ncache-fresh: 30\ndatabase: \"postgresql://ana:secret@host/db\"\n"
+        )
+        let printed = try program.run(
+            ["--config", file, "--port", "9301", "--print-config"],
+            environment: [
+                "RECOMMENDATIONS_PORT": "9401", "RECOMMENDATIONS_CACHE_FRESH": "60",
+                "RECOMMENDATIONS_MODEL_KEY": "sk-secret",
+            ]
+        )
+        #expect(printed.code == 0)
+        #expect(printed.text.contains("(the command line)\nport: \"9301\""))
+        #expect(printed.text.contains("(RECOMMENDATIONS_CACHE_FRESH)\ncache-fresh: \"60\""))
+        #expect(printed.text.contains("(\(file))\nimplementation: \"candidate\""))
+        #expect(!printed.text.contains("secret") && printed.text.contains("postgresql://ana:…@host/db"))
+        // What it prints can be read again.
+        let again = try program.run(["--config", try program.file("again.yaml", printed.text), "--print-config"])
+        #expect(again.code == 0 && again.text.contains("port: \"9301\""))
+        for (arguments, says) in [
+            (["--config", file, "--port", "x"], "the command line: “port” must be a whole number"),
+            (["--set", "prot=1"], "there is no setting “prot”"),
+            (["--config", try program.file("a.yaml", "port: 1\nprot: 2\n")], "a.yaml:2: there is no setting “prot”"),
+            (["--config", try program.file("b.yaml", "- 1\n")], "must be names with their values"),
+            (["--config", "/nowhere"], "/nowhere: cannot be read"),
+            ([], "“implementation” is missing"),
+            (["--config", file, "--set", "model=anthropic"], "RECOMMENDATIONS_MODEL_KEY"),
+            (["--config", file, "--set", "model=gemini"], "must be none or anthropic or openai"),
+        ] {
+            let result = try program.run(arguments)
+            #expect(result.code != 0 && result.text.contains(says), "\(result.text)")
+        }
+    }
+
+    @Test("hostile bodies and tokens: the right status, nothing leaked, and the service goes on")
+    func hostile() async throws {
+        let program = try RecommendationsProgram()
+        defer { program.remove() }
+        let (process, port) = try await program.serve("candidate")
+        defer { process.signal(SIGKILL); process.wait() }
+        let good = try program.issuer.token(user: "ana")
+        let parts = good.split(separator: ".")
+        let none = Data("{\"alg\":\"none\",\"kid\":\"development\"}".utf8).base64EncodedString().replacing(
+            "=",
+            with: ""
+        )
+        for token in [
+            "\(none).\(parts[1]).", "x", try program.issuer.token(user: "ana", life: -999),
+            try program.issuer.sign(["aud": "other", "sub": "ana"]),
+        ] {
+            let answer = try program.call(port, "getRecommendations", "{\"jobId\":\"j\"}", token: token)
+            #expect(
+                answer.hasPrefix("HTTP/1.1 401")
+                    && answer.hasSuffix(
+                        "{\"error\":{\"message\":\"the token is not valid\",\"status\":\"UNAUTHENTICATED\"}}"
+                    )
+            )
+        }
+        let deep = String(repeating: "[", count: 1_000) + String(repeating: "]", count: 1_000)
+        for data in [
+            deep, "\"\(String(repeating: "a", count: 10 << 20))\"", "{\"jobId\":\"\\ud800\"}",
+            "{\"jobId\":\"a\\u0000b\"}", "{\"jobId\":{\"$ne\":1}}", "{\"jobId\":\"j\",\"jobId\":\"k\"}",
+        ] {
+            // A body that is far too long may be cut off while it is sent.
+            guard let answer = try? program.call(port, "getRecommendations", data, token: good) else { continue }
+            #expect(answer.hasPrefix("HTTP/1.1 400"), "\(data.prefix(30)): \(answer.prefix(100))")
+        }
+        for job in ["'; drop table recommendations.job; --", "../../etc/passwd", "job\u{202E}", "%", "*"] {
+            let data = JSONValue.object(["jobId": .string(job)]).text
+            #expect(try program.call(port, "getRecommendations", data, token: good).hasPrefix("HTTP/1.1 404"))
+        }
+        #expect(try RawSocket.exchange(port, "GET /health HTTP/1.1\r\nhost: x\r\n\r\n").hasPrefix("HTTP/1.1 200"))
+        let log = try String(contentsOf: program.folder.appendingPathComponent("served-\(port)"), encoding: .utf8)
+        for line in log.split(separator: "\n") {
+            #expect((try? JSONValue(parsing: String(line))) != nil || line.contains("Server started"), "\(line)")
+        }
+        #expect(log.contains("has expired") && !log.contains("ana"))
+    }
+
+    @Test("a stop lets what is under way end, and ends with 0")
+    func graceful() async throws {
+        let program = try RecommendationsProgram()
+        defer { program.remove() }
+        _ = try program.run([
+            "import", try program.file("r.json", RecommendationsProgram.resume), "--job", "j", "--user", "ana",
+            "--database", program.database,
+        ])
+        let (process, port) = try await program.serve("legacy", ["--delay", "1500", "--timeouts", "0"])
+        let token = try program.issuer.token(user: "ana")
+        let slow = Task {
+            try await offThread { try program.call(port, "getRecommendations", "{\"jobId\":\"j\"}", token: token) }
+        }
+        try await Task.sleep(for: .milliseconds(500))
+        process.signal(SIGTERM)
+        #expect(try await slow.value.hasPrefix("HTTP/1.1 200"))
+        #expect(try await offThread { process.wait() } == 0)
+    }
+
+    @Test("killed in the middle of applying: the résumé is as before, or as after, and never between")
+    func killed() async throws {
+        let program = try RecommendationsProgram()
+        defer { program.remove() }
+        _ = try program.run([
+            "import", try program.file("r.json", RecommendationsProgram.resume), "--job", "j", "--user", "ana",
+            "--database", program.database,
+        ])
+        let token = try program.issuer.token(user: "ana")
+        let selections = [
+            "[\"first_person-work-0-highlights-0\"]", "[\"first_person-work-0-highlights-1\"]",
+            "[\"first_person-work-0-highlights-0\",\"first_person-work-0-highlights-1\"]",
+        ]
+        func improved() throws -> String {
+            try program.run(["export", "--job", "j", "--improved", "--database", program.database]).text
+        }
+        var allowed: Set<String> = []
+        for round in 0..<8 {
+            let (process, port) = try await program.serve("candidate")
+            if round == 0 {
+                _ = try program.call(port, "getRecommendations", "{\"jobId\":\"j\"}", token: token)
+                for selection in selections {
+                    #expect(
+                        try program.call(
+                            port,
+                            "applyImprovements",
+                            "{\"jobId\":\"j\",\"selectedRecommendationIds\":\(selection)}",
+                            token: token
+                        ).hasPrefix("HTTP/1.1 200")
+                    )
+                    allowed.insert(try improved())
+                }
+                #expect(allowed.count == 3)
+            }
+            await withTaskGroup(of: Void.self) { group in
+                for worker in 0..<6 {
+                    group.addTask {
+                        for step in 0..<200 {
+                            let selection = selections[(worker + step) % 3]
+                            let answer = try? await offThread {
+                                try program.call(
+                                    port,
+                                    "applyImprovements",
+                                    "{\"jobId\":\"j\",\"selectedRecommendationIds\":\(selection)}",
+                                    token: token
+                                )
+                            }
+                            if answer == nil { return }
+                        }
+                    }
+                }
+                group.addTask {
+                    // The killer's pace.
+                    try? await Task.sleep(for: .milliseconds(40 + round * 23))
+                    process.signal(SIGKILL)
+                }
+            }
+            process.wait()
+            #expect(allowed.contains(try improved()))
+        }
+    }
+}
