@@ -8,7 +8,7 @@ package struct Keywords: Sendable {
     package let density: Int
 
     package init(_ keywords: [String], in resume: Resume) {
-        let texts = resume.everything.map(Words.lower)
+        let texts = resume.words.map { $0.map(\.lower) }
         let skills = Set(resume.skills.map { Words.lower($0).joined(separator: " ") })
         var covered: [String] = [], missing: [String] = [], unlisted: [String] = []
         var seen: Set<String> = []

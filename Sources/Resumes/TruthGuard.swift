@@ -18,7 +18,8 @@ package struct TruthGuard: Sendable {
     private var texts: [[String]] = []
 
     package init(_ resume: Resume, lexicon: Lexicon = .shared) {
-        self.init(texts: resume.everything, lexicon: lexicon)
+        self.lexicon = lexicon
+        for words in resume.words { learn(words) }
     }
 
     /// - Parameter texts: all that may be said.
@@ -29,7 +30,10 @@ package struct TruthGuard: Sendable {
 
     /// Takes one more text as true: what the owner filled in.
     package mutating func learn(_ text: String) {
-        let words = Words.of(text)
+        learn(Words.of(text))
+    }
+
+    private mutating func learn(_ words: [Word]) {
         texts.append(words.map(\.lower))
         for (index, word) in words.enumerated() {
             for part in [word.text] + Words.parts(word.text) {

@@ -1,6 +1,8 @@
 import Callable
 import Foundation
 import JSON
+import MigrationCore
+import PlanFile
 import Postgres
 import TestSupport
 import Testing
@@ -108,6 +110,56 @@ struct RecommendationsProgramTests {
         #expect(improved.text.contains("\"Led a team of 6 engineers") && improved.text.contains("12345678901234567890"))
         let health = try program.call(port, "recommendationsHealthCheck", "null", token: bearer)
         #expect(health.contains("\"status\":\"healthy\"") && health.contains("\"cacheTier\":\"ok\""))
+    }
+
+    @Test("the quality of answers is written down, and the plan of the examples reads it")
+    func quality() async throws {
+        let program = try RecommendationsProgram()
+        defer { program.remove() }
+        _ = try program.run([
+            "import", try program.file("r.json", RecommendationsProgram.resume), "--job", "j", "--user", "ana",
+            "--database", program.database,
+        ])
+        let token = try program.issuer.token(user: "ana")
+        let admin = try freePort()
+        for (implementation, more) in [
+            ("legacy", ["--delay", "0", "--timeouts", "0"]), ("candidate", ["--admin-port", "\(admin)"]),
+        ] {
+            let (process, port) = try await program.serve(implementation, more)
+            for _ in 0..<3 {
+                #expect(
+                    try program.call(port, "getRecommendations", "{\"jobId\":\"j\"}", token: token).hasPrefix(
+                        "HTTP/1.1 200"
+                    )
+                )
+            }
+            if implementation == "candidate" {
+                let metrics = try RawSocket.exchange(admin, "GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n")
+                for line in [
+                    "recommendations_calls_total{implementation=\"candidate\",function=\"getRecommendations\",status=\"OK\"} 3",
+                    "recommendations_quality_good_answers_total{implementation=\"candidate\",function=\"getRecommendations\"} 3",
+                    "recommendations_cache_hits_total{implementation=\"candidate\"} 2",
+                    "recommendations_cache_misses_total{implementation=\"candidate\"} 1",
+                ] { #expect(metrics.contains(line), "\(line)") }
+                #expect(metrics.hasSuffix("# EOF\n") && !metrics.contains("ana"))
+            }
+            process.signal(SIGTERM)
+            #expect(try await offThread { process.wait() } == 0)
+        }
+        let file = Program.example.replacing("recommendations.yaml", with: "recommendations-quality.yaml")
+        let plan = try PlanFile.parse(try String(contentsOfFile: file, encoding: .utf8), file: file)
+        guard case .sql(let query, _)? = plan.sources.first?.query else {
+            Issue.record("the plan has no source in SQL")
+            return
+        }
+        let pool = PostgresPool(program.database, name: "test")
+        let rows = try await pool.run { connection in
+            try connection.query(
+                "select implementation, value, \"of\" from (\(query.replacing("$2", with: "now() - interval '1 hour'").replacing("$3", with: "now() + interval '1 hour'"))) q",
+                [.text("production")]
+            ).rows.map { "\(try $0.text("implementation")) \(try $0.int("value")) of \(try $0.int("of"))" }.sorted()
+        }
+        #expect(rows == ["candidate 3 of 3", "legacy 3 of 3"])
     }
 
     @Test("bad files are named with the place")

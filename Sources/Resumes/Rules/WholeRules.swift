@@ -77,7 +77,7 @@ struct WholeRules {
 
     /// Words for the years of experience: a page for the first years, two and a bit for many.
     private var length: [Recommendation] {
-        let words = resume.everything.reduce(0) { $0 + Words.of($1).count }
+        let words = resume.words.reduce(0) { $0 + $1.count }
         let years = resume.years(now: now) ?? 0
         let range = years < 5 ? 100...700 : years < 10 ? 150...1_000 : 200...1_400
         guard !range.contains(words), resume.has("work") else { return [] }
@@ -100,7 +100,7 @@ struct WholeRules {
                 .flatMap { Words.of($0).map(\.text) }
         )
         let texts = resume.everything
-        let lowers = texts.map(Words.lower)
+        let lowers = resume.words.map { $0.map(\.lower) }
         var findings: [Recommendation] = []
         var seen: Set<String> = []
         for line in resume.prose {

@@ -3,11 +3,19 @@ package import JSON
 /// A résumé in JSON Resume's schema (1.2.1), read where the rules look; the value itself keeps everything.
 package struct Resume: Sendable {
     package let value: JSONValue
+    /// Every text and number of the résumé: what a suggestion may draw on.
+    package let everything: [String]
+    /// The words of each of ``everything``, cut once for all who look.
+    package let words: [[Word]]
 
     /// - Throws: ``ResumeFault`` for a value whose known fields are not what the schema says, with the place and the mend.
     package init(_ value: JSONValue) throws(ResumeFault) {
         try ResumeSchema.check(value)
         self.value = value
+        var texts: [String] = []
+        Self.collect(value, &texts)
+        everything = texts
+        words = texts.map(Words.of)
     }
 
     /// A text with its place.
@@ -82,13 +90,6 @@ package struct Resume: Sendable {
             lines += role.bullets
         }
         return lines
-    }
-
-    /// Every text and number of the résumé: what a suggestion may draw on.
-    package var everything: [String] {
-        var texts: [String] = []
-        Self.collect(value, &texts)
-        return texts
     }
 
     /// Whole years since the first role began.

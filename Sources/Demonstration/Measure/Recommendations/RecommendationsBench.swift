@@ -35,7 +35,7 @@ struct RecommendationsBench: AsyncParsableCommand {
             "70 % recommendations, 20 % previews, 5 % made anew, 5 % applied. Legacy takes 200 ms for an answer, and times out with 15 %."
         )
         Output.line(
-            "service     requests/s   p50 ms   p95 ms   p99 ms   failed   timed out   hit rate   memory after 10 s, and at the end"
+            "service     requests/s   p50 ms   p95 ms   p99 ms   failed   timed out   hit rate   memory after 10 s, half the time, and all"
         )
         for (name, url) in [("legacy", cast.legacy), ("candidate", cast.candidate)] {
             let load = UserLoad(url: url, tokens: tokens)
@@ -49,7 +49,7 @@ struct RecommendationsBench: AsyncParsableCommand {
                 "\(name.padding(toLength: 10, withPad: " ", startingAt: 0))\(pad("\(result.micros.count / seconds)", 12))"
                     + "\(milliseconds(50))\(milliseconds(95))\(milliseconds(99))\(share(result.failed, of: result.micros.count))"
                     + "   \(share(result.timedOut, of: result.micros.count))   \(lookUps == 0 ? pad("none", 8) : share(result.hits, of: lookUps))"
-                    + "   \(memory.first / 1_048_576) MiB, \(memory.last / 1_048_576) MiB"
+                    + "   \(memory.map { "\($0 / 1_048_576) MiB" }.joined(separator: ", "))"
             )
             for (status, count) in result.errors.sorted(by: { $0.key < $1.key }) {
                 Output.line("    \(status): \(count)")
@@ -87,17 +87,19 @@ final class UserLoad: Sendable {
         self.tokens = tokens
     }
 
-    /// - Returns: what `memory` said after ten seconds and at the end, in bytes.
-    func run(seconds: Int, memory: @escaping @Sendable () -> Int) async throws -> (first: Int, last: Int) {
+    /// - Returns: what `memory` said after ten seconds, after half of the time, and at the end, in bytes.
+    func run(seconds: Int, memory: @escaping @Sendable () -> Int) async throws -> [Int] {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for user in tokens.indices { group.addTask { await self.play(user) } }
-            try await Task.sleep(for: .seconds(min(10, seconds / 2)))
-            let first = memory()
-            try await Task.sleep(for: .seconds(seconds - min(10, seconds / 2)))
-            let last = memory()
+            let started = ContinuousClock.now
+            var seen: [Int] = []
+            for second in [min(10, seconds / 2), seconds / 2, seconds] {
+                try await Task.sleep(until: started + .seconds(second), clock: .continuous)
+                seen.append(memory())
+            }
             group.cancelAll()
             try await group.waitForAll()
-            return (first, last)
+            return seen
         }
     }
 
