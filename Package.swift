@@ -110,7 +110,7 @@ let package = Package(
         room(
             "Callable",
             [
-                "JSON", asyncHTTPClient, crypto, cryptoExtras, httpTypes, hummingbird, nioCore, nioHTTP1,
+                "JSON", asyncHTTPClient, crypto, cryptoExtras, httpTypes, hummingbird, nioCore, nioHTTP1, nioPosix,
                 nioSSL,
             ]
         ),
@@ -123,7 +123,7 @@ let package = Package(
                 .embedInCode("Data/common-words.txt"), .embedInCode("Data/function-words.txt"),
                 .embedInCode("Data/known-acronyms.txt"), .embedInCode("Data/participles.txt"),
                 .embedInCode("Data/states.txt"), .embedInCode("Data/terms.txt"), .embedInCode("Data/verbs.txt"),
-                .embedInCode("Data/weak-openers.txt"),
+                .embedInCode("Data/trade-words.txt"), .embedInCode("Data/weak-openers.txt"),
             ]
         ),
         room(

@@ -87,7 +87,7 @@ public final class AnswerCache<Value: Sendable>: Sendable {
     private let settings: CacheSettings
     private let tier: (any CacheTier)?
     private let codec: CacheCodec<Value>?
-    private let cost: @Sendable (Value) -> Int
+    private let cost: @Sendable (CacheKey, Value?) -> Int
     private let policy: @Sendable (any Error) -> CacheErrorPolicy
     private let now: @Sendable () -> Duration
     private let random: @Sendable () -> Double
@@ -95,14 +95,14 @@ public final class AnswerCache<Value: Sendable>: Sendable {
 
     /// - Parameters:
     ///   - tier: the second tier and how answers are written there; none without it.
-    ///   - cost: what an answer costs of ``CacheSettings/capacity``; 1 each where it is not said.
+    ///   - cost: what an answer, or without one a kept error, costs of ``CacheSettings/capacity``; 1 each where it is not said.
     ///   - policy: what becomes of an error.
     ///   - now: a clock that does not go back.
     ///   - random: -1…1.
     public init(
         _ settings: CacheSettings,
         tier: (any CacheTier, CacheCodec<Value>)? = nil,
-        cost: @escaping @Sendable (Value) -> Int = { _ in 1 },
+        cost: @escaping @Sendable (CacheKey, Value?) -> Int = { _, _ in 1 },
         policy: @escaping @Sendable (any Error) -> CacheErrorPolicy = { _ in .staleAnswers },
         now: (@Sendable () -> Duration)? = nil,
         random: @escaping @Sendable () -> Double = { Double.random(in: -1...1) }
@@ -215,7 +215,10 @@ public final class AnswerCache<Value: Sendable>: Sendable {
             if rest > .zero { return .success((value, .hit(rest: rest))) }
             let over = Duration.zero - rest
             return over < settings.whileRevalidating ? .success((value, .stale(over: over))) : nil
-        case .failure(let error): return rest > .zero ? .failure(error) : nil
+        case .failure(let error):
+            if rest > .zero { return .failure(error) }
+            state.entries.remove(wanted.key)
+            return nil
         }
     }
 
@@ -296,6 +299,12 @@ public final class AnswerCache<Value: Sendable>: Sendable {
     ) {
         let time = now()
         let life = freshness(result) - age
+        // Asked before the lock: they may take their time.
+        let (cost, policy): (Int, CacheErrorPolicy)
+        switch result {
+        case .success(let value): (cost, policy) = (self.cost(key, value), .told)
+        case .failure(let error): (cost, policy) = (self.cost(key, nil), self.policy(error))
+        }
         let (waiters, stale) = state.withLock { state -> ([Int: Waiter], Answer?) in
             guard let flight = state.flights.removeValue(forKey: id) else { return ([:], nil) }
             if state.current[key] == id { state.current[key] = nil }
@@ -305,7 +314,7 @@ public final class AnswerCache<Value: Sendable>: Sendable {
                 state.counts.hits += own
                 state.counts.misses -= own
             }
-            let stale = keep(result, key, flight, until: time + life, &state, time)
+            let stale = keep(result, key, flight, cost, policy, until: time + life, &state, time)
             return (flight.waiters, stale)
         }
         for waiter in waiters.values {
@@ -328,6 +337,8 @@ public final class AnswerCache<Value: Sendable>: Sendable {
         _ result: Result<Value, any Error>,
         _ key: CacheKey,
         _ flight: Flight,
+        _ cost: Int,
+        _ policy: CacheErrorPolicy,
         until freshUntil: Duration,
         _ state: inout State,
         _ time: Duration
@@ -335,12 +346,9 @@ public final class AnswerCache<Value: Sendable>: Sendable {
         let old = state.entries.peek(key).flatMap { old in
             old.version == flight.wanted.version && state.isValid(begun: old.begun, old.tags) ? old : nil
         }
-        let cost: Int
-        switch result {
-        case .success(let value): cost = self.cost(value)
-        case .failure(let error):
-            switch policy(error) {
-            case .keptBriefly: cost = 1
+        if case .failure = result {
+            switch policy {
+            case .keptBriefly: break
             case .staleAnswers:
                 guard let old, case .success(let value) = old.content else { return nil }
                 let over = max(.zero, time - old.freshUntil)

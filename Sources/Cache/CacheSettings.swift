@@ -55,7 +55,7 @@ public enum CacheOutcome: Hashable, Sendable {
         switch self {
         case .hit(let rest): "\(cache); hit; ttl=\(rest.components.seconds)"
         case .stale(let over): "\(cache); hit; ttl=-\(over.components.seconds)"
-        case .staleOnError(let over): "\(cache); hit; ttl=-\(over.components.seconds); detail=stale-if-error"
+        case .staleOnError(let over): "\(cache); fwd=stale; detail=stale-if-error-\(over.components.seconds)s"
         case .coalesced: "\(cache); fwd=miss; collapsed"
         case .miss: "\(cache); fwd=miss; stored"
         case .reloaded: "\(cache); fwd=request; stored"

@@ -15,7 +15,7 @@ package struct Engine: Sendable {
     package func findings(in resume: Resume, keywords: [String] = []) -> [Recommendation] {
         let roles = resume.roles
         var all = roles.flatMap { role in
-            role.bullets.flatMap { BulletRules($0, of: role, lexicon: lexicon).findings }
+            role.bullets.flatMap { BulletRules($0, of: role, now: now, lexicon: lexicon).findings }
         }
         all += resume.prose.flatMap { WordingRules($0, lexicon: lexicon).findings }
         all += RoleRules(lexicon: lexicon, roles: roles).findings

@@ -8,23 +8,25 @@ package struct Keywords: Sendable {
     package let density: Int
 
     package init(_ keywords: [String], in resume: Resume) {
-        let texts = resume.words.map { $0.map(\.lower) }
-        let skills = Set(resume.skills.map { Words.lower($0).joined(separator: " ") })
+        let texts = resume.words
+        let skills = resume.skills.map(Words.lower)
         var covered: [String] = [], missing: [String] = [], unlisted: [String] = []
         var seen: Set<String> = []
         var hits = 0
         for keyword in keywords {
-            let term = Words.lower(keyword)
-            let name = term.joined(separator: " ")
-            guard !term.isEmpty, seen.insert(name).inserted else { continue }
+            let term = Words.of(keyword)
+            guard !term.isEmpty, seen.insert(keyword.lowercased()).inserted else { continue }
             let count = texts.reduce(0) { $0 + Self.count(term, in: $1) }
-            hits += count * term.count
-            if count == 0 {
+            let isWhole =
+                Self.isPlain(keyword, term)
+                || resume.everything.contains { $0.lowercased().contains(keyword.lowercased()) }
+            guard count > 0, isWhole else {
                 missing.append(keyword)
-            } else {
-                covered.append(keyword)
-                if !skills.contains(name) { unlisted.append(keyword) }
+                continue
             }
+            hits += count * term.count
+            covered.append(keyword)
+            if !skills.contains(where: { Words.contains($0, term.map(\.lower)) }) { unlisted.append(keyword) }
         }
         self.covered = covered
         self.missing = missing
@@ -39,10 +41,21 @@ package struct Keywords: Sendable {
         return all == 0 ? 0 : covered.count * 100 / all
     }
 
-    private static func count(_ term: [String], in words: [String]) -> Int {
+    /// Whether cutting a keyword into words has lost nothing of it: `.NET` is not “net”.
+    private static func isPlain(_ keyword: String, _ term: [Word]) -> Bool {
+        keyword.filter { !$0.isWhitespace } == term.map(\.text).joined()
+    }
+
+    /// How often a term stands among words. A single word with one capital, its first, is a name: “Spring” is no spring, and “Go” does not go.
+    private static func count(_ term: [Word], in words: [Word]) -> Int {
         guard words.count >= term.count else { return 0 }
+        let isName =
+            term.count == 1 && term[0].isCapitalized
+            && !term[0].text.dropFirst().contains { $0.isUppercase || $0.isNumber }
         return (0...(words.count - term.count)).count { start in
-            term.indices.allSatisfy { words[start + $0] == term[$0] }
+            term.indices.allSatisfy { index in
+                isName ? words[start + index].text == term[index].text : words[start + index].lower == term[index].lower
+            }
         }
     }
 }

@@ -69,7 +69,7 @@ package struct Placeholder: Hashable, Sendable {
         if value.trimmingSpace.isEmpty { return required ? "it is needed" : nil }
         let longest = type == .multiline ? 2_000 : 200
         if value.count > longest { return "at most \(longest) characters" }
-        if value.unicodeScalars.contains(where: { Self.isControl($0) && !(type == .multiline && $0 == "\n") }) {
+        if !Self.isLine(type == .multiline ? value.replacing("\n", with: " ") : value) {
             return "no control characters\(type == .multiline ? "" : ", and one line")"
         }
         if value.contains("{{") || !Placeholders.found(in: value).isEmpty { return "no placeholders of its own" }
@@ -86,6 +86,11 @@ package struct Placeholder: Hashable, Sendable {
             }
         }
         return validation.flatMap { BoundedPattern($0).refusal(of: value) }
+    }
+
+    /// Whether a text is one line without characters that steer how others are shown.
+    package static func isLine(_ text: String) -> Bool {
+        !text.unicodeScalars.contains(where: isControl) && !text.contains(where: \.isNewline)
     }
 
     private static func isControl(_ scalar: Unicode.Scalar) -> Bool {

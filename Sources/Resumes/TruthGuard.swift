@@ -1,7 +1,7 @@
 /// Drops every suggestion that says what the résumé does not: a number, an employer, a degree or a skill that cannot be found there.
 ///
 /// The vocabulary is closed. A word of a suggestion stands in the résumé, or is one of no trade (the data files' everyday words and verbs), or the
-/// suggestion is dropped; so that a name or a skill need not be known to be caught. A number must stand there with its unit and, but for words like “of”, before the same word,
+/// suggestion is dropped; so that a name or a skill need not be known to be caught. A number must stand there with its unit and, but for words like “of”, before the same word (or, where none follows, after the same),
 /// a name with its capitals, a term of several words as a whole. What is put together falsely from words that are all there is not seen.
 package struct TruthGuard: Sendable {
     /// What a suggestion said that the résumé does not.
@@ -10,16 +10,21 @@ package struct TruthGuard: Sendable {
         package var isGrounded: Bool { ungrounded.isEmpty }
     }
 
+    private struct Neighbours: Hashable {
+        var before: String
+        var after: String
+    }
+
     private let lexicon: Lexicon
     private var exact: Set<String> = []
     private var lower: Set<String> = []
-    /// Numbers, each with the words that follow it.
-    private var numbers: [String: Set<String>] = [:]
+    /// Numbers, each with the words beside it.
+    private var numbers: [String: Set<Neighbours>] = [:]
     private var texts: [[String]] = []
 
     package init(_ resume: Resume, lexicon: Lexicon = .shared) {
         self.lexicon = lexicon
-        for words in resume.words { learn(words) }
+        for text in resume.everything { learn(text) }
     }
 
     /// - Parameter texts: all that may be said.
@@ -30,41 +35,41 @@ package struct TruthGuard: Sendable {
 
     /// Takes one more text as true: what the owner filled in.
     package mutating func learn(_ text: String) {
-        learn(Words.of(text))
+        learn(Words.of(Quantities.joined(text)))
     }
 
     private mutating func learn(_ words: [Word]) {
-        texts.append(words.map(\.lower))
+        texts.append(words.flatMap { Words.parts($0.lower) })
         for (index, word) in words.enumerated() {
             for part in [word.text] + Words.parts(word.text) {
                 exact.insert(part)
                 lower.insert(part.lowercased())
             }
-            if word.hasDigit {
-                let next = index + 1 < words.count ? words[index + 1].lower : ""
-                for form in Self.forms(word.text, next: next) { numbers[form, default: []].insert(next) }
-            }
+            let beside = Self.neighbours(of: index, words)
+            for form in Self.forms(word, beside) { numbers[form, default: []].insert(beside) }
         }
+    }
+
+    private static func neighbours(of index: Int, _ words: [Word]) -> Neighbours {
+        Neighbours(
+            before: index > 0 ? words[index - 1].lower : "",
+            after: index + 1 < words.count ? words[index + 1].lower : ""
+        )
     }
 
     /// What of a suggestion the résumé does not hold, apart from placeholders.
     package func verdict(on suggestion: String) -> Verdict {
-        // A word stands in each placeholder's place, so that what is around it is not taken for neighbours.
-        let words = Words.of(
-            Placeholders.filled(
-                suggestion,
-                with: Dictionary(
-                    Placeholders.found(in: suggestion).map { ($0, " , ") },
-                    uniquingKeysWith: { first, _ in first }
-                )
-            )
+        // A comma stands in each placeholder's place, so that what is around it is not run together.
+        let commas = Dictionary(
+            Placeholders.found(in: suggestion).map { ($0, " , ") },
+            uniquingKeysWith: { first, _ in first }
         )
+        let words = Words.of(Quantities.joined(Placeholders.filled(suggestion, with: commas)))
         var ungrounded: [String] = []
-        for (index, word) in words.enumerated() {
-            let next = index + 1 < words.count ? words[index + 1].lower : ""
-            if !isGrounded(word, next: next) { ungrounded.append(word.text) }
+        for (index, word) in words.enumerated() where !isGrounded(word, Self.neighbours(of: index, words)) {
+            ungrounded.append(word.text)
         }
-        let lower = words.map(\.lower)
+        let lower = words.flatMap { Words.parts($0.lower) }
         for term in lexicon.terms
         where Words.contains(lower, term) && !texts.contains(where: { Words.contains($0, term) }) {
             ungrounded.append(term.joined(separator: " "))
@@ -72,35 +77,41 @@ package struct TruthGuard: Sendable {
         return Verdict(ungrounded: ungrounded)
     }
 
-    private func isGrounded(_ word: Word, next: String) -> Bool {
-        if word.hasDigit {
-            return Self.forms(word.text, next: next).contains { form in
-                guard let followers = numbers[form] else { return false }
-                return next.isEmpty || lexicon.functionWords.contains(next) || followers.contains(next)
-            }
-        }
+    private func isGrounded(_ word: Word, _ beside: Neighbours) -> Bool {
+        let forms = Self.forms(word, beside)
+        if !forms.isEmpty { return forms.contains { isGrounded(number: $0, beside) } }
         if exact.contains(word.text) { return true }
         let parts = Words.parts(word.text)
         return parts.allSatisfy { part in
-            let low = part.lowercased()
-            if Quantities.words.contains(low) { return lower.contains(low) }
             if exact.contains(part) { return true }
             // A capital within a sentence, or after the first letter, makes a name.
             if part.dropFirst().contains(where: \.isUppercase) { return false }
             if part.first?.isUppercase ?? false, !word.beginsSentence || parts.count > 1 { return false }
-            return isKnown(low)
+            return isKnown(part.lowercased())
         }
+    }
+
+    /// A number of something is one of the same thing; one that nothing follows, or only “of” and the like, stands beside a word that it stood beside.
+    private func isGrounded(number: String, _ beside: Neighbours) -> Bool {
+        guard let known = numbers[number] else { return false }
+        let isOfSomething = !beside.after.isEmpty && !lexicon.functionWords.contains(beside.after)
+        return known.contains { $0.after == beside.after || (!isOfSomething && $0.before == beside.before) }
     }
 
     private func isKnown(_ word: String) -> Bool {
         let plain = word.hasSuffix("'s") || word.hasSuffix("’s") ? String(word.dropLast(2)) : word
-        return lower.contains(plain) || lexicon.commonWords.contains(plain) || lexicon.verb(plain) != nil
+        if lower.contains(plain) { return true }
+        guard !lexicon.tradeWords.contains(plain) else { return false }
+        return lexicon.commonWords.contains(plain) || lexicon.verb(plain) != nil
             || lower.contains(plain + "s") || (plain.hasSuffix("s") && lower.contains(String(plain.dropLast())))
     }
 
-    /// How a number may be written: `40 percent` is `40%`.
-    private static func forms(_ word: String, next: String) -> [String] {
-        let normal = Quantities.normal(word)
-        return next == "percent" ? [normal + "%", normal] : [normal]
+    /// How a number may be written: `40 percent` is `40%`; of a word that is no number, nothing.
+    private static func forms(_ word: Word, _ beside: Neighbours) -> [String] {
+        if word.hasDigit {
+            let normal = Quantities.normal(word.text)
+            return beside.after == "percent" ? [normal + "%", normal] : [normal]
+        }
+        return Words.parts(word.lower).filter(Quantities.words.contains)
     }
 }

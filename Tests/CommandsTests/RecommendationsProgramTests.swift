@@ -43,7 +43,8 @@ struct RecommendationsProgram {
         let process = try ChildProcess(
             Program.path("recommendations"),
             [
-                "--implementation", implementation, "--port", "\(port)", "--database", database, "--token-keys",
+                "--implementation", implementation, "--port", "\(port)", "--database", database, "--set",
+                "database-connections=3", "--token-keys",
                 issuer.certificates.absoluteString,
             ] + more,
             output: folder.appendingPathComponent("served-\(port)").path

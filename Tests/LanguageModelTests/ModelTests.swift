@@ -104,7 +104,8 @@ struct ModelTests {
                     let started = ContinuousClock.now
                     let error = await Self.error(Self.model(wire, address, model), within: .milliseconds(600))
                     #expect(error == .deadline || error == .unavailable("it answered 503"))
-                    #expect(ContinuousClock.now - started < .seconds(5), "\(model)")
+                    // A stall is two minutes.
+                    #expect(ContinuousClock.now - started < .seconds(30), "\(model)")
                 }
             }
         }

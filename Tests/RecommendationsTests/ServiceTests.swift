@@ -211,6 +211,75 @@ struct ServiceTests {
         #expect(await shop.status(.getRecommendations, ["jobId": "job"], user: "dora") == .permissionDenied)
     }
 
+    @Test("users whose names only look the same are two")
+    func lookalikes() async throws {
+        let shop = try await TestShop()
+        try await shop.store.put(TestShop.resume, into: "job", of: "Zo\u{E9}")
+        #expect("Zo\u{E9}" == "Zoe\u{301}")
+        #expect(await shop.status(.getRecommendations, ["jobId": "job"], user: "Zo\u{E9}") == nil)
+        #expect(await shop.status(.getRecommendations, ["jobId": "job"], user: "Zoe\u{301}") == .permissionDenied)
+        #expect(CacheKey(user: "Zo\u{E9}", "x") != CacheKey(user: "Zoe\u{301}", "x"))
+        await #expect(throws: CallableError.self) {
+            try await shop.store.put(TestShop.resume, into: "job", of: "Zoe\u{301}")
+        }
+    }
+
+    @Test("what was kept is not asked for again, and says whose words it is; made anew it is asked for")
+    func askedOnce() async throws {
+        let model = TestModel { lines in lines.map { ["id": $0["id"] ?? "", "text": $0["draft"] ?? ""] } }
+        let shop = try await TestShop(model: model, tier: false), other = try await TestShop(model: model, tier: false)
+        try await shop.store.put(TestShop.resume, into: "job", of: "ana")
+        _ = try await shop.ask(.getRecommendations, ["jobId": "job"])
+        let kept = try await other.ask(.getRecommendations, ["jobId": "job"])
+        #expect(kept.data["metadata"] == ["source": "model", "kept": true])
+        #expect(model.requests.count == 1)
+        _ = try await shop.ask(.getRecommendations, ["jobId": "job", "forceRegenerate": true])
+        #expect(model.requests.count == 2)
+        // What was made anew is what is kept from now on.
+        #expect(try await shop.ask(.getRecommendations, ["jobId": "job"]).data["cached"] == true)
+    }
+
+    @Test("a preview that was not there is there once recommendations are")
+    func previewAfterwards() async throws {
+        let shop = try await TestShop()
+        try await shop.store.put(TestShop.resume, into: "job", of: "ana")
+        let preview: JSONValue = ["jobId": "job", "recommendationId": "weak_opener-work-0-highlights-0"]
+        #expect(await shop.status(.previewImprovement, preview) == .notFound)
+        _ = try await shop.ask(.getRecommendations, ["jobId": "job"])
+        #expect(await shop.status(.previewImprovement, preview) == nil)
+    }
+
+    @Test("a polished line holds what its owner filled in")
+    func polish() async throws {
+        let model = TestModel { lines in
+            lines.map { line in
+                let draft = line["draft"]?.string ?? ""
+                return [
+                    "id": line["id"] ?? "",
+                    "text": .string(
+                        draft.hasPrefix("Kept")
+                            ? line["text"]?.string ?? "" : draft.replacing("Ran", with: "Ran all of")
+                    ),
+                ]
+            }
+        }
+        let shop = try await TestShop(model: model)
+        try await shop.store.put(TestShop.resume, into: "job", of: "ana")
+        _ = try await shop.ask(.getRecommendations, ["jobId": "job"])
+        func filled(_ verb: String) async throws -> JSONValue? {
+            try await shop.ask(
+                .customizePlaceholders,
+                [
+                    "jobId": "job", "recommendationId": "weak_opener-work-0-highlights-0",
+                    "placeholderValues": ["ACTION_VERB": .string(verb)],
+                ]
+            ).data["customizedContent"]
+        }
+        #expect(try await filled("Ran") == "Ran all of the nightly billing jobs of 14 regional offices")
+        // A line without the owner's word is not taken.
+        #expect(try await filled("Kept") == "Kept the nightly billing jobs of 14 regional offices")
+    }
+
     @Test("a résumé that cannot be read is a failed precondition with the place; another in its place is read")
     func malformed() async throws {
         let shop = try await TestShop()
@@ -370,6 +439,9 @@ struct ServiceTests {
         var worse = quality
         worse.grounded = 0.4
         #expect(worse.score == 0.85 && !worse.isGood)
+        // Nor does the mean hide one bad part.
+        worse.grounded = 0.7
+        #expect(worse.score > 0.9 && !worse.isGood)
         #expect(AnswerQuality(json: worse.json) == worse)
     }
 }

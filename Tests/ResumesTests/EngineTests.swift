@@ -269,4 +269,219 @@ struct GuardTests {
     func ungrounded(_ text: String, _ word: String) {
         #expect(truth.verdict(on: text).ungrounded.contains(word), "\(truth.verdict(on: text))")
     }
+
+    private static let other = TruthGuard(texts: [
+        "Reduced the time of a full build from 40 to 12 minutes for every team",
+        "Grew sales to 9 million bookings, 2.5% more",
+    ])
+
+    @Test(
+        "nor in disguise: hyphens, trades, units from elsewhere, numbers of other things",
+        arguments: [
+            "Improved machine-learning for every team", "Improved load-balancing for every team",
+            "Reduced version-control time",
+            "Studied engineering and finance", "Improved in programming, marketing, auditing and coding",
+            "Became certified",
+            "Improved quality control", "Reduced the build by 40 % for every team", "Reduced the build by 40％",
+            "Reduced 40$ in total",
+            "Reduced the build by ₹40", "Improved by 40 × for every team", "Grew by 25%", "Reduced by 10+",
+            "Led a team of 40",
+            "Made a change that doubles sales", "Reduced time to halve the build", "Grew to 9 million customers",
+            "Led 12 teams",
+            "Grew to 2.5 bookings",
+        ]
+    )
+    func disguised(_ text: String) { #expect(!Self.other.verdict(on: text).isGrounded) }
+
+    @Test(
+        "and the line itself may be said in other words",
+        arguments: [
+            "Cut the time of a full build from 40 to 12 minutes",
+            "Lowered every team's build time from 40 to 12 minutes",
+            "Grew sales to 9 million bookings",
+            "Increased sales by 2.5%".replacing("by 2.5%", with: "to 9 million bookings, 2.5% more"),
+        ]
+    )
+    func inOtherWords(_ text: String) { #expect(Self.other.verdict(on: text).ungrounded == []) }
+}
+
+@Suite("Ordinary lines")
+struct OrdinaryTests {
+    private func categories(_ bullet: String, ended: Bool = true) throws -> [String] {
+        let resume = try Sample.resume { value in
+            var role: [String: JSONValue] = [
+                "name": "Contoso", "position": "Analyst", "startDate": "2022-03",
+                "highlights": [.string(bullet), .string(Sample.sound[1])],
+            ]
+            if ended { role["endDate"] = "2026-10" }
+            value["work"] = [
+                .object(role),
+                [
+                    "name": "Northwind", "position": "Engineer", "startDate": "2018-03", "endDate": "2022-02",
+                    "highlights": [.string(Sample.sound[2]), .string(Sample.sound[3])],
+                ],
+            ]
+        }
+        return Sample.findings(resume).map(\.category)
+    }
+
+    @Test(
+        "are left alone",
+        arguments: [
+            "Optimised 12 queries that had slowed the checkout for a year",
+            "Submitted 40 grant applications, and won 12 of them for the lab",
+            "Boosted the open rate of the newsletter from 12% to 31% in spring",
+            "Co-founded a charity that feeds 300 people every single week",
+            "Onboarded 25 new colleagues in two offices during the last summer",
+            "Motivated 12 volunteers to raise $5,000 for the local shelter",
+            "Taught dynamic programming to 40 students in their second year",
+            "Taught Calculus I to 60 students in two lecture halls each week",
+            "Lead engineer for 5 teams that kept the payment service running".replacing(
+                "Lead engineer",
+                with: "Guided as lead engineer"
+            ),
+            "Utilised 3 sources to prove where the missing parcels had gone",
+            "Prioritised 140 open tickets with the managers of 6 departments",
+        ]
+    )
+    func leftAlone(_ bullet: String) throws { #expect(try categories(bullet) == []) }
+
+    @Test(
+        "a noun at the beginning is not told in the past",
+        arguments: [
+            "Support for 300 users in two countries and four different languages",
+            "Project manager for 12 fairs and the travel of 60 colleagues",
+            "Research assistant for 2 professors in the department of history",
+        ]
+    )
+    func nouns(_ bullet: String) throws { #expect(try !categories(bullet).contains("tense")) }
+
+    private func suggestion(_ bullet: String, _ category: String) throws -> String? {
+        let resume = try Sample.resume { value in
+            value["work"] = [
+                [
+                    "name": "Contoso", "position": "Analyst", "startDate": "2022-03", "endDate": "2026-10",
+                    "highlights": [.string(bullet), .string(Sample.sound[1])],
+                ]
+            ]
+        }
+        let found = try #require(
+            Sample.findings(resume).first { $0.category == category && $0.currentContent == bullet },
+            "\(category)"
+        )
+        return found.suggestedContent
+    }
+
+    @Test(
+        "suggestions are sentences, or there are none",
+        arguments: [
+            (
+                "Responsible for managing a team of 8 in two offices and one warehouse", "weak_opener",
+                "Managed a team of 8 in two offices and one warehouse"
+            ),
+            (
+                "Helped to reduce costs by 12% across all of the three warehouses", "weak_opener",
+                "Reduced costs by 12% across all of the three warehouses"
+            ),
+            (
+                "Worked on .NET services that 40 shops call on every single day", "weak_opener",
+                "{{ACTION_VERB}} .NET services that 40 shops call on every single day"
+            ),
+            ("Develop and test the app that 10,000 drivers start their day with", "tense", nil),
+            (
+                "Manage a team of 6 engineers who keep the payment service up", "tense",
+                "Managed a team of 6 engineers who keep the payment service up"
+            ),
+            ("I am the one engineer of 12 who keeps the payment service running", "first_person", nil),
+            ("Built 3 apps on my own that the whole department uses every day", "first_person", nil),
+            (
+                "We shipped 3 apps that the whole department uses every single day", "first_person",
+                "Shipped 3 apps that the whole department uses every single day"
+            ),
+            (
+                "Built 3 apps. My team of 4 keeps them running for the department", "first_person",
+                "Built 3 apps. The team of 4 keeps them running for the department"
+            ),
+            ("Introduced code review in 2019 to a group that had worked alone", "no_quantity", nil),
+            (
+                "Improved the search of the shop for every customer of the chain.", "no_quantity",
+                "Improved the search of the shop for every customer of the chain, by {{ADD_PERCENTAGE}}%"
+            ),
+        ] as [(String, String, String?)]
+    )
+    func suggestions(_ bullet: String, _ category: String, _ expected: String?) throws {
+        #expect(try suggestion(bullet, category) == expected)
+    }
+
+    @Test("keywords that are ordinary words too, and those with a point, are not found where they are not meant")
+    func keywords() throws {
+        let resume = try Sample.resume([
+            "Negotiated 4 contracts in spring that lowered the net costs of the shop",
+            "Went to 12 teams that go online and excel at what they do",
+        ]) {
+            $0["skills"] = [["name": "Microsoft Excel"], ["name": "PostgreSQL"]]
+        }
+        let keywords = Keywords(["Spring", "Go", ".NET", "Excel", "postgresql", "C++"], in: resume)
+        #expect(keywords.missing == ["Spring", "Go", ".NET", "C++"])
+        #expect(keywords.covered == ["Excel", "postgresql"] && keywords.unlisted == [])
+    }
+
+    @Test("dates of one kind, whatever their precision, are not mixed")
+    func dates() throws {
+        let resume = try Sample.resume {
+            $0["education"] = [
+                ["institution": "A", "endDate": "2015"], ["institution": "B", "endDate": "2014-07-31"],
+            ]
+        }
+        #expect(Sample.findings(resume).map(\.category) == [])
+    }
+
+    @Test("two bullets that differ in a number or a name are two")
+    func duplicates() throws {
+        let one = "Led a team of 5 engineers through two rewrites of the product search in the north of Germany"
+        for other in [
+            one.replacing("5", with: "9"), one.replacing("Germany", with: "France"),
+            one.replacing("two", with: "three"),
+        ] {
+            #expect(try !Sample.findings(Sample.resume([one, other])).map(\.category).contains("duplicate_bullet"))
+        }
+        let near = try #require(
+            try Sample.findings(Sample.resume([one, one.replacing("rewrites", with: "revisions")])).first {
+                $0.category == "duplicate_bullet"
+            }
+        )
+        #expect(near.changes.isEmpty)
+    }
+
+    @Test(
+        "empty and null fields can be filled in",
+        arguments: [
+            ["basics": ["email": "", "summary": ""]], ["basics": ["email": .null, "summary": .null]], ["basics": .null],
+            [:],
+        ] as [JSONValue]
+    )
+    func empty(_ value: JSONValue) throws {
+        let resume = try Resume(value)
+        var email = try #require(Sample.findings(resume).first { $0.id == "missing_contact-email" })
+        email.customizedContent = "ana@example.org"
+        #expect(try Improvement(of: value, by: [email]).resume["basics"]?["email"] == "ana@example.org")
+    }
+
+    @Test("several changes of one text leave its paragraphs")
+    func paragraphs() throws {
+        let resume = try Sample.resume {
+            $0["basics"] = [
+                "name": "A", "email": "a@b.c", "phone": "1",
+                "summary": "Runs services for a bank.\n\nA seasoned leader who built the the team.",
+            ]
+        }
+        let found = Sample.findings(resume).filter {
+            ["buzzwords", "repeated_words"].contains($0.category) && !$0.changes.isEmpty
+        }
+        #expect(found.count == 2)
+        #expect(
+            try Improvement(of: resume.value, by: found).resume["basics"]?["summary"]
+                == "Runs services for a bank.\n\nA leader who built the team."
+        )
+    }
 }

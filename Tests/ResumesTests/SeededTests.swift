@@ -23,6 +23,7 @@ struct SeededTests {
     func rules() throws {
         var counts: [String: (right: Int, wrong: Int, missed: Int)] = [:]
         var surprises: [String] = []
+        var applied = 0
         let lines = try String(contentsOf: Self.file, encoding: .utf8).split(separator: "\n")
         #expect(lines.count >= 300)
         for (number, line) in lines.enumerated() {
@@ -30,7 +31,21 @@ struct SeededTests {
             let resume = try Resume(try #require(value["resume"]))
             let keywords = (value["keywords"]?.array ?? []).compactMap(\.string)
             let expected = Set((value["expected"]?.array ?? []).compactMap(\.string))
-            let found = Set(Engine(now: Self.now).findings(in: resume, keywords: keywords).map(\.id))
+            let all = Engine(now: Self.now).findings(in: resume, keywords: keywords)
+            let found = Set(all.map(\.id))
+            for recommendation in all where !recommendation.changes.isEmpty && recommendation.placeholders.isEmpty {
+                // What is put in mends what it was made for, and brings nothing new.
+                let mended = try Improvement(of: resume.value, by: [recommendation]).resume
+                let after = Set(Engine(now: Self.now).findings(in: try Resume(mended), keywords: keywords).map(\.id))
+                applied += 1
+                #expect(
+                    !after.contains(recommendation.id) || recommendation.category == "duplicate_bullet",
+                    "\(number): \(recommendation.id)"
+                )
+                if recommendation.category != "duplicate_bullet", !after.isSubset(of: found) {
+                    Issue.record("\(number): \(recommendation.id) brings \(after.subtracting(found))")
+                }
+            }
             for id in found.union(expected) {
                 let rule = try #require(
                     Rule.allCases.filter { id.hasPrefix($0.rawValue) }.max { $0.rawValue.count < $1.rawValue.count }
@@ -47,6 +62,7 @@ struct SeededTests {
                 }
             }
         }
+        #expect(applied > 100, "hardly a suggestion could be applied by itself")
         print("rule                 seeded  precision  recall")
         for rule in Rule.allCases where rule != .unlistedKeyword {
             let count = counts[rule.rawValue] ?? (0, 0, 0)

@@ -53,7 +53,8 @@ package enum TestPeers {
 /// The folder of the built programs, which is the tests' own.
 package enum BuiltPrograms {
     package static func path(_ name: String) -> String {
-        URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent().appendingPathComponent(".build/debug/\(name)").path
+        let configuration = ProcessInfo.processInfo.environment["MIGRATE_TEST_CONFIGURATION"] ?? "debug"
+        return URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appendingPathComponent(".build/\(configuration)/\(name)").path
     }
 }

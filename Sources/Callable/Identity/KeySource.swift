@@ -32,9 +32,10 @@ package actor KeySource {
     /// - Throws: ``TokenFault`` where there is no such key, or none can be had.
     package func key(_ id: String) async throws(TokenFault) -> TokenKey {
         let now = ContinuousClock.now
-        if let held, now < held.freshUntil {
+        let mayAsk = lastAsked.map { now >= $0 + Self.pause } ?? true
+        if let held, now < held.freshUntil || (now < held.usableUntil && !mayAsk) {
             if let key = held.keys[id] { return key }
-            if let lastAsked, now < lastAsked + Self.pause { throw TokenFault("its key is not known") }
+            guard mayAsk else { throw TokenFault("its key is not known") }
         }
         do {
             held = try await ask()
@@ -68,7 +69,8 @@ package actor KeySource {
             let response = try await HTTPClient.shared.execute(HTTPClientRequest(url: url), timeout: .seconds(10))
             guard response.status == .ok else { throw TokenFault("\(url) answered \(response.status.code)") }
             body = Array(try await response.body.collect(upTo: largest).readableBytesView)
-            life = age(response.headers[canonicalForm: "cache-control"].map { String($0) }) ?? pause
+            // At least for a moment, whatever it says: no question for every call.
+            life = max(.seconds(5), age(response.headers[canonicalForm: "cache-control"].map { String($0) }) ?? pause)
         }
         let keys = try TokenKey.all(in: try JSONValue(parsing: body))
         let now = ContinuousClock.now

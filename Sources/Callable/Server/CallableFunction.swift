@@ -62,7 +62,7 @@ package struct CallableFunction: Sendable {
             return try await withThrowingTaskGroup(of: CallableAnswer.self) { group in
                 group.addTask { try await body(call) }
                 group.addTask {
-                    try await Task.sleep(for: timeLimit)
+                    try await TimeLimit.pass(timeLimit)
                     throw CallableError(.deadlineExceeded, "the time limit has passed")
                 }
                 defer { group.cancelAll() }

@@ -44,6 +44,19 @@ package struct CallableServer: Sendable {
         let count = Atomic<Int>(0)
     }
 
+    /// A call's place among those under way: given back when nobody holds it, whatever became of the call.
+    private final class Place: Sendable {
+        private let underWay: UnderWay
+        let number: Int
+
+        init(_ underWay: UnderWay) {
+            self.underWay = underWay
+            number = underWay.count.wrappingAdd(1, ordering: .relaxed).newValue
+        }
+
+        deinit { underWay.count.wrappingSubtract(1, ordering: .relaxed) }
+    }
+
     /// - Parameter record: is told of every call when it is over.
     package init(
         _ functions: [CallableFunction],
@@ -77,7 +90,9 @@ package struct CallableServer: Sendable {
         let wantsStream = (request.headers[.accept] ?? "").lowercased().contains("text/event-stream")
         let note = Note()
         let result: Result<Call, CallableError>
-        if underWay.count.wrappingAdd(1, ordering: .relaxed).newValue > settings.mostCalls {
+        let place = Place(underWay)
+        defer { withExtendedLifetime(place) {} }
+        if place.number > settings.mostCalls {
             result = .failure(CallableError(.unavailable, "too many calls are under way; try again"))
         } else {
             do throws(CallableError) {
@@ -87,7 +102,7 @@ package struct CallableServer: Sendable {
             }
         }
         switch result {
-        case .success(let call) where wantsStream: return stream(function, call, request, started, note)
+        case .success(let call) where wantsStream: return stream(function, call, request, started, note, place)
         case .success(let call):
             let answer: Result<CallableAnswer, CallableError>
             do throws(CallableError) {
@@ -116,7 +131,6 @@ package struct CallableServer: Sendable {
         _ started: ContinuousClock.Instant,
         _ note: String?
     ) {
-        underWay.count.wrappingSubtract(1, ordering: .relaxed)
         let status: String
         var fields: [String: String] = [:]
         switch answer {
@@ -156,7 +170,7 @@ package struct CallableServer: Sendable {
             return try await withThrowingTaskGroup(of: [UInt8].self) { group in
                 group.addTask { Array(try await stream.collect(upTo: largest).readableBytesView) }
                 group.addTask {
-                    try await Task.sleep(for: limit)
+                    try await TimeLimit.pass(limit)
                     throw CallableError(.deadlineExceeded, "the body did not arrive in time")
                 }
                 defer { group.cancelAll() }
@@ -205,7 +219,8 @@ package struct CallableServer: Sendable {
         _ call: Call,
         _ request: Request,
         _ started: ContinuousClock.Instant,
-        _ note: Note
+        _ note: Note,
+        _ place: Place
     ) -> Response {
         var headers = fields(request)
         headers[.contentType] = "text/event-stream; charset=utf-8"
@@ -213,6 +228,8 @@ package struct CallableServer: Sendable {
         let told = Call(caller: call.caller, request: call.request) { continuation.yield(.message($0)) }
         let ping = settings.ping
         let body = ResponseBody { writer in
+            // A client that has left before the answer's head: this is dropped without being run, and the place with it.
+            defer { withExtendedLifetime(place) {} }
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
                     let answer: Result<CallableAnswer, CallableError>
@@ -227,7 +244,7 @@ package struct CallableServer: Sendable {
                 }
                 group.addTask {
                     while true {
-                        try await Task.sleep(for: ping)
+                        try await TimeLimit.pass(ping)
                         continuation.yield(.ping)
                     }
                 }

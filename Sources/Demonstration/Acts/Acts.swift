@@ -26,9 +26,11 @@ struct Acts: AsyncParsableCommand {
     }
 
     private func play(on stage: Stage) async throws {
-        Output.line("Starting two PostgreSQL clusters, the legacy and the candidate service, and two workers …")
+        Output.line(
+            "Starting two PostgreSQL clusters, the legacy and the candidate service, a stub of a language model, and two workers …"
+        )
         try await stage.startDatabases()
-        let cast = try await Cast.start(stage, users: options.users)
+        let cast = try await Cast.start(stage, users: options.users, hasModel: true)
         for name in ["worker-1", "worker-2"] {
             try stage.start(name, "migrate", ["worker", "--name", name, "--lease", "2s", "--database", stage.conninfo])
         }
@@ -130,6 +132,10 @@ struct Acts: AsyncParsableCommand {
         }
         summary.note(
             "\(record.serviceFailures) answers were failures of the services themselves (legacy's time limits, the candidate's 8 %)"
+        )
+        summary.claim(
+            "the model's inventions that reached a user: \(record.invented); the guard's verdict “dropped” was in answers \(record.dropped) times",
+            record.invented == 0 && record.dropped > 0
         )
         for name in ["recommendations", "recommendations-2"] {
             let output = try? stage.migrate(["replay", name])

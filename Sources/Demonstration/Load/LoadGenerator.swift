@@ -196,6 +196,12 @@ struct LoadGenerator: Sendable {
             guard let list = data["recommendations"] as? [[String: Any]], (1...15).contains(list.count) else {
                 throw StageError("not between 1 and 15 recommendations")
             }
+            let texts = list.compactMap { $0["suggestedContent"] as? String }
+            let dropped = ((data["metadata"] as? [String: Any])?["guardDropped"] as? [Any])?.count ?? 0
+            record.sawModel(
+                invented: texts.count { text in StubAnswer.inventions.contains { text.contains($0) } },
+                dropped: dropped
+            )
             learn(user, body)
         case "previewImprovement":
             if data["afterContent"] as? String == nil { throw StageError("a preview without its content") }

@@ -18,9 +18,22 @@ final class LoadRecord: Sendable {
         var expectedFailures = 0
         var unexpected: [String] = []
         var unexpectedCount = 0
+        var invented = 0
+        var dropped = 0
     }
 
     private let state = Mutex(State())
+
+    /// What the model said that no résumé holds: so many lines of it came through to a user, and so many the guard dropped.
+    func sawModel(invented: Int, dropped: Int) {
+        state.withLock { state in
+            state.invented += invented
+            state.dropped += dropped
+        }
+    }
+
+    var invented: Int { state.withLock { $0.invented } }
+    var dropped: Int { state.withLock { $0.dropped } }
 
     /// One answer, from whichever implementation.
     ///

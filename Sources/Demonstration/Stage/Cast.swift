@@ -23,8 +23,10 @@ struct Cast: Sendable {
     let issuer: DevelopmentIssuer
 
     /// Starts legacy and candidate, with jobs for so many users.
-    static func start(_ stage: Stage, users: Int) async throws -> Cast {
-        let ports = try FreePort.take(3)
+    ///
+    /// - Parameter hasModel: whether the candidate asks a language model, a stub that invents something in every line.
+    static func start(_ stage: Stage, users: Int, hasModel: Bool = false) async throws -> Cast {
+        let ports = try FreePort.take(4)
         let database = ["--database", stage.shopConninfo]
         try stage.start("seed", "recommendations", ["seed", "--users", "\(users)"] + database)
         try await wait("the jobs", seconds: 60) { stage.printed("seed").contains("jobs are there") }
@@ -33,6 +35,16 @@ struct Cast: Sendable {
             project: "demo-recommendations"
         )
         let common = database + ["--token-keys", issuer.certificates.absoluteString, "--set", "calls-per-minute=0"]
+        var model: [String] = []
+        if hasModel {
+            setenv("RECOMMENDATIONS_MODEL_KEY", StubModelServer.key, 1)
+            try stage.start("model", "demo", ["model", "--port", "\(ports[3])"])
+            try await wait("the model to answer", seconds: 30) { await isUp("http://127.0.0.1:\(ports[3])/health") }
+            model = [
+                "model=anthropic", "model-address=http://127.0.0.1:\(ports[3])", "model-name=stub-hallucinate",
+                "model-requests-per-minute=1000000", "model-tokens-per-minute=1000000000",
+            ].flatMap { ["--set", $0] }
+        }
         try stage.start(
             "legacy",
             "recommendations",
@@ -41,7 +53,7 @@ struct Cast: Sendable {
         try stage.start(
             "candidate",
             "recommendations",
-            ["--implementation", "candidate", "--port", "\(ports[1])", "--admin-port", "\(ports[2])"] + common
+            ["--implementation", "candidate", "--port", "\(ports[1])", "--admin-port", "\(ports[2])"] + common + model
         )
         let cast = Cast(
             legacy: "http://127.0.0.1:\(ports[0])",

@@ -34,6 +34,13 @@ package struct HTTPModel: LanguageModel {
     }
 
     private static let largestError = 64 * 1024
+    private static let longestReply = 1 << 20
+
+    /// One that goes nowhere else: a redirect would take the key along.
+    private static let client = HTTPClient(
+        eventLoopGroupProvider: .singleton,
+        configuration: HTTPClient.Configuration(redirectConfiguration: .disallow)
+    )
 
     private let wire: any ModelWire
     private let settings: Settings
@@ -51,14 +58,19 @@ package struct HTTPModel: LanguageModel {
     ) async throws(ModelError) -> ModelReply {
         guard let key = settings.key(), !key.isEmpty else { throw .unauthorized }
         guard settings.breaker.admits() else { throw .breakerOpen }
-        guard let receipt = settings.budget.take(request.estimate) else { throw .budget }
         do throws(ModelError) {
             let reply = try await tried(request, key, deadline, told)
             settings.breaker.succeeded()
-            settings.budget.settle(receipt, tokens: reply.usage.input + reply.usage.output)
+            settings.breaker.note("ok")
             return reply
         } catch {
-            if error.countsAgainstModel { settings.breaker.failed() } else { settings.breaker.succeeded() }
+            // This program's own budget says nothing of the model.
+            if error.countsAgainstModel {
+                settings.breaker.failed()
+            } else if error != .budget {
+                settings.breaker.succeeded()
+            }
+            settings.breaker.note(error.name)
             throw error
         }
     }
@@ -80,9 +92,14 @@ package struct HTTPModel: LanguageModel {
         var attempt = 0
         while true {
             let number = attempt
+            // Every try is a request to the model.
+            guard let receipt = settings.budget.take(request.estimate) else { throw .budget }
             do {
-                return try await withDeadline(deadline) { try await once(body, key, number, deadline, told) }
+                let reply = try await withDeadline(deadline) { try await once(body, key, number, deadline, told) }
+                settings.budget.settle(receipt, tokens: reply.usage.input + reply.usage.output)
+                return reply
             } catch let failure as Failure {
+                settings.budget.settle(receipt, tokens: 0)
                 guard let wait = failure.wait, attempt < settings.retries else { throw failure.error }
                 // A wait that ends after the deadline only wastes what is left of it.
                 guard ContinuousClock.now + wait < deadline else { throw failure.error }
@@ -125,7 +142,7 @@ package struct HTTPModel: LanguageModel {
         request.body = .bytes(ByteBuffer(bytes: body))
         let response: HTTPClientResponse
         do {
-            response = try await HTTPClient.shared.execute(
+            response = try await Self.client.execute(
                 request,
                 deadline: .now() + .nanoseconds(nanoseconds(until: deadline))
             )
@@ -149,8 +166,11 @@ package struct HTTPModel: LanguageModel {
     private func reply(_ response: HTTPClientResponse, _ told: (String) -> Void) async throws -> ModelReply {
         var events = ServerSentEvents()
         var collector = wire.collector()
+        var size = 0
         do {
             for try await chunk in response.body {
+                size += chunk.readableBytes
+                guard size <= Self.longestReply * 8 else { throw ModelError.malformed("the answer does not end") }
                 for event in try events.take(chunk.readableBytesView) {
                     if let piece = try collector.take(event) { told(piece) }
                 }

@@ -17,6 +17,7 @@ package final class ModelBreaker: Sendable {
     private let pause: Duration
     private let now: @Sendable () -> Duration
     private let state = Mutex(State.closed(failures: 0))
+    private let last = Mutex<String?>(nil)
 
     /// - Parameters:
     ///   - limit: failures in a row that open it.
@@ -34,6 +35,11 @@ package final class ModelBreaker: Sendable {
             return true
         }
     }
+
+    /// How the last request ended: `ok`, or an error's name; nil before the first.
+    package var lastOutcome: String? { last.withLock { $0 } }
+
+    func note(_ outcome: String) { last.withLock { $0 = outcome } }
 
     func admits() -> Bool {
         let time = now()

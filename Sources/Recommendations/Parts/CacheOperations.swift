@@ -13,7 +13,9 @@ struct CacheOperations: Sendable {
             settings,
             tier: tier.map { ($0, Self.codec) },
             // An answer costs what it takes of memory, more or less: JSON values are about four times their text.
-            cost: { 4 * JSONValue.object($0.data).bytes.count },
+            cost: { key, answer in
+                512 + key.bytes.count + 4 * (answer.map { JSONValue.object($0.data).bytes.count } ?? 0)
+            },
             policy: Self.policy
         )
     }
@@ -34,9 +36,7 @@ struct CacheOperations: Sendable {
     ) async throws -> Answer {
         let key = CacheKey(user: user, parts: [operation.rawValue, job] + parts)
         var tags = [Self.tag(job: job), CacheTag("user", user)]
-        if operation == .previewImprovement, let recommendation = parts.first {
-            tags.append(Self.tag(job: job, recommendation: recommendation))
-        }
+        if operation == .previewImprovement { tags.append(Self.tag(previewsOf: job)) }
         let (value, outcome) = try await cache.value(
             for: key,
             version: version,
@@ -53,6 +53,9 @@ struct CacheOperations: Sendable {
     /// A job's answers are over.
     func forget(job: String) async { await forget(Self.tag(job: job)) }
 
+    /// A job's previews are over, that there was none included.
+    func forgetPreviews(of job: String) async { await forget(Self.tag(previewsOf: job)) }
+
     private func forget(_ tag: CacheTag) async {
         // A second tier that has not taken it is not read until it has: the cache sees to that, and counts it.
         try? await cache.invalidate(tag)
@@ -60,9 +63,7 @@ struct CacheOperations: Sendable {
 
     private static func tag(job: String) -> CacheTag { CacheTag("job", job) }
 
-    private static func tag(job: String, recommendation: String) -> CacheTag {
-        CacheTag("recommendation", "\(job.utf8.count):\(job)\(recommendation)")
-    }
+    private static func tag(previewsOf job: String) -> CacheTag { CacheTag("previews", job) }
 
     /// What is not there is kept for a while; a maker that failed may be stood in for by an older answer; what is wrong with a request is told.
     private static func policy(_ error: any Error) -> CacheErrorPolicy {

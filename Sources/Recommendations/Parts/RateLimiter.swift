@@ -14,7 +14,7 @@ final class RateLimiter: Sendable {
 
     private let perMinute: Int
     private let burst: Double
-    private let buckets = Mutex<[String: Bucket]>([:])
+    private let buckets = Mutex<[[UInt8]: Bucket]>([:])
 
     /// - Parameter perMinute: calls of one user; a third of them may come at once. 0 is no limit.
     init(perMinute: Int) {
@@ -26,6 +26,7 @@ final class RateLimiter: Sendable {
     func take(_ user: String, now: ContinuousClock.Instant = .now) throws(CallableError) {
         guard perMinute > 0 else { return }
         let rate = Double(perMinute) / 60
+        let user = Array(user.utf8)
         let wait = buckets.withLock { buckets -> Double? in
             if buckets.count >= Self.most { buckets = buckets.filter { level($0.value, rate, now) < burst } }
             var bucket = buckets[user] ?? Bucket(level: burst, at: now)

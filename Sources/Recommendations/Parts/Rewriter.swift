@@ -84,7 +84,9 @@ struct Rewriter: Sendable {
     }
 
     /// The filled-in text in words that read well; nil where it stays as it is.
-    func polish(_ text: String, _ recommendation: Recommendation) async -> String? {
+    ///
+    /// - Parameter values: what was filled in.
+    func polish(_ text: String, _ values: [String], _ recommendation: Recommendation) async -> String? {
         guard let model, recommendation.actionRequired == .modify else { return nil }
         var line = recommendation
         line.suggestedContent = text
@@ -92,6 +94,8 @@ struct Rewriter: Sendable {
         guard let reply = try? await model.complete(Self.request([line]), deadline: .now + Self.customizingDeadline),
             let said = reply.value["lines"]?.array?.first(where: { $0["id"]?.string == line.id })?["text"]?.string
         else { return nil }
+        // Whatever the owner has filled in has to stand in it.
+        guard values.allSatisfy({ said.contains($0) }) else { return nil }
         return Self.refusal(of: said, line) == nil ? said : nil
     }
 
@@ -114,8 +118,8 @@ struct Rewriter: Sendable {
     /// A line may say what it said, and what its draft says: what stands elsewhere in the résumé is true there, and not here.
     private static func refusal(of text: String, _ recommendation: Recommendation) -> JSONValue? {
         let truth = TruthGuard(texts: [recommendation.currentContent ?? "", recommendation.suggestedContent ?? ""])
-        guard !text.trimmingCharacters.isEmpty, text.count <= longest, !text.contains(where: \.isNewline) else {
-            return ["verdict": "dropped", "reason": "it is empty, too long, or more than a line"]
+        guard !text.trimmingCharacters.isEmpty, text.count <= longest, Placeholder.isLine(text) else {
+            return ["verdict": "dropped", "reason": "it is empty, too long, or not a plain line"]
         }
         let wanted = Set(recommendation.placeholders.map(\.id))
         guard Set(Placeholders.found(in: text)) == wanted else {

@@ -45,14 +45,22 @@ struct Workshop: Sendable {
         let (job, resume) = try await job(request.job)
         let engine = Engine(now: Self.today)
         let found = engine.recommendations(for: resume, keywords: request.keywords)
-        let (recommendations, metadata) = await rewrite(found)
-        try await store.keep(recommendations, of: job, replacing: request.isForced)
-        // What its owner has filled in stays with a recommendation.
-        let kept = try await store.recommendations(recommendations.map(\.id), of: job.id)
-        let byID = Dictionary(kept.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+        // What is kept stays, with what its owner has filled in; nobody is asked for other words of it unless they are wanted.
+        let known = request.isForced ? [:] : try await kept(found, of: job.id)
+        var metadata: [String: JSONValue]
+        if found.allSatisfy({ known[$0.id] != nil }) {
+            metadata = [
+                "source": known.values.contains { $0.metadata["source"] == "model" } ? "model" : "rules", "kept": true,
+            ]
+        } else {
+            let (recommendations, said) = await rewrite(found)
+            metadata = said
+            try await store.keep(recommendations, of: job, replacing: request.isForced)
+        }
+        let byID = try await kept(found, of: job.id)
         let report = Report(
             on: resume,
-            recommendations.map { byID[$0.id] ?? $0 },
+            found.map { byID[$0.id] ?? $0 },
             role: request.role,
             keywords: request.keywords,
             now: Self.today
@@ -62,6 +70,11 @@ struct Workshop: Sendable {
         data["generatedAt"] = .string(Self.now)
         data["processingTime"] = .int(Self.milliseconds(since: started))
         return Answer(data: data, quality: AnswerQuality(report, resume))
+    }
+
+    private func kept(_ found: [Recommendation], of job: String) async throws -> [String: Recommendation] {
+        let kept = try await store.recommendations(found.map(\.id), of: job)
+        return Dictionary(kept.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
     func preview(_ request: PreviewRequest) async throws -> Answer {
@@ -76,7 +89,11 @@ struct Workshop: Sendable {
         return Answer(data: [
             "recommendation": recommendation.json,
             "beforeContent": .string(recommendation.currentContent ?? ""),
-            "afterContent": .string(content ?? recommendation.currentContent ?? ""),
+            // What is taken out is not there any more.
+            "afterContent": .string(
+                recommendation.actionRequired == .remove && !recommendation.changes.isEmpty
+                    ? "" : content ?? recommendation.currentContent ?? ""
+            ),
             "previewCV": improvement.resume,
             "changes": .array(improvement.changes.map(\.json)),
             "estimatedImpact": .int(recommendation.estimatedScoreImprovement),
@@ -126,12 +143,12 @@ struct Workshop: Sendable {
     /// - Parameter polish: makes the filled-in text read well; nil where the text stays as it is.
     func customize(
         _ request: CustomizeRequest,
-        polish: (String, Recommendation) async -> String?
+        polish: (String, [String], Recommendation) async -> String?
     ) async throws -> Answer {
         let (job, _) = try await job(request.job)
         let known = try await recommendation(request.recommendation, of: job.id)
         let customization = try Customization(known, request.values)
-        let polished = await polish(customization.text, known)
+        let polished = await polish(customization.text, customization.values, known)
         let changed = try await store.change(request.recommendation, of: job.id) { recommendation, _ in
             // Another answer may have taken its place since.
             guard recommendation.suggestedContent == known.suggestedContent else {
@@ -199,15 +216,16 @@ struct Workshop: Sendable {
 struct Customization {
     let text: String
     let applied: [String]
+    let values: [String]
     let results: [JSONValue]
 
     /// - Throws: INVALID_ARGUMENT where a value will not do, with the verdict on each.
-    init(_ recommendation: Recommendation, _ values: [String: String]) throws(CallableError) {
+    init(_ recommendation: Recommendation, _ given: [String: String]) throws(CallableError) {
         guard let suggestion = recommendation.suggestedContent else {
             throw CallableError(.failedPrecondition, "“\(recommendation.id)” has no text to fill in")
         }
         let known = recommendation.placeholders
-        if let unknown = values.keys.sorted().first(where: { id in !known.contains { $0.id == id } }) {
+        if let unknown = given.keys.sorted().first(where: { id in !known.contains { $0.id == id } }) {
             throw CallableError(
                 .invalidArgument,
                 "there is no placeholder “\(unknown)”; there are: \(known.map(\.id).joined(separator: ", "))"
@@ -216,7 +234,7 @@ struct Customization {
         var filled: [String: String] = [:]
         var isValid = true
         results = known.map { placeholder in
-            let value = values[placeholder.id] ?? placeholder.defaultValue ?? ""
+            let value = given[placeholder.id] ?? placeholder.defaultValue ?? ""
             let refusal = placeholder.refusal(of: value)
             if refusal == nil { filled[placeholder.id] = value } else { isValid = false }
             var result: [String: JSONValue] = ["id": .string(placeholder.id), "valid": .bool(refusal == nil)]
@@ -231,6 +249,7 @@ struct Customization {
                 details: ["validationResults": .array(results)]
             )
         }
+        values = filled.values.filter { !$0.isEmpty }
         applied = filled.filter { !$0.value.isEmpty }.keys.sorted()
         text = Placeholders.filled(suggestion, with: filled)
     }

@@ -16,7 +16,8 @@ package struct AnswerQuality: Hashable, Sendable {
     package var complete: Double
 
     package var score: Double { (grounded + relevant + distinct + complete) / 4 }
-    package var isGood: Bool { score >= Self.good }
+    /// No part makes up for another.
+    package var isGood: Bool { min(grounded, relevant, distinct, complete) >= Self.good }
 
     init(_ report: Report, _ resume: Resume) {
         let all = report.recommendations
@@ -32,7 +33,7 @@ package struct AnswerQuality: Hashable, Sendable {
         distinct =
             all.isEmpty
             ? 1
-            : Double(Set(all.map { [$0.category, $0.id, $0.suggestedContent ?? $0.title] }).count) / Double(all.count)
+            : Double(Set(all.map { Self.matter($0) }).count) / Double(all.count)
         let json = report.json
         let fields = [
             "recommendations", "overallScore", "sectionScores", "strengths", "weaknesses", "missingElements",
@@ -40,8 +41,24 @@ package struct AnswerQuality: Hashable, Sendable {
         ]
         let whole =
             all.count <= Engine.most && (json["careerInsights"]?.array?.count ?? 0) <= 5
-            && all.allSatisfy { (1...10).contains($0.priority) && !$0.title.isEmpty && !$0.description.isEmpty }
+            && all.allSatisfy { recommendation in
+                (1...10).contains(recommendation.priority) && !recommendation.title.isEmpty
+                    && !recommendation.description.isEmpty
+                    // Whatever is open can be filled in.
+                    && Placeholders.found(in: recommendation.suggestedContent ?? "").allSatisfy { id in
+                        recommendation.placeholders.contains { $0.id == id }
+                    }
+            }
         complete = Self.share(fields) { json[$0] != nil } * (whole ? 1 : 0.5)
+    }
+
+    /// What a recommendation is about, by which two are the same.
+    private static func matter(_ recommendation: Recommendation) -> [String] {
+        let places = recommendation.changes.map(\.pointer.description)
+        return [
+            recommendation.category, recommendation.title, recommendation.description, recommendation.content ?? "",
+        ]
+            + [recommendation.currentContent ?? ""] + places
     }
 
     package var json: JSONValue {

@@ -49,6 +49,15 @@ final class QualityRecord: ServiceLifecycle.Service {
         await flush()
     }
 
+    /// What is older than a month is given up, a little with every flush.
+    private static let old = PostgresStatement(
+        """
+        delete from recommendations.quality where ctid = any (array(
+            select ctid from recommendations.quality where at < clock_timestamp() - interval '30 days' limit 100))
+        """,
+        []
+    )
+
     private func flush() async {
         let taken = counts.withLock { counts in
             defer { counts = [:] }
@@ -67,7 +76,7 @@ final class QualityRecord: ServiceLifecycle.Service {
             )
         }
         do {
-            try await pool.transact { connection in _ = try connection.pipeline(statements) }
+            try await pool.transact { connection in _ = try connection.pipeline(statements + [Self.old]) }
         } catch {
             logger.warning("the quality of answers was not written down", metadata: ["reason": "\(error)"])
             let now = Int(Date.now.timeIntervalSince1970)

@@ -27,6 +27,7 @@ struct Configuration: Sendable {
         ("implementation", nil, "legacy or candidate"),
         ("host", "127.0.0.1", "the address to listen on"),
         ("port", nil, "the port to listen on"),
+        ("admin-host", "127.0.0.1", "the address of the admin port, which whoever reaches it may switch"),
         ("admin-port", "", "the port of /metrics and of the candidate's switches; none without it"),
         ("database", nil, "a libpq connection string or URI"),
         ("database-connections", "8", "connections to the database"),

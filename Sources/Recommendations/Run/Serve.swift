@@ -78,6 +78,7 @@ struct ServiceSettings: Sendable {
     let implementation: String
     let host: String
     let port: Int
+    let adminHost: String
     let adminPort: Int?
     let database: String
     let connections: Int
@@ -94,6 +95,7 @@ struct ServiceSettings: Sendable {
         implementation = try from.choice("implementation", ["legacy", "candidate"])
         host = try from.text("host")
         port = try from.int("port", 1...65_535)
+        adminHost = try from.text("admin-host")
         adminPort = from.optional("admin-port") == nil ? nil : try from.int("admin-port", 1...65_535)
         database = try from.text("database")
         connections = try from.int("database-connections", 1...16)
@@ -206,7 +208,7 @@ struct RecommendationsServer {
         if let port = settings.adminPort {
             services.append(
                 AdminServer(faults: faults, metrics: metrics, cache: health.cache).application(
-                    host: settings.host,
+                    host: settings.adminHost,
                     port: port,
                     logger: logger
                 )
@@ -258,6 +260,8 @@ struct RecommendationsServer {
         }
         return Application(
             router: router,
+            // A connection on which nothing is asked is not kept for ever.
+            server: .http1(configuration: .init(idleTimeout: .seconds(60))),
             configuration: .init(address: .hostname(settings.host, port: settings.port), backlog: 1024),
             logger: logger
         )
@@ -267,6 +271,7 @@ struct RecommendationsServer {
 /// Removes what is too old from the cache's second tier, now and then.
 struct TierSweeper: ServiceLifecycle.Service {
     private static let pause = Duration.seconds(60)
+    private static let most = 10_000
 
     let tier: PostgresTier
     let age: Duration
@@ -276,7 +281,7 @@ struct TierSweeper: ServiceLifecycle.Service {
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
                 do {
-                    _ = try await tier.sweep(olderThan: age)
+                    while try await tier.sweep(olderThan: age, most: Self.most) == Self.most, !Task.isCancelled {}
                 } catch {
                     logger.warning("the cache's second tier was not swept", metadata: ["reason": "\(error)"])
                 }

@@ -77,7 +77,7 @@ package struct CandidateService: RecommendationService {
         case .customizePlaceholders:
             let request = try CustomizeRequest(call.request)
             _ = try await ownership.check(request.job, of: user)
-            let answer = try await workshop.customize(request) { await rewriter.polish($0, $1) }
+            let answer = try await workshop.customize(request) { await rewriter.polish($0, $1, $2) }
             // What was kept has the recommendation without what has just been filled in, and another version; what it takes is given back.
             await cache.forget(job: request.job)
             return answer
@@ -87,8 +87,8 @@ package struct CandidateService: RecommendationService {
     private func recommendations(_ request: RecommendationsRequest, _ user: String, _ call: Call) async throws -> Answer
     {
         var version = try await ownership.check(request.job, of: user)
-        // Suggestions made anew are others than those that previews were made of.
-        if request.isForced { version = try await workshop.store.age(request.job) }
+        // Suggestions made anew are others than those that previews were made of: keeping them makes the next version, and this answer is of it.
+        if request.isForced { version += 1 }
         call.tell(["stage": "analyzing"])
         return try await cache.answer(
             .getRecommendations,
@@ -99,7 +99,10 @@ package struct CandidateService: RecommendationService {
             parts: [request.role ?? ""] + request.keywords,
             isForced: request.isForced
         ) {
-            try await workshop.analyze(request) { await rewriter.rewrite($0) }
+            let answer = try await workshop.analyze(request) { await rewriter.rewrite($0) }
+            // A preview that was not there may be there now.
+            await cache.forgetPreviews(of: request.job)
+            return answer
         }
     }
 }

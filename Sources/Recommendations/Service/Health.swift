@@ -23,12 +23,14 @@ struct Health: Sendable {
         if let tier {
             parts["cacheTier"] = .string(await seen { _ = try await tier.generation([CacheTag("health", "")]) })
         }
-        if let breaker { parts["languageModel"] = breaker.isOpen ? "left alone after failures" : "in use" }
+        let model = breaker.map { $0.isOpen ? "left alone after failures" : $0.lastOutcome ?? "not asked yet" }
+        parts["languageModel"] = model.map { .string($0) }
         if let rate = cache?.counts.hitRate { parts["cacheHitRate"] = .number((rate * 1_000).rounded() / 1_000) }
         guard database == "ok" else {
             throw CallableError(.unavailable, "the database does not answer", details: .object(parts))
         }
-        let isWhole = parts["cacheTier"].map { $0 == "ok" } ?? true && !(breaker?.isOpen ?? false)
+        let isWhole =
+            parts["cacheTier"].map { $0 == "ok" } ?? true && (model == nil || model == "ok" || model == "not asked yet")
         return CallableAnswer([
             "success": true, "timestamp": .string(Workshop.now),
             "data": [

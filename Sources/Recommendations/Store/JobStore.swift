@@ -39,18 +39,6 @@ package struct JobStore: Sendable {
         }
     }
 
-    /// Makes every answer that was given for a job one of the past, in all processes.
-    ///
-    /// - Returns: the version that answers have from now on.
-    package func age(_ id: String) async throws -> Int64 {
-        try await pool.run { connection in
-            try connection.query(
-                "update recommendations.job set version = version + 1 where id = $1::text returning version",
-                [.text(id)]
-            ).first.map { try $0.int("version") } ?? 0
-        }
-    }
-
     package func job(_ id: String) async throws -> Job? {
         try await pool.run { try Self.job(id, $0, locked: false) }
     }
@@ -91,7 +79,7 @@ package struct JobStore: Sendable {
     /// - Throws: PERMISSION_DENIED for another owner's job.
     package func put(_ resume: JSONValue, into id: String, of owner: String) async throws {
         try await pool.transact { connection in
-            if let job = try Self.job(id, connection, locked: true), job.owner != owner {
+            if let job = try Self.job(id, connection, locked: true), Array(job.owner.utf8) != Array(owner.utf8) {
                 throw CallableError(.permissionDenied, "the job is not \(owner)'s")
             }
             _ = try connection.query(
@@ -124,7 +112,8 @@ package struct JobStore: Sendable {
 
     // MARK: Recommendations
 
-    /// Keeps recommendations of a job's résumé. Those of the same résumé stay as they are, with what their owner filled in, unless they are replaced.
+    /// Keeps recommendations of a job's résumé, in one transaction with the job's row held. Those of the same résumé stay as they are, with what their
+    /// owner filled in, unless they are replaced; then the job has another version. Those of a résumé that is no longer the job's are not kept.
     package func keep(_ recommendations: [Recommendation], of job: Job, replacing: Bool) async throws {
         let statements = recommendations.map { recommendation in
             PostgresStatement(
@@ -132,7 +121,7 @@ package struct JobStore: Sendable {
                 insert into recommendations.recommendation (job_id, id, revision, body)
                 values ($1::text, $2::text, $3::bigint, $4::jsonb)
                 on conflict (job_id, id) do update set body = excluded.body, revision = excluded.revision
-                where $5::bool or recommendation.revision <> excluded.revision
+                where $5::bool or recommendation.revision < excluded.revision
                 """,
                 [
                     .text(job.id), .text(recommendation.id), .int(job.revision), .text(recommendation.json.text),
@@ -141,7 +130,23 @@ package struct JobStore: Sendable {
             )
         }
         guard !statements.isEmpty else { return }
-        try await pool.run { connection in _ = try connection.pipeline(statements) }
+        try await pool.transact { connection in
+            let row = try connection.query(
+                "select revision from recommendations.job where id = $1::text for update",
+                [.text(job.id)]
+            ).first
+            guard try row?.int("revision") == job.revision else { return }
+            _ = try connection.pipeline(statements)
+            if replacing { try Self.age(job.id, connection) }
+        }
+    }
+
+    /// Makes every answer that was given for a job one of the past, in all processes.
+    private static func age(_ job: String, _ connection: isolated PostgresConnection) throws {
+        _ = try connection.query(
+            "update recommendations.job set version = version + 1 where id = $1::text",
+            [.text(job)]
+        )
     }
 
     package func recommendations(_ ids: [String], of job: String) async throws -> [Recommendation] {
@@ -179,10 +184,7 @@ package struct JobStore: Sendable {
                 "update recommendations.recommendation set body = $3::jsonb where job_id = $1::text and id = $2::text",
                 [.text(job), .text(id), .text(changed.json.text)]
             )
-            _ = try connection.query(
-                "update recommendations.job set version = version + 1 where id = $1::text",
-                [.text(job)]
-            )
+            try Self.age(job, connection)
             return changed
         }
     }

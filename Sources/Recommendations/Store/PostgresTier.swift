@@ -1,7 +1,7 @@
 package import Cache
 package import Postgres
 
-/// The cache's second tier in PostgreSQL, shared by all processes of the service.
+/// The cache's second tier in PostgreSQL, shared by all processes of the service. Keys are kept as their SHA-256, however long they are.
 ///
 /// An unlogged table is emptied by a crash of the server, tags and entries alike: nothing that was invalidated comes back.
 package struct PostgresTier: CacheTier {
@@ -26,7 +26,7 @@ package struct PostgresTier: CacheTier {
             let row = try connection.query(
                 """
                 select value, (extract(epoch from clock_timestamp() - at) * 1000000)::bigint as age
-                from recommendations.cache_entry e where key = $1::text and generation = \(Self.current)(e.tags))
+                from recommendations.cache_entry e where key = encode(sha256(convert_to($1::text, 'UTF8')), 'hex') and generation = \(Self.current)(e.tags))
                 """,
                 [.text(key)]
             ).first
@@ -41,7 +41,7 @@ package struct PostgresTier: CacheTier {
             _ = try connection.query(
                 """
                 insert into recommendations.cache_entry (key, value, tags, generation)
-                values ($1::text, $2::bytea, $3::text[], $4::bigint)
+                values (encode(sha256(convert_to($1::text, 'UTF8')), 'hex'), $2::bytea, $3::text[], $4::bigint)
                 on conflict (key) do update set value = excluded.value, tags = excluded.tags,
                     generation = excluded.generation, at = clock_timestamp()
                 where cache_entry.generation <= excluded.generation
@@ -64,7 +64,7 @@ package struct PostgresTier: CacheTier {
     }
 
     /// Removes entries that are older; at most so many at once.
-    package func sweep(olderThan age: Duration, most: Int = 10_000) async throws -> Int {
+    package func sweep(olderThan age: Duration, most: Int) async throws -> Int {
         try await pool.run { connection in
             try connection.query(
                 """

@@ -35,7 +35,7 @@ package struct Improvement: Sendable {
             }
         }
         let merged = try Self.merged(wanted)
-        self.resume = Self.carryOut(merged, on: resume)
+        self.resume = try Self.carryOut(merged, on: resume, for: wanted.first?.id ?? "")
         changes = resume.changes(to: self.resume)
         let ids = Set(wanted.map(\.id))
         applied = selected.filter { ids.contains($0.id) }
@@ -93,7 +93,7 @@ package struct Improvement: Sendable {
         let first = group[0]
         if group.allSatisfy({ $0.change == first.change }) { return first.change }
         guard let before = first.change.before?.string else { throw .conflict(first.id, group[1].id) }
-        let original = TextEdit.words(before)
+        let original = TextEdit.words(before).map(String.init)
         var edits: [(id: String, edit: TextEdit)] = []
         for wanted in group {
             guard let after = wanted.change.after?.string else {
@@ -103,28 +103,40 @@ package struct Improvement: Sendable {
             if let other = edits.first(where: { !$0.edit.isApart(from: edit) }) { throw .conflict(other.id, wanted.id) }
             edits.append((wanted.id, edit))
         }
-        let text = TextEdit.merged(original, edits.map(\.edit))
+        let text = TextEdit.merged(before, edits.map(\.edit))
         return JSONChange(pointer: pointer, before: first.change.before, after: .string(text))
     }
 
     /// Replaces first, then adds, then removes from the end, so that no place moves under what is still to come.
-    private static func carryOut(_ changes: [JSONChange], on resume: JSONValue) -> JSONValue {
+    private static func carryOut(_ changes: [JSONChange], on resume: JSONValue, for id: String) throws(ImprovementFault)
+        -> JSONValue
+    {
         var value = resume
         for change in changes where change.after != nil {
             guard let after = change.after else { continue }
             let parent = JSONPointer(change.pointer.tokens.dropLast())
-            if value[pointer: parent] == nil {
+            if value[pointer: parent] ?? .null == .null {
                 // The section is new with its first entry.
-                value = value.setting(parent, to: isAddition(change.pointer) ? [] : [:]) ?? value
+                value = try set(parent, to: isAddition(change.pointer) ? [] : [:], in: value, for: id)
             }
-            value = value.setting(change.pointer, to: after) ?? value
+            value = try set(change.pointer, to: after, in: value, for: id)
         }
         let removals = changes.filter { $0.after == nil }.map(\.pointer).sorted {
             let (one, other) = ($0.tokens, $1.tokens)
             if one.dropLast() != other.dropLast() { return one.lexicographicallyPrecedes(other) }
             return (Int(one.last ?? "") ?? 0) > (Int(other.last ?? "") ?? 0)
         }
-        for pointer in removals { value = value.removing(pointer) ?? value }
+        for pointer in removals {
+            guard let less = value.removing(pointer) else { throw .outdated(id: id, pointer: pointer) }
+            value = less
+        }
         return value
+    }
+
+    private static func set(_ pointer: JSONPointer, to new: JSONValue, in value: JSONValue, for id: String)
+        throws(ImprovementFault) -> JSONValue
+    {
+        guard let changed = value.setting(pointer, to: new) else { throw .outdated(id: id, pointer: pointer) }
+        return changed
     }
 }

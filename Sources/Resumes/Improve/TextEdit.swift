@@ -5,7 +5,7 @@ struct TextEdit: Hashable {
     let words: [String]
 
     init(from original: [String], to suggestion: String) {
-        let words = Self.words(suggestion)
+        let words = Self.words(suggestion).map(String.init)
         var start = 0
         while start < min(original.count, words.count), original[start] == words[start] { start += 1 }
         var end = 0
@@ -18,7 +18,7 @@ struct TextEdit: Hashable {
         self.words = Array(words[start..<(words.count - end)])
     }
 
-    static func words(_ text: String) -> [String] { text.split(whereSeparator: \.isWhitespace).map(String.init) }
+    static func words(_ text: String) -> [Substring] { text.split(whereSeparator: \.isWhitespace) }
 
     /// Whether both can be made: they change different words, and do not put words into the same place.
     func isApart(from other: TextEdit) -> Bool {
@@ -28,12 +28,37 @@ struct TextEdit: Hashable {
         return touches && !range.isEmpty && !other.range.isEmpty
     }
 
-    /// A text with several edits, all of the same original.
-    static func merged(_ original: [String], _ edits: [TextEdit]) -> String {
-        var words = original
+    /// A text with several edits, all of the same original; what stands between its words stays.
+    static func merged(_ original: String, _ edits: [TextEdit]) -> String {
+        let words = words(original)
+        var text = original
         for edit in Set(edits).sorted(by: { $0.range.lowerBound > $1.range.lowerBound }) {
-            words.replaceSubrange(edit.range, with: edit.words)
+            let new = edit.words.joined(separator: " ")
+            switch (edit.range.isEmpty, edit.words.isEmpty) {
+            case (true, true): break
+            case (true, false):
+                // Words put before a word, or after the last.
+                if edit.range.lowerBound < words.count {
+                    text.insert(contentsOf: new + " ", at: words[edit.range.lowerBound].startIndex)
+                } else {
+                    text.insert(contentsOf: " " + new, at: words.last?.endIndex ?? text.endIndex)
+                }
+            case (false, false):
+                text.replaceSubrange(
+                    words[edit.range.lowerBound].startIndex..<words[edit.range.upperBound - 1].endIndex,
+                    with: new
+                )
+            case (false, true):
+                // With the space that parted them from what follows, or else from what was before.
+                let end =
+                    edit.range.upperBound < words.count
+                    ? words[edit.range.upperBound].startIndex : words[edit.range.upperBound - 1].endIndex
+                let start =
+                    edit.range.upperBound < words.count || edit.range.lowerBound == 0
+                    ? words[edit.range.lowerBound].startIndex : words[edit.range.lowerBound - 1].endIndex
+                text.removeSubrange(start..<end)
+            }
         }
-        return words.joined(separator: " ")
+        return text
     }
 }

@@ -9,7 +9,11 @@ struct BulletRules {
 
     private static let pronouns: Set<String> = ["i", "we"]
 
-    init(_ line: Resume.Line, of role: Resume.Role, lexicon: Lexicon) {
+    private let hasEnded: Bool
+
+    /// - Parameter now: an end that is still to come is none.
+    init(_ line: Resume.Line, of role: Resume.Role, now: ResumeDate, lexicon: Lexicon) {
+        hasEnded = role.span.end.map { $0.months(isLate: false) <= now.months(isLate: true) } ?? false
         self.lexicon = lexicon
         self.line = line
         self.role = role
@@ -25,7 +29,8 @@ struct BulletRules {
     private var verbIndex: Int? {
         words.indices.first { index in
             let lower = words[index].lower
-            return !Self.pronouns.contains(lower) && !(lower.hasSuffix("ly") && lower.count > 4)
+            if Self.pronouns.contains(lower) { return false }
+            return lexicon.verb(lower) != nil || !(lower.hasSuffix("ly") && lower.count > 4)
         }
     }
 
@@ -54,7 +59,18 @@ struct BulletRules {
         if let weak = lexicon.weakOpeners.first(where: { Array(lower.dropFirst(start).prefix($0.count)) == $0 }) {
             let end = start + weak.count
             guard end < words.count else { return nil }
-            let rest = line.text[words[end].range.lowerBound...]
+            let rest = line.text[words[end - 1].range.upperBound...].drop { $0.isWhitespace || $0 == ":" }
+            // “Responsible for managing a team” is “Managed a team”: the verb is there already.
+            if let verb = lexicon.verb(words[end].text), [verb.gerund, verb.base].contains(words[end].lower),
+                rest.lowercased().hasPrefix(words[end].lower), words[end].lower == verb.gerund || weak.last == "to"
+            {
+                return finding(
+                    .weakOpener,
+                    "Begin with what you did",
+                    "“\(weak.joined(separator: " "))” stands before what you did.",
+                    suggested: verb.past.capitalizedFirst + rest.dropFirst(words[end].text.count)
+                )
+            }
             return finding(
                 .weakOpener,
                 "Begin with what you did",
@@ -89,10 +105,26 @@ struct BulletRules {
         )
     }
 
+    private static let changes: Set<String> = [
+        "accelerate", "boost", "broaden", "cut", "decrease", "deepen", "enhance", "enlarge", "expand", "expedite",
+        "extend",
+        "grow", "improve", "increase", "lower", "maximize", "minimize", "optimize", "raise", "reduce", "scale",
+        "shorten",
+        "simplify", "speed", "streamline", "strengthen", "tighten", "trim",
+    ]
+
     private var quantity: Recommendation? {
         guard !Quantities.has(words) else { return nil }
         let text = line.text.trimmingSpace
         let end = text.last.map { ".;,!".contains($0) } ?? false ? String(text.dropLast()) : text
+        // Only what grows or shrinks does so by a percentage; what else there is to count, its writer knows.
+        guard let index = verbIndex, let verb = lexicon.verb(words[index].text), Self.changes.contains(verb.base) else {
+            return finding(
+                .noQuantity,
+                "Say how much",
+                "A number makes an achievement comparable: how many, how often, how long, for how many. Only you know it."
+            )
+        }
         return finding(
             .noQuantity,
             "Say how much",
@@ -133,21 +165,60 @@ struct BulletRules {
         return finding(.passiveVoice, "Say who did it", "The passive voice hides that it was you.")
     }
 
+    /// Verbs that are as often nouns: “Lead engineer”, “Support for users”.
+    private static let nouns: Set<String> = [
+        "audit", "balance", "benchmark", "bridge", "broker", "budget", "campaign", "chair", "champion", "change",
+        "chart", "check",
+        "code", "contract", "control", "design", "document", "draft", "draw", "experiment", "file", "finance", "focus",
+        "forecast", "form",
+        "head", "host", "index", "influence", "issue", "label", "lead", "lecture", "log", "map", "market", "master",
+        "match", "measure",
+        "model", "monitor", "notice", "order", "partner", "patch", "phase", "pilot", "place", "plan", "post", "press",
+        "print", "process",
+        "produce", "profile", "program", "project", "promise", "question", "rank", "rate", "record", "report",
+        "request", "research", "review",
+        "route", "sample", "schedule", "scale", "score", "screen", "script", "shape", "ship", "shift", "show", "sketch",
+        "sponsor", "staff", "stage",
+        "start", "stock", "store", "structure", "study", "supply", "support", "survey", "target", "test", "track",
+        "trade", "train", "transfer",
+        "transport", "treat", "tutor", "update", "upgrade", "view", "volunteer", "work",
+    ]
+    private static let determiners: Set<String> = [
+        "a", "an", "the", "all", "its", "their", "our", "my", "his", "her", "this", "these", "each", "every", "any",
+        "some", "several",
+        "new", "many", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
+    ]
+
     /// An ended role is told in the past.
     private var tense: Recommendation? {
-        guard !role.span.isOngoing, let index = verbIndex else { return nil }
+        guard hasEnded, let index = verbIndex else { return nil }
         let word = words[index]
-        guard let verb = lexicon.verb(word.text), word.lower != verb.past, word.lower != verb.participle else {
-            return nil
+        guard let verb = lexicon.verb(word.text), word.lower != verb.past, word.lower != verb.participle,
+            [verb.base, verb.third, verb.gerund].contains(word.lower)
+        else { return nil }
+        if Self.nouns.contains(verb.base), word.lower == verb.base {
+            // Such a word is a verb where what it is done to follows.
+            guard index + 1 < words.count,
+                Self.determiners.contains(words[index + 1].lower) || words[index + 1].hasDigit
+            else {
+                return nil
+            }
+        }
+        // A second verb beside it would have to be told in the past too.
+        let others = words.indices.dropFirst(index + 1).contains { other in
+            let before = words[other - 1]
+            let isBeside = ["and", "or"].contains(before.lower) || line.text[before.range.upperBound...].hasPrefix(",")
+            return isBeside
+                && lexicon.verb(words[other].text).map { [$0.base, $0.third, $0.gerund].contains(words[other].lower) }
+                    ?? false
         }
         var text = line.text
-        let past = word.isCapitalized ? verb.past.capitalizedFirst : verb.past
-        text.replaceSubrange(word.range, with: past)
+        text.replaceSubrange(word.range, with: word.isCapitalized ? verb.past.capitalizedFirst : verb.past)
         return finding(
             .tense,
             "Tell it in the past",
             "The role has ended, and “\(word.text)” tells it as if it had not.",
-            suggested: text
+            suggested: others ? nil : text
         )
     }
 

@@ -22,7 +22,20 @@ struct DateRules {
                         in: place,
                         .modify,
                         isBackwards ? "It ends before it begins" : "It begins in the future",
-                        "From \(entry["startDate"]?.string ?? "") to \(entry["endDate"]?.string ?? "now")."
+                        "From \(entry["startDate"]?.string ?? "") to \(entry["endDate"]?.string ?? "now").",
+                        line: Resume.Line(
+                            text: entry[isBackwards ? "endDate" : "startDate"]?.string ?? "",
+                            pointer: JSONPointer([section, "\(index)", isBackwards ? "endDate" : "startDate"])
+                        ),
+                        suggested: "{{DATE}}",
+                        placeholders: [
+                            Placeholder(
+                                id: "DATE",
+                                name: isBackwards ? "End" : "Beginning",
+                                type: .date,
+                                description: isBackwards ? "When it ended." : "When it began."
+                            )
+                        ]
                     )
                 )
             }
@@ -57,6 +70,13 @@ struct DateRules {
         .sorted { ($0.possible.lowerBound, $0.index) < ($1.possible.lowerBound, $1.index) }
     }
 
+    /// A role's title with its place; nil for one without.
+    private func line(_ role: Int) -> Resume.Line? {
+        let pointer = JSONPointer(["work", "\(role)", "position"])
+        guard let text = resume.value[pointer: pointer]?.string, !text.trimmingSpace.isEmpty else { return nil }
+        return Resume.Line(text: text, pointer: pointer)
+    }
+
     /// Two roles that share more than the month in which the one gave way to the other.
     private var overlaps: [Recommendation] {
         let months = months
@@ -74,7 +94,20 @@ struct DateRules {
                     in: .experience,
                     .modify,
                     "Two roles at one time",
-                    "“\(later.title)” began before “\(other.title)” ended. If both are right, say that one was part-time."
+                    "“\(later.title)” began before “\(other.title)” ended. If both are right, say what this one was.",
+                    line: line(later.index),
+                    suggested: line(later.index).map { "\($0.text) ({{KIND}})" },
+                    placeholders: line(later.index) == nil
+                        ? []
+                        : [
+                            Placeholder(
+                                id: "KIND",
+                                name: "Kind of work",
+                                type: .dropdown,
+                                description: "What this role was beside the other.",
+                                options: ["part-time", "freelance", "voluntary", "advisory"]
+                            )
+                        ]
                 )
             )
         }
@@ -113,16 +146,16 @@ struct DateRules {
     }
 
     private var formats: [Recommendation] {
-        var formats: Set<ResumeDate.Format> = []
+        var styles: Set<String> = []
         var changes: [JSONChange] = []
-        var canBeMended = true
         for section in ["work", "education"] {
             for (index, entry) in (resume.value[section]?.array ?? []).enumerated() {
                 for name in ["startDate", "endDate"] {
                     guard let text = entry[name]?.string, let date = ResumeDate(text) else { continue }
-                    formats.insert(date.format)
-                    if date.month == nil { canBeMended = false }
-                    if date.iso != text {
+                    // A year alone is written in no way that could differ from the others.
+                    guard let style = date.style else { continue }
+                    styles.insert(style)
+                    if style != ResumeDate.Format.yearMonth.rawValue {
                         changes.append(
                             JSONChange(
                                 pointer: JSONPointer([section, "\(index)", name]),
@@ -134,8 +167,8 @@ struct DateRules {
                 }
             }
         }
-        guard formats.count > 1 else { return [] }
-        let names = formats.map(\.rawValue).sorted().joined(separator: ", ")
+        guard styles.count > 1 else { return [] }
+        let names = styles.sorted().joined(separator: ", ")
         return [
             Rule.mixedDateFormats.finding(
                 at: "",
@@ -143,7 +176,7 @@ struct DateRules {
                 .reformat,
                 "Write all dates alike",
                 "There are \(names). YYYY-MM is read by people and programs.",
-                changes: canBeMended ? changes : []
+                changes: changes
             )
         ]
     }

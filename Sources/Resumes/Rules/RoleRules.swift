@@ -38,26 +38,34 @@ struct RoleRules {
 
     /// Bullets that are the same but for case and punctuation, or all but a few words.
     private var duplicates: [Recommendation] {
-        var seen: [(words: [String], set: Set<String>)] = []
+        var seen: [(words: [String], set: Set<String>, facts: Set<String>)] = []
         var findings: [Recommendation] = []
         for line in roles.flatMap(\.bullets) {
-            let words = Words.lower(line.text)
+            let cut = Words.of(line.text)
+            let words = cut.map(\.lower)
             let set = Set(words)
+            // Another number or another name is another fact.
+            let facts = Set(cut.dropFirst().filter { $0.hasDigit || $0.isCapitalized }.map(\.lower)).union(
+                Quantities.words.intersection(set)
+            )
             guard !words.isEmpty else { continue }
-            if seen.contains(where: { $0.words == words || Self.isAlike($0.set, set) }) {
+            let isSame = seen.contains { $0.words == words }
+            if isSame || seen.contains(where: { $0.facts == facts && Self.isAlike($0.set, set) }) {
                 findings.append(
                     Rule.duplicateBullet.finding(
                         at: line.place,
                         in: .experience,
                         .remove,
                         "Say it once",
-                        "The same bullet stands elsewhere.",
+                        isSame ? "The same bullet stands elsewhere." : "Nearly the same bullet stands elsewhere.",
                         line: line,
-                        changes: [JSONChange(pointer: line.pointer, before: .string(line.text), after: nil)]
+                        // What only looks alike is for its writer to judge.
+                        changes: isSame
+                            ? [JSONChange(pointer: line.pointer, before: .string(line.text), after: nil)] : []
                     )
                 )
             } else {
-                seen.append((words, set))
+                seen.append((words, set, facts))
             }
         }
         return findings

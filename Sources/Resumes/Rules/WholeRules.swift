@@ -29,7 +29,11 @@ struct WholeRules {
                     )
                 ],
                 changes: [
-                    JSONChange(pointer: JSONPointer(["basics", field]), before: nil, after: .string("{{\(id)}}"))
+                    JSONChange(
+                        pointer: JSONPointer(["basics", field]),
+                        before: resume.value["basics"]?[field],
+                        after: .string("{{\(id)}}")
+                    )
                 ]
             )
         }
@@ -54,7 +58,13 @@ struct WholeRules {
                             description: "Two or three sentences of what you do and have done."
                         )
                     ],
-                    changes: [JSONChange(pointer: Resume.summaryPointer, before: nil, after: "{{SUMMARY}}")]
+                    changes: [
+                        JSONChange(
+                            pointer: Resume.summaryPointer,
+                            before: resume.value[pointer: Resume.summaryPointer],
+                            after: "{{SUMMARY}}"
+                        )
+                    ]
                 )
             )
         }

@@ -29,22 +29,45 @@ struct WordingRules {
         switch word.text {
         // The country, and what is written in capitals as a whole.
         case "US": return false
-        case "I": return !(index > 0 && Self.ranks.contains(words[index - 1].lower))
+        case "I": return !isNumeral(index)
         default: return word.text != word.text.uppercased() || word.text.count == 1
         }
     }
+
+    /// “Phase I”, “Calculus I”: after a rank, or after a name where no verb follows.
+    private func isNumeral(_ index: Int) -> Bool {
+        guard index > 0 else { return false }
+        if Self.ranks.contains(words[index - 1].lower) { return true }
+        let next = index + 1 < words.count ? words[index + 1] : nil
+        let verbFollows = next.map { lexicon.verb($0.text) != nil || Self.auxiliaries.contains($0.lower) } ?? false
+        return words[index - 1].isCapitalized && !words[index - 1].beginsSentence && !verbFollows
+    }
+
+    private static let auxiliaries: Set<String> = [
+        "am", "was", "were", "are", "have", "had", "has", "will", "would", "can", "could", "do", "did", "also", "then",
+    ]
 
     private var firstPerson: Recommendation? {
         let persons = words.indices.filter(isPerson)
         guard let first = persons.first else { return nil }
         // One in the middle of a sentence needs a writer; one at its beginning can go, and an owner's can be an article.
-        let canBeMended = persons.allSatisfy {
-            $0 == 0 && ["i", "we"].contains(words[$0].lower) || ["my", "our"].contains(words[$0].lower)
-        }
+        let canBeMended =
+            words.count > 1
+            && persons.allSatisfy { index in
+                let next = index + 1 < words.count ? words[index + 1].lower : ""
+                switch words[index].lower {
+                case "i", "we": return index == 0 && lexicon.verb(next) != nil && !Self.auxiliaries.contains(next)
+                case "my", "our": return !next.isEmpty && next != "own" && lexicon.verb(next) == nil
+                default: return false
+                }
+            }
         var text = line.text
-        for index in persons.reversed() {
-            let isOwner = ["my", "our"].contains(words[index].lower)
-            text.replaceSubrange(words[index].range, with: isOwner ? (index == 0 ? "The" : "the") : "")
+        for index in persons.reversed() where canBeMended {
+            if ["my", "our"].contains(words[index].lower) {
+                text.replaceSubrange(words[index].range, with: words[index].beginsSentence ? "The" : "the")
+            } else {
+                text.removeSubrange(words[index].range.lowerBound..<words[index + 1].range.lowerBound)
+            }
         }
         return Rule.firstPerson.finding(
             at: line.place,
@@ -53,7 +76,7 @@ struct WordingRules {
             "Leave out the first person",
             "A résumé is about you: “\(words[first].text)” goes without saying.",
             line: line,
-            suggested: canBeMended && words.count > 1 ? text.tidied.capitalizedFirst : nil
+            suggested: canBeMended ? text.capitalizedFirst : nil
         )
     }
 
@@ -62,6 +85,7 @@ struct WordingRules {
         let found = lexicon.buzzwords.compactMap { entry in
             Words.position(of: entry.words, in: lower).map { (at: $0, entry.words, entry.isAdjective) }
         }
+        .filter { !isTerm(at: $0.at, count: $0.1.count) }
         .sorted { $0.at < $1.at }
         guard !found.isEmpty else { return nil }
         let names = found.map { "“\($0.1.joined(separator: " "))”" }.joined(separator: ", ")
@@ -74,6 +98,20 @@ struct WordingRules {
             line: line,
             suggested: withoutAdjectives(found.map { ($0.at, $0.1.count, $0.2) })
         )
+    }
+
+    /// Nouns with which such an adjective is a term of a trade.
+    private static let termNouns: Set<String> = [
+        "programming", "pricing", "planning", "sourcing", "partnerships", "partnership", "range", "typing", "content",
+        "plan",
+        "plans", "goals", "accounts", "languages", "memory", "routing", "libraries", "sellers",
+    ]
+
+    /// Whether a buzzword is none here: a verb that begins the line, or a part of a term.
+    private func isTerm(at: Int, count: Int) -> Bool {
+        let next = at + count < words.count ? words[at + count] : nil
+        if at == 0, line.section == .experience, lexicon.verb(words[0].text) != nil { return true }
+        return next.map { Self.termNouns.contains($0.lower) || $0.hasDigit } ?? false
     }
 
     /// The text without words that only decorate the next one; nil where that would leave a hole.

@@ -65,7 +65,16 @@ package struct ResumeDate: Hashable, Sendable {
     /// Months since year 0; a date without a month is taken as January or as December.
     package func months(isLate: Bool) -> Int { year * 12 + (month ?? (isLate ? 12 : 1)) - 1 }
 
-    /// As JSON Resume has it; nil where the day or month would be lost.
+    /// How it is written, whatever it says of month and day.
+    package var style: String? {
+        switch format {
+        case .year: nil
+        case .yearMonth, .yearMonthDay: Format.yearMonth.rawValue
+        case .monthYear, .shortMonthYear, .longMonthYear: format.rawValue
+        }
+    }
+
+    /// As JSON Resume has it, to the month.
     package var iso: String {
         guard let month else { return "\(year)" }
         return "\(year)-\(month < 10 ? "0" : "")\(month)"

@@ -26,6 +26,8 @@ package struct Lexicon: Sendable {
     package let participles: Set<String>
     package let states: Set<String>
     package let terms: [[String]]
+    /// Everyday words and verbs that also name a trade, a skill or a degree.
+    package let tradeWords: Set<String>
     /// Words that only hold others together.
     package let functionWords: Set<String>
     /// Those, and everyday words of no trade.
@@ -60,12 +62,26 @@ package struct Lexicon: Sendable {
         participles = Set(Self.lines(PackageResources.participles_txt)).union(verbs.map(\.participle))
         states = Set(Self.lines(PackageResources.states_txt))
         terms = Self.lines(PackageResources.terms_txt).map(Self.words)
+        tradeWords = Set(Self.lines(PackageResources.trade_words_txt))
         functionWords = Set(Self.lines(PackageResources.function_words_txt).flatMap(Self.words))
         commonWords = functionWords.union(Self.lines(PackageResources.common_words_txt).flatMap(Self.words))
     }
 
     /// The verb that a word is a form of; nil for any other word.
-    package func verb(_ word: String) -> Verb? { forms[word.lowercased()] }
+    ///
+    /// British spellings (`optimised`) are the American ones, and of a compound (`co-founded`) the last part counts.
+    package func verb(_ word: String) -> Verb? {
+        let lower = word.lowercased()
+        if let verb = forms[lower] { return verb }
+        for (british, american) in [
+            ("ise", "ize"), ("ises", "izes"), ("ised", "ized"), ("ising", "izing"), ("yse", "yze"), ("ysed", "yzed"),
+        ]
+        where lower.hasSuffix(british) {
+            if let verb = forms[lower.dropLast(british.count) + american] { return verb }
+        }
+        guard let last = lower.split(separator: "-").last, last.count < lower.count else { return nil }
+        return forms[String(last)]
+    }
 
     private static func lines(_ bytes: [UInt8]) -> [String] {
         String(decoding: bytes, as: UTF8.self).split(separator: "\n").filter { !$0.hasPrefix("#") }.map(String.init)

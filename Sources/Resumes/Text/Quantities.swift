@@ -7,7 +7,8 @@ package enum Quantities {
         "sixty", "seventy", "eighty", "ninety", "hundred", "hundreds", "thousand", "thousands", "million", "millions",
         "billion", "billions", "dozen", "dozens", "half", "halved", "halving", "double", "doubled", "doubling",
         "triple", "tripled", "tripling", "twice", "thrice", "twofold", "threefold", "fivefold", "tenfold", "quarter",
-        "quadrupled",
+        "quadrupled", "halve", "halves", "doubles", "triple", "triples", "trebled", "treble", "quadruple", "quadruples",
+        "trillion", "trillions", "score", "scores", "threefold", "fourfold", "sixfold", "couple",
     ]
 
     /// Before a year there is often one of these.
@@ -36,8 +37,38 @@ package enum Quantities {
         return (1950...2049).contains(year)
     }
 
-    /// A number as it is compared: without the signs that group its digits, its unit kept.
+    /// A number as it is compared: without the signs that group its digits by three, everything else kept.
     static func normal(_ word: String) -> String {
-        word.lowercased().filter { $0 != "," && $0 != "'" && $0 != "’" && $0 != "_" && $0 != "+" && $0 != "~" }
+        let characters = Array(word.lowercased())
+        return String(
+            characters.indices.filter { index in
+                guard ",'’".contains(characters[index]) else { return true }
+                let after = characters[(index + 1)...].prefix { $0.isNumber }
+                return index == 0 || !characters[index - 1].isNumber || after.count != 3
+            }.map { characters[$0] }
+        )
+    }
+
+    private static let units: Set<Character> = ["%", "‰", "€", "$", "£", "¥", "₹", "×"]
+
+    /// A text in which a unit stands at its number, however far it was written from it.
+    static func joined(_ text: String) -> String {
+        var result: [Character] = []
+        for character in text {
+            let character: Character = character == "％" ? "%" : character
+            if units.contains(character) {
+                let spaces = result.reversed().prefix { $0.isWhitespace }.count
+                if spaces > 0, result.dropLast(spaces).last?.isNumber ?? false { result.removeLast(spaces) }
+            } else if character.isNumber {
+                let spaces = result.reversed().prefix { $0.isWhitespace }.count
+                if spaces > 0, let before = result.dropLast(spaces).last, units.contains(before), before != "%",
+                    !(result.dropLast(spaces + 1).last?.isNumber ?? false)
+                {
+                    result.removeLast(spaces)
+                }
+            }
+            result.append(character)
+        }
+        return String(result)
     }
 }

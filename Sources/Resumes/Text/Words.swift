@@ -68,11 +68,11 @@ package enum Words {
     }
 
     private static func isHead(_ character: Character) -> Bool {
-        character.isLetter || character.isNumber || "$€£¥#@".contains(character)
+        character.isLetter || character.isNumber || "$€£¥₹#@".contains(character)
     }
 
     private static func isTail(_ character: Character) -> Bool {
-        character.isLetter || character.isNumber || "%+#€".contains(character)
+        character.isLetter || character.isNumber || "%‰+#€$£¥₹×".contains(character)
     }
 }
 
