@@ -208,8 +208,8 @@ let package = Package(
         tests(
             "CallableTests",
             [
-                "Callable", "JSON", "Postgres", "TestSupport", asyncHTTPClient, hummingbird, lifecycle, logging,
-                nioCore, nioHTTP1,
+                "Callable", "JSON", "Postgres", "TestSupport", asyncHTTPClient, httpTypes, hummingbird, lifecycle,
+                logging, nioCore, nioHTTP1,
             ]
         ),
         tests("LanguageModelTests", ["JSON", "LanguageModel", "Postgres", "TestSupport", "demo"]),

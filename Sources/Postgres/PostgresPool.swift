@@ -7,14 +7,19 @@ package actor PostgresPool {
     private let limit: Int
     private var idle: [PostgresConnection] = []
     private var open = 0
-    private var waiting: [CheckedContinuation<Void, Never>] = []
+    private let mayLeave: Bool
+    private var waiting: [(id: Int, continuation: CheckedContinuation<Void, any Error>)] = []
+    private var lastID = 0
     private var isClosed = false
 
     /// - Parameters:
     ///   - conninfo: a libpq connection string or URI.
     ///   - name: shown in `pg_stat_activity`.
     ///   - limit: 1…16 connections.
-    package init(_ conninfo: String, name: String, limit: Int = 4) {
+    ///   - mayLeave: whether a cancelled task stops waiting for a connection. Without it what was begun is carried out, as work that must be done
+    ///     at a shutdown wants it.
+    package init(_ conninfo: String, name: String, limit: Int = 4, mayLeave: Bool = false) {
+        self.mayLeave = mayLeave
         self.conninfo = conninfo
         self.name = name
         self.limit = min(max(1, limit), Self.largest)
@@ -55,16 +60,20 @@ package actor PostgresPool {
         idle = []
         open -= connections.count
         for connection in connections { await connection.close() }
-        for waiter in waiting { waiter.resume() }
+        for waiter in waiting { waiter.continuation.resume() }
         waiting = []
     }
+
+    /// Connections that are open, and tasks that wait for one.
+    package var openConnections: Int { open }
+    package var waiters: Int { waiting.count }
 
     private func take() async throws -> PostgresConnection {
         while true {
             guard !isClosed else { throw PostgresError(.unavailable, "the pool is closed") }
             if let connection = idle.popLast() { return connection }
             if open < limit { break }
-            await withCheckedContinuation { waiting.append($0) }
+            try await wait()
         }
         open += 1
         do {
@@ -74,6 +83,24 @@ package actor PostgresPool {
             wake()
             throw error
         }
+    }
+
+    private func wait() async throws {
+        lastID += 1
+        let id = lastID
+        try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+                if mayLeave, Task.isCancelled { return continuation.resume(throwing: CancellationError()) }
+                waiting.append((id, continuation))
+            }
+        } onCancel: {
+            if mayLeave { Task { await self.leave(id) } }
+        }
+    }
+
+    private func leave(_ id: Int) {
+        guard let index = waiting.firstIndex(where: { $0.id == id }) else { return }
+        waiting.remove(at: index).continuation.resume(throwing: CancellationError())
     }
 
     private func give(back connection: PostgresConnection) async {
@@ -87,6 +114,6 @@ package actor PostgresPool {
     }
 
     private func wake() {
-        if !waiting.isEmpty { waiting.removeFirst().resume() }
+        if !waiting.isEmpty { waiting.removeFirst().continuation.resume() }
     }
 }

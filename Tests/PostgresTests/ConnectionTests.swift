@@ -1,7 +1,15 @@
 import Foundation
 import Postgres
+import Synchronization
 import TestSupport
 import Testing
+
+/// Something that has happened, or has not yet.
+final class Flag: Sendable {
+    private let flag = Atomic(false)
+    var isSet: Bool { flag.load(ordering: .relaxed) }
+    func set() { flag.store(true, ordering: .relaxed) }
+}
 
 @Suite("The libpq client", .database)
 struct ConnectionTests {
@@ -145,6 +153,27 @@ struct ConnectionTests {
             }
             for try await open in group { #expect((1...3).contains(open)) }
         }
+        await pool.close()
+    }
+
+    @Test("where it may, a cancelled task stops waiting for a connection, and nobody else waits longer for it")
+    func leaving() async throws {
+        let pool = PostgresPool(try TestDatabase.conninfo, name: "leaving pool", limit: 1, mayLeave: true)
+        let ended = Flag()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                try await pool.run { _ = try $0.query("select pg_sleep(1)") }
+                ended.set()
+            }
+            try await eventually("the connection to be taken") { await pool.openConnections == 1 }
+            let waiting = Task { try await pool.run { _ = try $0.query("select 1 as one") } }
+            try await eventually("it to wait") { await pool.waiters == 1 }
+            waiting.cancel()
+            await #expect(throws: CancellationError.self) { try await waiting.value }
+            #expect(!ended.isSet)
+            try await group.waitForAll()
+        }
+        #expect(try await pool.run { try $0.query("select 1::bigint as n").first?.int("n") } == 1)
         await pool.close()
     }
 

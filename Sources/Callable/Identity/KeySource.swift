@@ -38,7 +38,7 @@ package actor KeySource {
             guard mayAsk else { throw TokenFault("its key is not known") }
         }
         do {
-            held = try await ask()
+            try await ask()
         } catch {
             guard let held, now < held.usableUntil else {
                 throw TokenFault("the issuer's keys cannot be had: \(error)")
@@ -49,14 +49,17 @@ package actor KeySource {
     }
 
     /// One question at a time, whoever waits for it.
-    private func ask() async throws -> Held {
-        if let asking { return try await asking.value }
+    private func ask() async throws {
+        if let asking {
+            held = try await asking.value
+            return
+        }
         lastAsked = .now
         let url = url
         let task = Task { try await Self.fetch(url) }
         asking = task
         defer { asking = nil }
-        return try await task.value
+        held = try await task.value
     }
 
     private static func fetch(_ url: String) async throws -> Held {

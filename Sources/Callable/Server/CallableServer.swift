@@ -47,11 +47,21 @@ package struct CallableServer: Sendable {
     /// A call's place among those under way: given back when nobody holds it, whatever became of the call.
     private final class Place: Sendable {
         private let underWay: UnderWay
-        let number: Int
 
-        init(_ underWay: UnderWay) {
+        /// Nil where so many are under way already; whoever is turned away is not one of them.
+        init?(_ underWay: UnderWay, most: Int) {
+            var count = underWay.count.load(ordering: .relaxed)
+            while true {
+                guard count < most else { return nil }
+                let (isTaken, seen) = underWay.count.compareExchange(
+                    expected: count,
+                    desired: count + 1,
+                    ordering: .relaxed
+                )
+                if isTaken { break }
+                count = seen
+            }
             self.underWay = underWay
-            number = underWay.count.wrappingAdd(1, ordering: .relaxed).newValue
         }
 
         deinit { underWay.count.wrappingSubtract(1, ordering: .relaxed) }
@@ -90,9 +100,9 @@ package struct CallableServer: Sendable {
         let wantsStream = (request.headers[.accept] ?? "").lowercased().contains("text/event-stream")
         let note = Note()
         let result: Result<Call, CallableError>
-        let place = Place(underWay)
+        let place = Place(underWay, most: settings.mostCalls)
         defer { withExtendedLifetime(place) {} }
-        if place.number > settings.mostCalls {
+        if place == nil {
             result = .failure(CallableError(.unavailable, "too many calls are under way; try again"))
         } else {
             do throws(CallableError) {
@@ -220,7 +230,7 @@ package struct CallableServer: Sendable {
         _ request: Request,
         _ started: ContinuousClock.Instant,
         _ note: Note,
-        _ place: Place
+        _ place: Place?
     ) -> Response {
         var headers = fields(request)
         headers[.contentType] = "text/event-stream; charset=utf-8"

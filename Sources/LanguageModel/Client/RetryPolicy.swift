@@ -3,15 +3,17 @@ import Foundation
 /// Whether and when a request is made again.
 ///
 /// Source: 5-recommendations.md, “The language model”; the official clients' `_should_retry` and `_calculate_retry_timeout` do the same.
-struct RetryPolicy: Sendable {
+package struct RetryPolicy: Sendable {
     private static let longestAsked = 60.0
     private static let longest = 8.0
 
-    /// 0…1.
-    var random: @Sendable () -> Double = { Double.random(in: 0...1) }
+    private let random: @Sendable () -> Double
+
+    /// - Parameter random: 0…1.
+    package init(random: @escaping @Sendable () -> Double = { Double.random(in: 0...1) }) { self.random = random }
 
     /// Whether a status is worth another try; the server's own word goes first.
-    static func isWorthAnother(status: Int, shouldRetry: String?) -> Bool {
+    package static func isWorthAnother(status: Int, shouldRetry: String?) -> Bool {
         switch shouldRetry {
         case "true": true
         case "false": false
@@ -27,7 +29,7 @@ struct RetryPolicy: Sendable {
     ///   - after: the field `retry-after`: seconds, or a date.
     ///   - now: seconds since 1970.
     /// - Returns: nil where the server wants more than a minute: nobody waits for that.
-    func wait(attempt: Int, milliseconds: String?, after: String?, now: Double) -> Duration? {
+    package func wait(attempt: Int, milliseconds: String?, after: String?, now: Double) -> Duration? {
         let asked =
             milliseconds.flatMap { Double($0) }.map { $0 / 1_000 } ?? after.flatMap { Self.seconds($0, now: now) }
         if let asked, asked > 0 {

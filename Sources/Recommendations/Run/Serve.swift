@@ -176,7 +176,8 @@ struct RecommendationsServer {
         let pool = PostgresPool(
             settings.database,
             name: "recommendations \(settings.implementation)",
-            limit: settings.connections
+            limit: settings.connections,
+            mayLeave: true
         )
         let store = JobStore(pool: pool)
         try await store.install()
