@@ -121,7 +121,9 @@ private struct Facts {
         self.strengths = strengths
         var insights: [String] = []
         if let years = resume.years(now: now), years > 0 {
-            insights.append("\(years) years since your first role, in \(roles.count) roles.")
+            insights.append(
+                "Your first role began \(years) \(years == 1 ? "year" : "years") ago; you name \(roles.count) \(roles.count == 1 ? "role" : "roles")."
+            )
         }
         if let current = roles.first(where: \.span.isOngoing), let start = current.span.start {
             let months = now.months(isLate: false) - start.months(isLate: true)

@@ -253,6 +253,24 @@ private struct Generator {
             let strange = random.pick(["COBOL", "Welding", "Game Theory", "Actuarial Science"])
             keywords = [skills[0], strange]
             expected.append("missing_keyword-\(strange.lowercased().split(separator: " ").joined(separator: "-"))")
+            guard hasWork else { return }
+            // And one that a bullet shows and no skill names.
+            let phrases = [
+                "product search", "style guide", "price list", "second factor", "code review", "loyalty card",
+                "full build",
+                "order service", "shop managers", "search index", "team leads", "page load", "shipping costs",
+            ]
+            for role in roles.indices {
+                for bullet in roles[role].bullets.indices where !taken.contains([role, bullet]) {
+                    guard let phrase = phrases.first(where: { roles[role].bullets[bullet].contains($0) }) else {
+                        continue
+                    }
+                    taken.insert([role, bullet])
+                    keywords.append(phrase)
+                    expected.append("unlisted_keyword-\(phrase.replacing(" ", with: "-"))")
+                    return
+                }
+            }
         }
     }
 
