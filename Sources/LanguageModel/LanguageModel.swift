@@ -108,6 +108,14 @@ package enum ModelError: Error, Hashable, Sendable {
         }
     }
 
+    /// Whether the model may have done its work all the same.
+    var isPaidFor: Bool {
+        switch self {
+        case .truncated, .refused, .malformed, .deadline: true
+        case .unavailable, .rateLimited, .spendLimit, .unauthorized, .rejected, .budget, .breakerOpen: false
+        }
+    }
+
     /// Whether it says that the model is not well, as against the request or its answer.
     var countsAgainstModel: Bool {
         switch self {

@@ -11,8 +11,8 @@ import Signals
 import TestSupport
 import Testing
 
-/// What the first implementation of this migration got wrong, by the numbers of 5-recommendations.md. Those of the controller are tested with it: each
-/// test here says where, and holds what the services have to do with it.
+/// What the first implementation of this migration got wrong, by the numbers of 5-recommendations.md. Faults 1 to 6 were the controller's, and are
+/// tested with it (MigrationCoreTests, RoutingTests, SimulationTests); here is what the services have to do with each.
 @Suite("The twelve faults", .database)
 struct FaultTests {
     private func shop(_ model: (any LanguageModel)? = nil) async throws -> TestShop {

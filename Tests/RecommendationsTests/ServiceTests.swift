@@ -239,6 +239,57 @@ struct ServiceTests {
         #expect(try await shop.ask(.getRecommendations, ["jobId": "job"]).data["cached"] == true)
     }
 
+    @Test("a model that had failed, or that legacy did not have, is asked when it is there; what was filled in stays")
+    func askedLater() async throws {
+        let well = TestModel { lines in
+            lines.map { line in
+                [
+                    "id": line["id"] ?? "",
+                    "text": .string((line["draft"]?.string ?? "").replacing("Led a team", with: "Guided a team")),
+                ]
+            }
+        }
+        let failing = try await TestShop(model: TestModel { _ throws(ModelError) in throw .deadline }, tier: false)
+        let shop = try await TestShop(model: well, tier: false)
+        try await failing.store.put(TestShop.resume, into: "job", of: "ana")
+        _ = try await failing.ask(.getRecommendations, ["jobId": "job"], legacy: true)
+        let first = try await failing.ask(.getRecommendations, ["jobId": "job"])
+        #expect(first.data["metadata"]?["modelError"] == "deadline")
+        let opener = "weak_opener-work-0-highlights-0"
+        _ = try await failing.ask(
+            .customizePlaceholders,
+            ["jobId": "job", "recommendationId": .string(opener), "placeholderValues": ["ACTION_VERB": "Ran"]]
+        )
+        let later = try await shop.ask(.getRecommendations, ["jobId": "job"])
+        func text(_ id: String, _ field: String) -> JSONValue? {
+            later.data["recommendations"]?.array?.first { $0["id"]?.string == id }?[field]
+        }
+        #expect(
+            text("first_person-work-0-highlights-1", "suggestedContent")
+                == "Guided a team of 6 engineers through three rewrites of the search"
+        )
+        #expect(text(opener, "customizedContent") == "Ran the nightly billing jobs of 14 regional offices")
+        _ = try await shop.ask(.getRecommendations, ["jobId": "job", "industryKeywords": ["Swift"]])
+        #expect(well.requests.count == 1)
+    }
+
+    @Test("an answer that was made anew is never that of the next résumé, found anything or not")
+    func forcedThenChanged() async throws {
+        let shop = try await TestShop()
+        for (old, new) in [(Sound.resume, TestShop.resume), (TestShop.resume, Sound.resume)] {
+            try await shop.store.put(old, into: "job", of: "ana")
+            let forced = try await shop.ask(.getRecommendations, ["jobId": "job", "forceRegenerate": true])
+            #expect((forced.data["recommendations"]?.array?.isEmpty ?? false) == (old == Sound.resume))
+            try await shop.store.put(new, into: "job", of: "ana")
+            let after = try await shop.ask(.getRecommendations, ["jobId": "job"])
+            #expect(after.data["cached"] == false && after.data["recommendations"] != forced.data["recommendations"])
+        }
+        // One whose résumé was changed while it was made is not kept.
+        let job = try #require(try await shop.store.job("job"))
+        try await shop.store.put(TestShop.resume, into: "job", of: "ana")
+        await #expect(throws: CallableError.self) { try await shop.store.keep([], of: job, replacing: true) }
+    }
+
     @Test("a preview that was not there is there once recommendations are")
     func previewAfterwards() async throws {
         let shop = try await TestShop()
@@ -444,6 +495,33 @@ struct ServiceTests {
         #expect(worse.score > 0.9 && !worse.isGood)
         #expect(AnswerQuality(json: worse.json) == worse)
     }
+}
+
+/// A résumé that no rule finds anything in.
+enum Sound {
+    static let resume: JSONValue = [
+        "basics": [
+            "name": "Ana Ruiz", "email": "ana@example.org", "phone": "+49 30 1234567",
+            "summary":
+                "Engineer who keeps the payment services of a bank running, and who writes down what others keep in their heads, for a team of many ages and trades, in two towns and three languages that most of them learnt late and speak with joy.",
+        ],
+        "work": [
+            [
+                "name": "Northwind", "position": "Engineer", "startDate": "2024-03",
+                "highlights": [
+                    "Reduced the time of a full build from 40 to 12 minutes for every team",
+                    "Migrated 14 services to a new database without an outage or a lost order",
+                    "Led a team of 5 engineers through two rewrites of the product search",
+                ],
+            ]
+        ],
+        "education": [["institution": "University of Lower Saxony", "area": "Computing"]],
+        "skills": .array(
+            ["Swift", "PostgreSQL", "Kafka", "Python", "Linux", "Redis", "GraphQL", "Rust"].map {
+                ["name": .string($0)]
+            }
+        ),
+    ]
 }
 
 /// Counts up.

@@ -99,7 +99,8 @@ package struct HTTPModel: LanguageModel {
                 settings.budget.settle(receipt, tokens: reply.usage.input + reply.usage.output)
                 return reply
             } catch let failure as Failure {
-                settings.budget.settle(receipt, tokens: 0)
+                // What began to answer is paid for; what refused the request is not.
+                if !failure.error.isPaidFor { settings.budget.settle(receipt, tokens: 0) }
                 guard let wait = failure.wait, attempt < settings.retries else { throw failure.error }
                 // A wait that ends after the deadline only wastes what is left of it.
                 guard ContinuousClock.now + wait < deadline else { throw failure.error }

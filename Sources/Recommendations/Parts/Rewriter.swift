@@ -33,11 +33,20 @@ struct Rewriter: Sendable {
         ],
     ]
 
+    /// Whether a kept recommendation has not been before the model yet, which may have failed then, or was not asked by legacy.
+    func wants(_ recommendation: Recommendation) -> Bool {
+        model != nil && Self.isLine(recommendation) && recommendation.metadata["source"] == nil
+            && recommendation.customizedContent == nil
+    }
+
+    private static func isLine(_ recommendation: Recommendation) -> Bool {
+        recommendation.suggestedContent != nil && recommendation.currentContent != nil
+            && recommendation.actionRequired == .modify
+    }
+
     /// Recommendations with the model's words where they hold, and what there is to say of that.
     func rewrite(_ found: [Recommendation]) async -> ([Recommendation], [String: JSONValue]) {
-        let lines = found.filter {
-            $0.suggestedContent != nil && $0.currentContent != nil && $0.actionRequired == .modify
-        }
+        let lines = found.filter(Self.isLine)
         guard let model, !lines.isEmpty else { return (found, ["source": "rules"]) }
         let reply: ModelReply
         do throws(ModelError) {
@@ -54,8 +63,12 @@ struct Rewriter: Sendable {
         var taken = 0, dropped: [JSONValue] = []
         let asked = Set(lines.map(\.id))
         let recommendations = found.map { recommendation in
-            guard asked.contains(recommendation.id), let text = said[recommendation.id] else { return recommendation }
+            guard asked.contains(recommendation.id) else { return recommendation }
             var recommendation = recommendation
+            guard let text = said[recommendation.id] else {
+                recommendation.metadata = ["source": "rules"]
+                return recommendation
+            }
             if let refusal = Self.refusal(of: text, recommendation) {
                 dropped.append(["id": .string(recommendation.id), "reason": refusal])
                 recommendation.metadata = ["source": "rules", "guard": refusal]

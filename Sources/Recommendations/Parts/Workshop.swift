@@ -36,9 +36,12 @@ struct Workshop: Sendable {
 
     /// Analyses a résumé and keeps what was found.
     ///
-    /// - Parameter rewrite: makes suggestions better; gives what it says of itself beside them.
+    /// - Parameters:
+    ///   - wants: whether a kept recommendation has still to be rewritten.
+    ///   - rewrite: makes suggestions better; gives what it says of itself beside them.
     func analyze(
         _ request: RecommendationsRequest,
+        wants: (Recommendation) -> Bool,
         rewrite: ([Recommendation]) async -> ([Recommendation], [String: JSONValue])
     ) async throws -> Answer {
         let started = ContinuousClock.now
@@ -48,14 +51,19 @@ struct Workshop: Sendable {
         // What is kept stays, with what its owner has filled in; nobody is asked for other words of it unless they are wanted.
         let known = request.isForced ? [:] : try await kept(found, of: job.id)
         var metadata: [String: JSONValue]
-        if found.allSatisfy({ known[$0.id] != nil }) {
+        if !request.isForced, found.allSatisfy({ known[$0.id].map { !wants($0) } ?? false }) {
             metadata = [
                 "source": known.values.contains { $0.metadata["source"] == "model" } ? "model" : "rules", "kept": true,
             ]
         } else {
             let (recommendations, said) = await rewrite(found)
             metadata = said
-            try await store.keep(recommendations, of: job, replacing: request.isForced)
+            try await store.keep(
+                recommendations,
+                of: job,
+                replacing: request.isForced,
+                improving: known.values.contains(where: wants)
+            )
         }
         let byID = try await kept(found, of: job.id)
         let report = Report(

@@ -99,7 +99,7 @@ package struct CandidateService: RecommendationService {
             parts: [request.role ?? ""] + request.keywords,
             isForced: request.isForced
         ) {
-            let answer = try await workshop.analyze(request) { await rewriter.rewrite($0) }
+            let answer = try await workshop.analyze(request, wants: rewriter.wants) { await rewriter.rewrite($0) }
             // A preview that was not there may be there now.
             await cache.forgetPreviews(of: request.job)
             return answer

@@ -33,7 +33,7 @@ package struct LegacyService: RecommendationService {
         case .getRecommendations:
             let request = try RecommendationsRequest(call.request)
             try await wait(for: request.job, of: user)
-            var answer = try await workshop.analyze(request) { ($0, ["source": "rules"]) }
+            var answer = try await workshop.analyze(request, wants: { _ in false }) { ($0, ["source": "rules"]) }
             answer.data["cached"] = false
             return answer
         case .previewImprovement:

@@ -113,8 +113,18 @@ package struct JobStore: Sendable {
     // MARK: Recommendations
 
     /// Keeps recommendations of a job's résumé, in one transaction with the job's row held. Those of the same résumé stay as they are, with what their
-    /// owner filled in, unless they are replaced; then the job has another version. Those of a résumé that is no longer the job's are not kept.
-    package func keep(_ recommendations: [Recommendation], of job: Job, replacing: Bool) async throws {
+    /// owner filled in, unless they are replaced; then the job has another version, whether there are any or not. Those of a résumé that is no longer
+    /// the job's are not kept.
+    ///
+    /// - Parameter improving: whether some of those that are kept, which no model has seen yet, may get another's words.
+    ///
+    /// - Throws: ABORTED where they were to replace others, and the résumé is no longer the job's.
+    package func keep(
+        _ recommendations: [Recommendation],
+        of job: Job,
+        replacing: Bool,
+        improving: Bool = false
+    ) async throws {
         let statements = recommendations.map { recommendation in
             PostgresStatement(
                 """
@@ -122,6 +132,8 @@ package struct JobStore: Sendable {
                 values ($1::text, $2::text, $3::bigint, $4::jsonb)
                 on conflict (job_id, id) do update set body = excluded.body, revision = excluded.revision
                 where $5::bool or recommendation.revision < excluded.revision
+                    or (not recommendation.body ? 'customizedContent' and excluded.body -> 'metadata' ? 'source'
+                        and not coalesce(recommendation.body -> 'metadata', '{}') ? 'source')
                 """,
                 [
                     .text(job.id), .text(recommendation.id), .int(job.revision), .text(recommendation.json.text),
@@ -129,15 +141,20 @@ package struct JobStore: Sendable {
                 ]
             )
         }
-        guard !statements.isEmpty else { return }
+        guard !statements.isEmpty || replacing else { return }
         try await pool.transact { connection in
             let row = try connection.query(
                 "select revision from recommendations.job where id = $1::text for update",
                 [.text(job.id)]
             ).first
-            guard try row?.int("revision") == job.revision else { return }
-            _ = try connection.pipeline(statements)
-            if replacing { try Self.age(job.id, connection) }
+            guard try row?.int("revision") == job.revision else {
+                guard !replacing else {
+                    throw CallableError(.aborted, "the résumé has just been changed; ask for recommendations anew")
+                }
+                return
+            }
+            if !statements.isEmpty { _ = try connection.pipeline(statements) }
+            if replacing || improving { try Self.age(job.id, connection) }
         }
     }
 

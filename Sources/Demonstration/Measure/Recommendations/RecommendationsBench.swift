@@ -19,7 +19,7 @@ struct RecommendationsBench: AsyncParsableCommand {
     @Option(help: "How long on each service, in seconds.") var seconds = 120
 
     func run() async throws {
-        CacheMeasure.print()
+        try await CacheMeasure.print()
         try await Interruption.play(in: options.folder) { stage in try await measure(on: stage) }
     }
 
