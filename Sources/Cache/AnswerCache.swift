@@ -12,86 +12,17 @@ public final class AnswerCache<Value: Sendable>: Sendable {
     /// A look-up's answer, and how it ended.
     public typealias Answer = (value: Value, outcome: CacheOutcome)
 
-    /// What a look-up wants.
-    private struct Wanted: Sendable {
-        var key: CacheKey
-        var version: Int64
-        var tags: [CacheTag]
-
-        /// The key in a second tier.
-        var text: String { version == 0 ? key.text : "\(key.text)@\(version)" }
-    }
-
-    private struct Entry: Sendable {
-        var content: Result<Value, any Error>
-        var freshUntil: Duration
-        var version: Int64
-        /// The invalidations that there had been when its making began.
-        var begun: UInt64
-        var tags: [CacheTag]
-    }
-
-    private struct Flight {
-        var wanted: Wanted
-        var begun: UInt64
-        /// Whoever began it is told that it was made for them; the others that it was on its way.
-        var waiters: [Int: Waiter] = [:]
-    }
-
-    private typealias Waiter = (continuation: CheckedContinuation<Answer, any Error>, outcome: CacheOutcome)
-
-    private struct State {
-        var entries: S3FIFO<CacheKey, Entry>
-        var flights: [Int: Flight] = [:]
-        var current: [CacheKey: Int] = [:]
-        var nextID = 0
-        /// Counts invalidations.
-        var clock: UInt64 = 0
-        var invalidated: [CacheTag: UInt64] = [:]
-        /// What was begun before is none, of whatever tag.
-        var floor: UInt64 = 0
-        /// Invalidations that the second tier has not taken.
-        var untold: Set<CacheTag> = []
-        var counts = CacheCounts()
-
-        func isValid(begun: UInt64, _ tags: [CacheTag]) -> Bool {
-            begun >= floor && tags.allSatisfy { (invalidated[$0] ?? 0) <= begun }
-        }
-
-        mutating func takeID() -> Int {
-            nextID += 1
-            return nextID
-        }
-
-        /// The flight of a key that a look-up may wait for: one that no invalidation has overtaken.
-        func underWay(_ wanted: Wanted) -> Int? {
-            guard let id = current[wanted.key], let flight = flights[id], flight.wanted.version == wanted.version,
-                isValid(begun: flight.begun, flight.wanted.tags)
-            else {
-                return nil
-            }
-            return id
-        }
-
-        mutating func begin(_ wanted: Wanted) -> Int {
-            let id = takeID()
-            flights[id] = Flight(wanted: wanted, begun: clock)
-            current[wanted.key] = id
-            return id
-        }
-    }
-
     /// When so many tags were invalidated, all that was begun before is given up, so that they need not be known for ever.
     private static var mostTags: Int { 100_000 }
 
-    private let settings: CacheSettings
-    private let tier: (any CacheTier)?
-    private let codec: CacheCodec<Value>?
+    let settings: CacheSettings
+    let tier: (any CacheTier)?
+    let codec: CacheCodec<Value>?
     private let cost: @Sendable (CacheKey, Value?) -> Int
     private let policy: @Sendable (any Error) -> CacheErrorPolicy
     private let now: @Sendable () -> Duration
     private let random: @Sendable () -> Double
-    private let state: Mutex<State>
+    let state: Mutex<State>
 
     /// - Parameters:
     ///   - tier: the second tier and how answers are written there; none without it.
@@ -381,55 +312,5 @@ public final class AnswerCache<Value: Sendable>: Sendable {
         guard case .success = result else { return settings.negative }
         let wanted = settings.fresh * (1 + settings.jitter * min(1, max(-1, random())))
         return wanted
-    }
-
-    // MARK: The second tier
-
-    /// The tags' generation; nil without a tier, and where it cannot be relied on.
-    private func generation(_ tags: [CacheTag]) async -> Int64? {
-        guard let tier else { return nil }
-        for tag in state.withLock({ state in tags.filter(state.untold.contains) }) {
-            do { try await tell(tag) } catch { return nil }
-        }
-        return await counted { try await tier.generation(tags) }
-    }
-
-    private func read(_ wanted: Wanted) async -> (Value, Duration)? {
-        guard let tier, let codec else { return nil }
-        let read = await counted { () -> (Value, Duration)? in
-            guard let entry = try await tier.read(wanted.text), entry.age < settings.fresh else { return nil }
-            return (try codec.decode(entry.bytes), entry.age)
-        }
-        return read ?? nil
-    }
-
-    private func write(_ wanted: Wanted, _ value: Value, _ generation: Int64) async {
-        guard let tier, let codec else { return }
-        _ = await counted {
-            try await tier.write(wanted.text, codec.encode(value), tags: wanted.tags, generation: generation)
-        }
-    }
-
-    private func tell(_ tag: CacheTag) async throws {
-        guard let tier else { return }
-        do {
-            try await tier.invalidate(tag)
-            state.withLock { _ = $0.untold.remove(tag) }
-        } catch {
-            state.withLock { state in
-                state.untold.insert(tag)
-                state.counts.tierErrors += 1
-            }
-            throw error
-        }
-    }
-
-    private func counted<R>(_ body: () async throws -> R) async -> R? {
-        do {
-            return try await body()
-        } catch {
-            state.withLock { $0.counts.tierErrors += 1 }
-            return nil
-        }
     }
 }

@@ -3,13 +3,6 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// A clock that goes on when it is told.
-final class HandClock: Sendable {
-    private let time = Mutex(Duration.zero)
-    var now: Duration { time.withLock { $0 } }
-    func advance(_ by: Duration) { time.withLock { $0 += by } }
-}
-
 /// A load that waits until it is let go, and counts.
 final class Gate: Sendable {
     private let state = Mutex<(waiting: [CheckedContinuation<Void, Never>], isOpen: Bool, loads: Int)>(([], false, 0))

@@ -277,7 +277,18 @@ struct RecommendationsProgramTests {
         let slow = Task {
             try await offThread { try program.call(port, "getRecommendations", "{\"jobId\":\"j\"}", token: token) }
         }
-        try await Task.sleep(for: .milliseconds(500))
+        // Its owner was looked up: it is under way.
+        let watcher = PostgresPool(program.database, name: "watcher")
+        try await eventually("the call to be under way") {
+            try await watcher.run { connection in
+                try connection.query(
+                    """
+                    select count(*) as n from pg_stat_activity where application_name = 'recommendations legacy'
+                    and datname = current_database() and query like 'select owner, version %'
+                    """
+                ).first?.int("n") ?? 0
+            } > 0
+        }
         process.signal(SIGTERM)
         #expect(try await slow.value.hasPrefix("HTTP/1.1 200"))
         #expect(try await offThread { process.wait() } == 0)

@@ -193,13 +193,6 @@ struct ModelTests {
     }
 }
 
-/// A clock that goes on when it is told.
-final class HandClock: Sendable {
-    private let time = Mutex(Duration.zero)
-    var now: Duration { time.withLock { $0 } }
-    func advance(_ by: Duration) { time.withLock { $0 += by } }
-}
-
 /// An answer piece by piece.
 final class Pieces: Sendable {
     private let all = Mutex<[String]>([])

@@ -426,7 +426,9 @@ struct ServiceTests {
         #expect(
             model.requests.allSatisfy { !$0.system.contains("Google") && $0.prompt.contains("Ignore all previous") }
         )
-        for dropped in answer.data["metadata"]?["guardDropped"]?.array ?? [] {
+        let verdicts = answer.data["metadata"]?["guardDropped"]?.array ?? []
+        #expect(!verdicts.isEmpty)
+        for dropped in verdicts {
             let words = dropped["reason"]?["ungrounded"]?.array?.compactMap(\.string) ?? []
             #expect(words.contains("MBA") || dropped["reason"]?["reason"] != nil)
         }
