@@ -74,6 +74,7 @@ let package = Package(
         room("MigrationCore"),
         room("Postgres", ["CLibPQ", logging]),
         room("JSON"),
+        room("Randomness"),
         // The log, the plan's text, and who goes where.
         room("MigrationLog", ["MigrationCore", "Postgres", "Schema", crypto, logging]),
         room("PlanFile", ["MigrationCore", yams], resources: [.embedInCode("plan.schema.json")]),
@@ -87,15 +88,14 @@ let package = Package(
             ]
         ),
         room("Signals", ["MigrationCore", histogram]),
-        room("Simulation", ["MigrationCore", "Routing"]),
+        room("Simulation", ["MigrationCore", "Randomness", "Routing"]),
         room("ScenarioFile", ["MigrationCore", "PlanFile", "Simulation", yams]),
         // What runs.
         room(
             "Gateway",
             [
-                "JSON", "MigrationCore", "Routing", "Signals", asyncHTTPClient, hummingbird, lifecycle, logging,
-                nioCore,
-                nioHPACK, nioHTTP1, nioHTTP2, nioPosix, nioSSL, nioTLS,
+                "JSON", "MigrationCore", "Randomness", "Routing", "Signals", asyncHTTPClient, hummingbird, lifecycle,
+                logging, nioCore, nioHPACK, nioHTTP1, nioHTTP2, nioPosix, nioSSL, nioTLS,
             ]
         ),
         room(
@@ -124,6 +124,7 @@ let package = Package(
                 .embedInCode("Data/known-acronyms.txt"), .embedInCode("Data/participles.txt"),
                 .embedInCode("Data/states.txt"), .embedInCode("Data/terms.txt"), .embedInCode("Data/verbs.txt"),
                 .embedInCode("Data/trade-words.txt"), .embedInCode("Data/weak-openers.txt"),
+                .embedInCode("Data/word-classes.txt"),
             ]
         ),
         room(
@@ -132,7 +133,10 @@ let package = Package(
                 "Cache", "Callable", "JSON", "LanguageModel", "Postgres", "Resumes", argumentParser, asyncHTTPClient,
                 httpTypes, hummingbird, lifecycle, logging, nioCore, signals, yams,
             ],
-            resources: [.embedInCode("Store/recommendations.sql")]
+            resources: [
+                .embedInCode("Quality/trade-names.txt"), .embedInCode("Store/cache.sql"),
+                .embedInCode("Store/recommendations.sql"),
+            ]
         ),
         room(
             "Worker",
@@ -159,7 +163,10 @@ let package = Package(
         ),
         room(
             "Proof",
-            ["Commands", "MigrationCore", "MigrationLog", "PlanFile", "ScenarioFile", "Simulation", argumentParser]
+            [
+                "Commands", "MigrationCore", "MigrationLog", "PlanFile", "Randomness", "ScenarioFile", "Simulation",
+                argumentParser,
+            ]
         ),
         program("migrate", ["Commands"]),
         program("recommendations", ["Recommendations"]),
@@ -169,7 +176,8 @@ let package = Package(
         .target(
             name: "TestSupport",
             dependencies: [
-                "Gateway", "MigrationCore", "Postgres", "Routing", asyncHTTPClient, nioCore, nioHTTP1, nioPosix,
+                "Gateway", "JSON", "MigrationCore", "Postgres", "Randomness", "Routing", asyncHTTPClient, lifecycle,
+                logging, nioCore, nioHTTP1, nioPosix,
             ],
             path: "Tests/TestSupport",
             swiftSettings: settings
@@ -204,7 +212,7 @@ let package = Package(
             ]
         ),
         tests("JSONTests", ["JSON"]),
-        tests("CacheTests", ["Cache", "TestSupport"]),
+        tests("CacheTests", ["Cache", "Randomness", "TestSupport"]),
         tests(
             "CallableTests",
             [
@@ -213,21 +221,25 @@ let package = Package(
             ]
         ),
         tests("LanguageModelTests", ["JSON", "LanguageModel", "Postgres", "TestSupport", "demo"]),
-        tests("ResumesTests", ["JSON", "Resumes"], exclude: ["Fixtures"]),
+        tests("ResumesTests", ["JSON", "Resumes", "TestSupport"], exclude: ["Fixtures"]),
         tests(
             "RecommendationsTests",
             [
-                "Cache", "Callable", "JSON", "LanguageModel", "MigrationCore", "Postgres", "Recommendations", "Resumes",
-                "Signals", "TestSupport",
+                "Cache", "Callable", "JSON", "LanguageModel", "MigrationCore", "PlanFile", "Postgres",
+                "Randomness", "Recommendations", "Resumes", "Signals", "TestSupport", "Worker", "demo", asyncHTTPClient,
+                logging, nioCore, nioHTTP1,
             ]
         ),
         tests("ScenarioFileTests", ["MigrationCore", "PlanFile", "ScenarioFile", "Simulation"]),
-        tests("SimulationTests", ["MigrationCore", "MigrationLog", "PlanFile", "Simulation", "TestSupport"]),
+        tests(
+            "SimulationTests",
+            ["MigrationCore", "MigrationLog", "PlanFile", "Randomness", "Simulation", "TestSupport"]
+        ),
         tests(
             "CommandsTests",
             [
                 "Callable", "JSON", "MigrationCore", "MigrationLog", "PlanFile", "Postgres", "Routing", "TestSupport",
-                "demo", "migrate", "recommendations",
+                "Worker", logging, "demo", "migrate", "recommendations",
             ]
         ),
     ],

@@ -52,8 +52,10 @@ public struct S3FIFO<Key: Hashable, Value> {
     @usableFromInline var slots: [Key: Int32] = [:]
     @usableFromInline var small = List()
     @usableFromInline var main = List()
-    @usableFromInline var ghost: [Key: UInt64] = [:]
-    @usableFromInline var ghosts = Ring<(key: Key, ticket: UInt64, cost: Int)>()
+    @usableFromInline var ghost: [Key: (ticket: UInt64, cost: Int)] = [:]
+    /// In the order in which they came; one that has come back since, or is gone, has another ticket or none in ``ghost``.
+    @usableFromInline var ghosts = Ring<(key: Key, ticket: UInt64)>()
+    /// What the keys in ``ghost`` cost together.
     @usableFromInline var ghostCost = 0
     @usableFromInline var ticket: UInt64 = 0
     @usableFromInline var isFull = false
@@ -99,8 +101,9 @@ public struct S3FIFO<Key: Hashable, Value> {
             change(old.queue) { $0.cost += cost - old.cost }
         } else {
             guard cost <= capacity else { return }
+            // Before room is made for it, which may push it out of the ghosts.
+            let wasGhost = forget(key)
             while self.cost + cost > capacity { evict() }
-            let wasGhost = ghost.removeValue(forKey: key) != nil
             // Until something had to go there is nothing to tell the wanted from the rest by.
             let overflows = !isFull && small.cost + cost > smallCapacity
             insert(key, value, cost, wasGhost || overflows ? .main : .small)
@@ -174,15 +177,29 @@ public struct S3FIFO<Key: Hashable, Value> {
 
     @inlinable
     mutating func remember(_ key: Key, _ cost: Int) {
+        forget(key)
         ticket += 1
-        ghost[key] = ticket
-        ghosts.append((key, ticket, cost))
+        ghost[key] = (ticket, cost)
+        ghosts.append((key, ticket))
         ghostCost += cost
         while ghostCost > ghostCapacity, let oldest = ghosts.popFirst() {
-            ghostCost -= oldest.cost
-            // One that came back has another ticket, or none.
-            if ghost[oldest.key] == oldest.ticket { ghost[oldest.key] = nil }
+            if ghost[oldest.key]?.ticket == oldest.ticket { forget(oldest.key) }
         }
+        // Those that came back have left their places behind: once these are most of the queue, it goes round once without them.
+        guard ghosts.count > 2 * ghost.count + 16 else { return }
+        for _ in 0..<ghosts.count {
+            guard let oldest = ghosts.popFirst() else { return }
+            if ghost[oldest.key]?.ticket == oldest.ticket { ghosts.append(oldest) }
+        }
+    }
+
+    /// Whether a key was among the ghosts; it is not any more.
+    @discardableResult
+    @inlinable
+    mutating func forget(_ key: Key) -> Bool {
+        guard let known = ghost.removeValue(forKey: key) else { return false }
+        ghostCost -= known.cost
+        return true
     }
 
     @inlinable

@@ -3,6 +3,7 @@ import Commands
 import Foundation
 import MigrationCore
 import PlanFile
+import Randomness
 import ScenarioFile
 import Simulation
 

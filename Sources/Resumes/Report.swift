@@ -106,7 +106,7 @@ private struct Facts {
     init(_ resume: Resume, now: ResumeDate) {
         let roles = resume.roles
         let bullets = roles.flatMap(\.bullets).map { Words.of($0.text) }
-        let measured = bullets.count(where: Quantities.has)
+        let measured = bullets.count { Quantities.has($0) }
         let active = bullets.count { $0.first.map { Lexicon.shared.verb($0.text) != nil } ?? false }
         let skills = resume.skills.count
         var strengths: [String] = []

@@ -46,7 +46,7 @@ package struct TruthGuard: Sendable {
                 lower.insert(part.lowercased())
             }
             let beside = Self.neighbours(of: index, words)
-            for form in Self.forms(word, beside) { numbers[form, default: []].insert(beside) }
+            for form in forms(word, beside) { numbers[form, default: []].insert(beside) }
         }
     }
 
@@ -78,7 +78,7 @@ package struct TruthGuard: Sendable {
     }
 
     private func isGrounded(_ word: Word, _ beside: Neighbours) -> Bool {
-        let forms = Self.forms(word, beside)
+        let forms = forms(word, beside)
         if !forms.isEmpty { return forms.contains { isGrounded(number: $0, beside) } }
         if exact.contains(word.text) { return true }
         let parts = Words.parts(word.text)
@@ -107,11 +107,11 @@ package struct TruthGuard: Sendable {
     }
 
     /// How a number may be written: `40 percent` is `40%`; of a word that is no number, nothing.
-    private static func forms(_ word: Word, _ beside: Neighbours) -> [String] {
+    private func forms(_ word: Word, _ beside: Neighbours) -> [String] {
         if word.hasDigit {
             let normal = Quantities.normal(word.text)
             return beside.after == "percent" ? [normal + "%", normal] : [normal]
         }
-        return Words.parts(word.lower).filter(Quantities.words.contains)
+        return Words.parts(word.lower).filter { lexicon.has($0, .number) }
     }
 }

@@ -1,5 +1,6 @@
 import Cache
 import Foundation
+import Randomness
 import TestSupport
 import Testing
 
@@ -22,49 +23,44 @@ enum Trace: String, CaseIterable {
             let text = try String(contentsOfFile: "\(folder)/\(rawValue)", encoding: .utf8)
             return text.split(whereSeparator: \.isWhitespace).compactMap { Int($0) }
         }
-        var random = Numbers(state: UInt64(capacity) &* 977)
+        var random = SplitMix(seed: UInt64(capacity) &* 977)
         switch self {
-        // 7,000 blocks by Zipf's law (exponent 1.0), half of the requests to one of the last 200 asked for.
+        // 7,000 blocks by Zipf's law (exponent 1.0); 42 % of the requests to one of the last 300 asked for.
         case .sprite:
             let zipf = Zipf(7_000, 1.0)
             var keys: [Int] = []
             for _ in 0..<130_000 {
-                let recent = keys.count > 200 && random.unit() < 0.5
-                keys.append(recent ? keys[keys.count - 1 - random.below(200)] : zipf.draw(&random))
+                let recent = keys.count > 300 && random.unit() < 0.42
+                keys.append(recent ? keys[keys.count - 1 - random.below(300)] : zipf.draw(&random))
             }
             return keys
-        // Three programs in turn, 1,000 requests each: loops of 300 and 900 blocks, and 4,000 blocks by Zipf's law (exponent 0.8).
+        // Three programs in turn, 300 requests each: loops of 300 and 1,000 blocks, and 20,000 blocks by Zipf's law (exponent 1.0).
         case .multi2:
-            let zipf = Zipf(4_000, 0.8)
+            let zipf = Zipf(20_000, 1.0)
+            var places = [0, 0]
             return (0..<120_000).map { step in
-                switch step / 1_000 % 3 {
-                case 0: 10_000 + step % 300
-                case 1: 20_000 + (step / 3) % 900
-                default: zipf.draw(&random)
+                let program = step / 300 % 3
+                guard program < 2 else { return zipf.draw(&random) }
+                places[program] += 1
+                return (program + 1) * 100_000 + places[program] % [300, 1_000][program]
+            }
+        // A quarter of the requests to one of the last 150 asked for; of the rest, 60 % to an index of 4,000 blocks by Zipf's law (exponent 1.0), and the
+        // others to data of 10,000 at random.
+        case .pools:
+            let zipf = Zipf(4_000, 1.0)
+            var keys: [Int] = []
+            for _ in 0..<100_000 {
+                if keys.count > 150, random.unit() < 0.25 {
+                    keys.append(keys[keys.count - 1 - random.below(150)])
+                } else {
+                    keys.append(random.unit() < 0.6 ? zipf.draw(&random) : 100_000 + random.below(10_000))
                 }
             }
-        // An index of 400 blocks and data of 10,000, in turn, each at random.
-        case .pools: return (0..<100_000).map { $0 % 2 == 0 ? random.below(400) : 1_000 + random.below(10_000) }
+            return keys
         // A loop of 2,500 blocks, with one request in five at random among 500 others.
         case .glimpse: return (0..<100_000).map { random.unit() < 0.2 ? 5_000 + random.below(500) : $0 % 2_500 }
         }
     }
-}
-
-/// SplitMix64.
-struct Numbers {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
-    mutating func unit() -> Double { Double(next() >> 11) / Double(UInt64(1) << 53) }
-    mutating func below(_ limit: Int) -> Int { Int(next() % UInt64(limit)) }
 }
 
 struct Zipf {
@@ -78,7 +74,7 @@ struct Zipf {
         }
     }
 
-    func draw(_ random: inout Numbers) -> Int {
+    func draw(_ random: inout SplitMix) -> Int {
         let wanted = random.unit() * (sums.last ?? 1)
         var low = 0, high = sums.count - 1
         while low < high {

@@ -6,22 +6,6 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// The stub of `demo model`, run as a program while the body runs.
-func withStub(_ body: (String) async throws -> Void) async throws {
-    let port = try freePort()
-    let output = FileManager.default.temporaryDirectory.appendingPathComponent("stub-\(UUID().uuidString)").path
-    defer { try? FileManager.default.removeItem(atPath: output) }
-    let process = try ChildProcess(BuiltPrograms.path("demo"), ["model", "--port", "\(port)"], output: output)
-    defer {
-        process.signal(SIGKILL)
-        process.wait()
-    }
-    try await eventually("the stub") {
-        String(decoding: FileManager.default.contents(atPath: output) ?? Data(), as: UTF8.self).contains("\(port)")
-    }
-    try await body("http://127.0.0.1:\(port)")
-}
-
 @Suite("The language model")
 struct ModelTests {
     private static let request = ModelRequest(
@@ -61,7 +45,7 @@ struct ModelTests {
 
     @Test("both formats: the answer, its pieces, its tokens, retries, and every way to fail")
     func formats() async throws {
-        try await withStub { address in
+        try await withStubModel { address in
             for (name, wire) in Self.wires {
                 let pieces = Pieces()
                 let reply = try await Self.model(wire, address, "stub").complete(
@@ -98,7 +82,7 @@ struct ModelTests {
 
     @Test("one deadline holds over all tries, a stall included")
     func deadline() async throws {
-        try await withStub { address in
+        try await withStubModel { address in
             for (name, wire) in Self.wires {
                 for model in ["stub-stall", "stub-503-999-\(name)-deadline"] {
                     let started = ContinuousClock.now
@@ -117,7 +101,7 @@ struct ModelTests {
 
     @Test("the breaker opens after failures in a row, lets one try after a pause, and a success forgets them")
     func breaker() async throws {
-        try await withStub { address in
+        try await withStubModel { address in
             let clock = HandClock()
             let breaker = ModelBreaker(limit: 2, pause: .seconds(10), now: { clock.now })
             func ask(_ name: String) async -> ModelError? {
@@ -144,7 +128,7 @@ struct ModelTests {
 
     @Test("a minute's requests and tokens are a budget, and what was not used comes back")
     func budget() async throws {
-        try await withStub { address in
+        try await withStubModel { address in
             let clock = HandClock()
             func model(_ budget: ModelBudget) -> HTTPModel {
                 Self.model(AnthropicWire(), address, "stub", budget: budget)
@@ -167,7 +151,7 @@ struct ModelTests {
 
     @Test("the official clients understand the stub as this client does")
     func officialClients() async throws {
-        try await withStub { address in
+        try await withStubModel { address in
             let port = address.split(separator: ":").last.map(String.init) ?? ""
             let lines = try await TestPeers.output("models.py", [port]).split(separator: "\n")
             var told: [String: JSONValue] = [:]

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Amending a plan")
 struct AmendTests {
-    private func amended(_ scenario: Scenario, _ change: (inout Plan) -> Void) throws -> Command {
+    private func amended(_ scenario: MigrationScenario, _ change: (inout Plan) -> Void) throws -> Command {
         var plan = try scenario.migration.plan
         change(&plan)
         return .amend(plan: plan, hash: "other", reason: "closer")
@@ -14,11 +14,11 @@ struct AmendTests {
     func streaks() throws {
         var second = SamplePlan.errors
         second.condition.metric = .timeoutRate
-        var scenario = try Scenario(SamplePlan.plan(triggers: [SamplePlan.errors, second]))
+        var scenario = try MigrationScenario(SamplePlan.plan(triggers: [SamplePlan.errors, second]))
         try scenario.reach(0, 0)
         for _ in 0..<2 {
             try scenario.window { _, _, side in
-                var counts = Scenario.counts(100, errors: side == .candidate ? 10 : 0)
+                var counts = MigrationScenario.counts(100, errors: side == .candidate ? 10 : 0)
                 counts.timeouts = side == .candidate ? 10 : 0
                 return counts
             }
@@ -40,7 +40,7 @@ struct AmendTests {
 
     @Test("other criteria begin the bake anew, another bake does not")
     func bakes() throws {
-        var scenario = try Scenario(SamplePlan.plan(bake: .seconds(50)))
+        var scenario = try MigrationScenario(SamplePlan.plan(bake: .seconds(50)))
         try scenario.reach(0, 0)
         for _ in 0..<3 { try scenario.window(errors: 0) }
         #expect(try scenario.migration.phase.step?.bake?.run == 3)
@@ -57,7 +57,7 @@ struct AmendTests {
 
     @Test("later steps may be others; an approval that was given for another one falls")
     func steps() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(1, 1)
         try scenario.perform(.approve(stage: "production", step: .all, reason: nil), by: "ana")
         try scenario.perform(amended(scenario) { $0.watch = .seconds(90) }, by: "ana")
@@ -99,7 +99,7 @@ struct AmendTests {
     @Test("what traffic rests on, and what was entered, stays", arguments: refused.indices)
     func stays(_ index: Int) throws {
         let (says, change) = Self.refused[index]
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(1, 1)
         let before = try scenario.migration.plan
         try scenario.perform(amended(scenario, change), by: "ana")
@@ -109,7 +109,7 @@ struct AmendTests {
 
     @Test("nobody amends while it rolls back, while it is quarantined, or as a worker")
     func phases() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(0, 0)
         let command = try amended(scenario) { $0.watch = .seconds(90) }
         #expect(throws: Refusal.self) { try scenario.state.decide(command, by: "worker:w", at: scenario.now) }
@@ -129,7 +129,7 @@ struct AmendTests {
 
     @Test("a rollback is told by the trigger that it had, whatever the plan says now")
     func told() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(0, 0)
         for _ in 0..<3 { try scenario.window(errors: 10) }
         try scenario.confirmRollback()
@@ -148,7 +148,7 @@ struct AmendTests {
 
     @Test("more time revives what has expired")
     func expiry() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(0, 0)
         scenario.now = try scenario.migration.plannedAt + .days(1)
         try scenario.perform(.tick)
@@ -165,7 +165,7 @@ struct AmendTests {
         var plan = SamplePlan.plan()
         plan.checks = [Check(name: "e2e", how: .reported, timeout: .minutes(5))]
         plan.stages[0].checks = [0]
-        var scenario = try Scenario(plan)
+        var scenario = try MigrationScenario(plan)
         try scenario.reach(0, 0)
         try scenario.bake()
         guard case .checking = try scenario.migration.phase.step?.progress else {
@@ -185,11 +185,11 @@ struct AmendTests {
         plan.baseline = .seconds(20)
         let improved = Criterion(condition: Condition(metric: .timeoutRate, test: .improved(by: 500_000)))
         plan.stages[0].criteria = [improved]
-        var scenario = try Scenario(plan)
+        var scenario = try MigrationScenario(plan)
         try scenario.perform(.start(reason: nil), by: "ana")
         for _ in 0..<2 {
             try scenario.window { _, _, _ in
-                var counts = Scenario.counts(100)
+                var counts = MigrationScenario.counts(100)
                 counts.timeouts = 10
                 return counts
             }
@@ -208,7 +208,7 @@ struct AmendTests {
     @Test("nothing is added to a watch, also while it is halted, and its end moves with the plan")
     func watching() throws {
         for isHalted in [false, true] {
-            var scenario = try Scenario()
+            var scenario = try MigrationScenario()
             try scenario.reach(1, 2, approving: true)
             try scenario.bake()
             #expect(try scenario.migration.phase.name == "watching")
@@ -236,7 +236,7 @@ struct AmendTests {
         var plan = SamplePlan.plan()
         plan.checks = ["e2e", "load"].map { Check(name: $0, how: .reported, timeout: .minutes(5)) }
         plan.stages[0].checks = [0, 1]
-        var scenario = try Scenario(plan)
+        var scenario = try MigrationScenario(plan)
         try scenario.reach(0, 0)
         try scenario.bake()
         try scenario.perform(.reportCheck(check: "e2e", isPassed: true, detail: ""), by: "ana")
@@ -264,7 +264,7 @@ struct AmendTests {
         var plan = SamplePlan.plan()
         plan.checks = [Check(name: "e2e", how: .process(arguments: ["a"]), timeout: .minutes(5))]
         plan.stages[0].checks = [0]
-        var scenario = try Scenario(plan)
+        var scenario = try MigrationScenario(plan)
         try scenario.reach(0, 0)
         try scenario.bake()
         let old = try #require(scenario.migration.openRuns.first)
@@ -283,7 +283,7 @@ struct AmendTests {
 
     @Test("where a rollback happened is told as it was, though the plan has that step no more")
     func places() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(1, 1)
         try scenario.perform(.rollBack(reason: "calls"), by: "ana")
         try scenario.confirmRollback()
@@ -305,7 +305,7 @@ struct AmendTests {
         var patient = SamplePlan.errors
         patient.duration = .seconds(60)
         patient.maxGap = .seconds(60)
-        var scenario = try Scenario(SamplePlan.plan(triggers: [SamplePlan.errors, patient]))
+        var scenario = try MigrationScenario(SamplePlan.plan(triggers: [SamplePlan.errors, patient]))
         try scenario.reach(0, 0)
         try scenario.window(errors: 10)
         for _ in 0..<4 { try scenario.window(errors: nil) }

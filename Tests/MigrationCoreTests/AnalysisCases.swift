@@ -114,7 +114,7 @@ struct AnalysisCaseTests {
 
     /// Case 18: late data is logged and changes no verdict.
     private func late() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(0, 0)
         try scenario.window(errors: 10)
         let before = try scenario.migration
@@ -126,13 +126,13 @@ struct AnalysisCaseTests {
 
     /// Case 19: the first seal of a window wins, and windows are judged in order.
     private func order() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(0, 0)
         try scenario.window(errors: 10)
         let k = try #require(try scenario.migration.nextWindow)
         scenario.now = scenario.now + .seconds(100)
         for other in [k - 1, k + 1] {
-            let window = try Scenario.window(other, scenario.migration, errors: 0)
+            let window = try MigrationScenario.window(other, scenario.migration, errors: 0)
             #expect(throws: Refusal.self) { try scenario.perform(.sealWindow(window: window)) }
         }
         #expect(try scenario.migration.guards[0].streak.breaches == 1)
@@ -140,7 +140,7 @@ struct AnalysisCaseTests {
 
     /// Case 20: a worker that was restarted fires in the same window.
     private func restarted() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(0, 0)
         try scenario.window(errors: 10)
         try scenario.window(errors: 10)
@@ -152,7 +152,7 @@ struct AnalysisCaseTests {
 
     /// Case 21: what was due while nobody worked fires now, and both times are recorded.
     private func backfilled() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(0, 0)
         let first = try #require(try scenario.migration.nextWindow)
         let plan = try scenario.migration.plan
@@ -172,7 +172,7 @@ struct AnalysisCaseTests {
 
     /// Case 22: a clock that jumps ahead is a gap, one that goes back is ignored.
     private func clock() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(0, 0)
         try scenario.window(errors: 10)
         try scenario.window(errors: 10)
@@ -180,13 +180,13 @@ struct AnalysisCaseTests {
         #expect(try scenario.migration.guards[0].streak.breaches == 0)
         let k = try #require(try scenario.migration.nextWindow)
         scenario.now = scenario.now - .hours(1)
-        let window = try Scenario.window(k, scenario.migration, errors: 10)
+        let window = try MigrationScenario.window(k, scenario.migration, errors: 10)
         #expect(throws: Refusal.self) { try scenario.perform(.sealWindow(window: window)) }
     }
 
     /// Case 23: a changed weight does not break the streak, and begins the bake again.
     private func changedWeight() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(1, 0)
         try scenario.window(errors: 0)
         try scenario.window(errors: 10)
@@ -208,7 +208,7 @@ struct AnalysisCaseTests {
 
     /// Case 24: another threshold is another trigger, whose streak starts at its beginning.
     private func editedThreshold() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(0, 0)
         for _ in 0..<2 { try scenario.window(errors: 10) }
         #expect(try scenario.migration.guards[0].streak.breaches == 2)
@@ -224,7 +224,7 @@ struct AnalysisCaseTests {
 
     /// Case 25: a breach rolls back although a person has halted.
     private func haltAndBreach(_ haltsFirst: Bool) throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(0, 0)
         if haltsFirst { try scenario.perform(.halt(reason: "wait"), by: "ana") }
         try scenario.window(errors: 10)

@@ -22,14 +22,14 @@ struct EvidenceTests {
         return plan
     }
 
-    private func started(_ plan: Plan) throws -> Scenario {
-        var scenario = try Scenario(plan)
+    private func started(_ plan: Plan) throws -> MigrationScenario {
+        var scenario = try MigrationScenario(plan)
         try scenario.perform(.start(reason: nil), by: "ana")
         try scenario.acknowledge()
         return scenario
     }
 
-    private func window(_ scenario: inout Scenario, _ candidate: Counts, _ legacy: Counts) throws {
+    private func window(_ scenario: inout MigrationScenario, _ candidate: Counts, _ legacy: Counts) throws {
         try scenario.window { _, service, side in
             service == 0 ? (side == .candidate ? candidate : legacy) : Counts()
         }
@@ -42,7 +42,11 @@ struct EvidenceTests {
         for (candidate, legacy, advances) in [(20, 20, true), (60, 20, false), (0, 0, false)] {
             var scenario = try started(plan(criteria: [claim]))
             for _ in 0..<40 where try scenario.migration.phase.name == "running" {
-                try window(&scenario, Scenario.counts(1_000, errors: candidate), Scenario.counts(1_000, errors: legacy))
+                try window(
+                    &scenario,
+                    MigrationScenario.counts(1_000, errors: candidate),
+                    MigrationScenario.counts(1_000, errors: legacy)
+                )
             }
             #expect(try scenario.migration.phase.name == (advances ? "watching" : "running"), "\(candidate)")
         }
@@ -58,7 +62,11 @@ struct EvidenceTests {
         for (errors, phase) in [(10, "watching"), (60, "rollingBack")] {
             var scenario = try started(plan(triggers: [worse]))
             for _ in 0..<20 where try scenario.migration.phase.name != "rollingBack" {
-                try window(&scenario, Scenario.counts(500, errors: errors), Scenario.counts(500, errors: 10))
+                try window(
+                    &scenario,
+                    MigrationScenario.counts(500, errors: errors),
+                    MigrationScenario.counts(500, errors: 10)
+                )
                 if try scenario.migration.phase.name == "completed" { break }
             }
             let name = try scenario.migration.phase.name
@@ -71,7 +79,7 @@ struct EvidenceTests {
         let worse = Condition(metric: .errorRate, test: .compared(factor: 1_000_000, alpha: 50_000))
         let other = Condition(metric: .timeoutRate, test: .compared(factor: 1_000_000, alpha: 50_000))
         // One window whose ln E lies between ln 20 and ln 40.
-        let candidate = Scenario.counts(500, errors: 15), legacy = Scenario.counts(500, errors: 3)
+        let candidate = MigrationScenario.counts(500, errors: 15), legacy = MigrationScenario.counts(500, errors: 3)
         var alone = try started(plan(triggers: [worse]))
         try window(&alone, candidate, legacy)
         let figure = try #require(try alone.migration.judgement?.triggers[0].figure)
@@ -93,7 +101,7 @@ struct EvidenceTests {
             var scenario = try started(plan(triggers: [slower]))
             for turn in 0..<8 where try scenario.migration.phase.rollback == nil {
                 func counts(_ millis: Int) -> Counts {
-                    var counts = Scenario.counts(10)
+                    var counts = MigrationScenario.counts(10)
                     counts.latency = LatencyHistogram([.init(micros: millis * 1_000, count: 10)])
                     return counts
                 }
@@ -112,14 +120,16 @@ struct EvidenceTests {
         )
         var scenario = try started(plan(triggers: [burning]))
         // 5 % of errors burn a budget of 1 % five times as fast as is allowed: below the rate of ten.
-        for _ in 0..<6 { try window(&scenario, Scenario.counts(100, errors: 5), Scenario.counts(100)) }
+        for _ in 0..<6 {
+            try window(&scenario, MigrationScenario.counts(100, errors: 5), MigrationScenario.counts(100))
+        }
         guard case .burn(let long, let short)? = try scenario.migration.judgement?.triggers[0].figure else {
             Issue.record("no burn rate")
             return
         }
         #expect(long == 5_000 && short == 5_000)
         #expect(try scenario.migration.phase.rollback == nil)
-        try window(&scenario, Scenario.counts(100, errors: 100), Scenario.counts(100))
+        try window(&scenario, MigrationScenario.counts(100, errors: 100), MigrationScenario.counts(100))
         #expect(try scenario.migration.phase.name == "rollingBack")
     }
 
@@ -131,9 +141,9 @@ struct EvidenceTests {
         )
         var scenario = try started(plan(triggers: [burning]))
         for _ in 0..<40 where try scenario.migration.phase.name == "running" {
-            try window(&scenario, Scenario.counts(1_000), Scenario.counts(100))
+            try window(&scenario, MigrationScenario.counts(1_000), MigrationScenario.counts(100))
         }
-        try window(&scenario, Scenario.counts(100, errors: 50), Scenario.counts(100))
+        try window(&scenario, MigrationScenario.counts(100, errors: 50), MigrationScenario.counts(100))
         #expect(try scenario.migration.phase.rollback == nil)
     }
 
@@ -142,10 +152,10 @@ struct EvidenceTests {
         var plan = plan(criteria: [Condition(metric: .timeoutRate, test: .improved(by: 800_000))])
         plan.baseline = .seconds(30)
         for (timeouts, advances) in [(3, true), (4, false)] {
-            var scenario = try Scenario(plan)
+            var scenario = try MigrationScenario(plan)
             try scenario.perform(.start(reason: nil), by: "ana")
             #expect(try scenario.migration.traffic[0].effective == [.zero, .zero])
-            var legacy = Scenario.counts(100)
+            var legacy = MigrationScenario.counts(100)
             legacy.timeouts = 15
             for _ in 0..<3 { try window(&scenario, Counts(), legacy) }
             let recorded = try #require(try scenario.migration.baselines.first)
@@ -155,9 +165,9 @@ struct EvidenceTests {
             )
             try scenario.acknowledge()
             // What legacy does now is not asked any more.
-            var candidate = Scenario.counts(100)
+            var candidate = MigrationScenario.counts(100)
             candidate.timeouts = timeouts
-            for _ in 0..<4 { try window(&scenario, candidate, Scenario.counts(100)) }
+            for _ in 0..<4 { try window(&scenario, candidate, MigrationScenario.counts(100)) }
             #expect(try scenario.migration.phase.name == (advances ? "watching" : "running"))
         }
     }
@@ -166,7 +176,7 @@ struct EvidenceTests {
     func noBaseline() throws {
         var plan = plan(criteria: [Condition(metric: .timeoutRate, test: .improved(by: 800_000))])
         plan.baseline = .seconds(30)
-        var scenario = try Scenario(plan)
+        var scenario = try MigrationScenario(plan)
         try scenario.perform(.start(reason: nil), by: "ana")
         for _ in 0..<10 { try window(&scenario, Counts(), Counts()) }
         for _ in 0..<10 { try scenario.window(errors: nil) }
@@ -179,7 +189,7 @@ struct EvidenceTests {
     @Test("users are counted instead of requests, and a window with too few on either side says nothing")
     func users() throws {
         let claim = Condition(metric: .errorRate, test: .compared(factor: 1_000_000, alpha: 50_000, users: 60))
-        var scenario = try Scenario(
+        var scenario = try MigrationScenario(
             SamplePlan.plan(
                 triggers: [Trigger(condition: claim, duration: .zero, exit: nil, maxGap: .seconds(20), noData: nil)]
             )
@@ -189,7 +199,7 @@ struct EvidenceTests {
         func window(users: Int, bad: Int) throws {
             try scenario.window { _, _, side in
                 // One user makes a thousand requests that fail.
-                var counts = Scenario.counts(2_000, errors: side == .candidate ? 1_000 : 0)
+                var counts = MigrationScenario.counts(2_000, errors: side == .candidate ? 1_000 : 0)
                 counts.users = users
                 counts.usersWithErrors = side == .candidate ? bad : 0
                 return counts
@@ -211,13 +221,13 @@ struct EvidenceTests {
         let metric = Metric.named(name: "quality", unit: .ratio, isBadWhenHigh: false)
         var plan = SamplePlan.plan()
         plan.criteria = [Criterion(condition: Condition(metric: metric, side: .above, threshold: 950_000), minimum: 50)]
-        var scenario = try Scenario(plan)
+        var scenario = try MigrationScenario(plan)
         try scenario.reach(0, 0)
         func judged(_ reading: Reading?) throws -> Verdict? {
             let migration = try scenario.migration
             let k = try #require(migration.nextWindow)
             scenario.now = max(scenario.now, plan.clock.end(of: k) + plan.grace)
-            var window = try Scenario.window(k, migration, errors: 0)
+            var window = try MigrationScenario.window(k, migration, errors: 0)
             window.environments[0].readings = reading.map { ["quality": $0] }
             try scenario.perform(.sealWindow(window: window))
             return try scenario.migration.judgement?.criteria.first?.verdict

@@ -7,7 +7,7 @@ import Testing
 struct FoldTests {
     @Test("a state survives its own coding, so a snapshot is the fold at its version")
     func snapshot() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(1, 1)
         for _ in 0..<3 { try scenario.window(errors: 10) }
         let copy = try JSONDecoder().decode(MigrationState.self, from: JSONEncoder().encode(scenario.state))
@@ -16,7 +16,7 @@ struct FoldTests {
 
     @Test("a commit that is not the next one is a misfit")
     func gap() throws {
-        let scenario = try Scenario()
+        let scenario = try MigrationScenario()
         let commit = Commit(
             version: scenario.state.version + 2,
             actor: "x",
@@ -46,7 +46,7 @@ struct FoldTests {
 
     @Test("an event that names what the plan does not have is a misfit, not a crash", arguments: outside)
     func misfit(_ event: Event) throws {
-        let scenario = try Scenario()
+        let scenario = try MigrationScenario()
         let commit = Commit(
             version: scenario.state.version + 1,
             actor: "x",

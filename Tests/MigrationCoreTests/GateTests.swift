@@ -15,8 +15,8 @@ struct GateTests {
         return plan
     }
 
-    private func checking(_ plan: Plan = plan()) throws -> Scenario {
-        var scenario = try Scenario(plan)
+    private func checking(_ plan: Plan = plan()) throws -> MigrationScenario {
+        var scenario = try MigrationScenario(plan)
         try scenario.reach(0, 0)
         try scenario.bake()
         #expect(scenario.last.contains(.checksStarted))
@@ -111,7 +111,7 @@ struct GateTests {
         plan.stages[1].approvals = [
             Approval(before: .all, by: 2, of: ["ana", "ben"], timeout: .hours(1), then: .rollBack)
         ]
-        var scenario = try Scenario(plan)
+        var scenario = try MigrationScenario(plan)
         try scenario.reach(1, 1)
         try scenario.bake()
         let approve = Command.approve(stage: "production", step: .all, reason: nil)
@@ -129,7 +129,7 @@ struct GateTests {
     func limit() throws {
         var plan = SamplePlan.plan()
         plan.stages[0].limit = .minutes(5)
-        var scenario = try Scenario(plan)
+        var scenario = try MigrationScenario(plan)
         try scenario.perform(.start(reason: nil), by: "ana")
         let deadline = try #require(try scenario.migration.nextDeadline)
         #expect(deadline == scenario.now + .minutes(5))
@@ -144,9 +144,9 @@ struct GateTests {
     @Test("nothing advances in a freeze, guards go on, and the first window after it lets the step go")
     func freeze() throws {
         var plan = SamplePlan.plan()
-        var scenario = try Scenario(plan)
+        var scenario = try MigrationScenario(plan)
         plan.freezes = [.once(from: scenario.now + .seconds(20), to: scenario.now + .minutes(10))]
-        scenario = try Scenario(plan)
+        scenario = try MigrationScenario(plan)
         try scenario.reach(0, 0)
         for _ in 0..<30 { try scenario.window(errors: 0) }
         #expect(try scenario.migration.phase.step?.position == Position(stage: 0, step: 0))
@@ -189,7 +189,7 @@ struct GateTests {
                 checks: [0]
             )
         ]
-        var scenario = try Scenario(plan)
+        var scenario = try MigrationScenario(plan)
         try scenario.perform(.start(reason: nil), by: "ana")
         try scenario.acknowledge()
         try scenario.bake()
@@ -198,7 +198,7 @@ struct GateTests {
         #expect(try scenario.migration.phase.step?.position.step == 1)
         try scenario.acknowledge()
         // At 100 % silence is no health any more.
-        for _ in 0..<5 { try scenario.window { _, _, side in Scenario.counts(side == .legacy ? 10 : 0) } }
+        for _ in 0..<5 { try scenario.window { _, _, side in MigrationScenario.counts(side == .legacy ? 10 : 0) } }
         #expect(try scenario.migration.phase.step?.bake?.run == 0)
     }
 }

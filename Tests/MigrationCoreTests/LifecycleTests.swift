@@ -6,7 +6,7 @@ import Testing
 struct LifecycleTests {
     @Test("runs through every step, waits for two people, is watched, and completes")
     func completes() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(1, 1)
         try scenario.bake()
         guard case .awaitingApproval = try scenario.migration.phase.step?.progress else {
@@ -29,7 +29,7 @@ struct LifecycleTests {
 
     @Test("a step does not bake before every router has acknowledged its weight")
     func waitsForRouters() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.perform(.start(reason: nil), by: "ana")
         for _ in 0..<10 { try scenario.window(errors: 0) }
         #expect(try scenario.migration.phase.step?.progress == .shifting)
@@ -39,7 +39,7 @@ struct LifecycleTests {
 
     @Test("one window that is missing or fails begins the bake again", arguments: [nil, 3] as [Int?])
     func bakeBeginsAgain(_ errors: Int?) throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(0, 0)
         try scenario.window(errors: 0)
         try scenario.window(errors: 0)
@@ -54,12 +54,12 @@ struct LifecycleTests {
 
     @Test("what a part of the routers saw can convict, and cannot acquit")
     func partial() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(0, 0)
         try scenario.perform(.registerRouter(router: "r3", environment: "staging"))
         for errors in [0, 10] {
             let k = try #require(try scenario.migration.nextWindow)
-            var window = try Scenario.window(k, scenario.migration, errors: errors)
+            var window = try MigrationScenario.window(k, scenario.migration, errors: errors)
             window.environments[0].routers = ["r1"]
             scenario.now = try scenario.migration.plan.clock.end(of: k + 1)
             try scenario.perform(.sealWindow(window: window))
@@ -71,7 +71,7 @@ struct LifecycleTests {
 
     @Test("a rollback is claimed only when every router has acknowledged and a later window shows no candidate traffic")
     func rollbackIsConfirmed() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(1, 1)
         for _ in 0..<3 { try scenario.window(errors: 10) }
         let rollback = try #require(try scenario.migration.phase.rollback)
@@ -96,7 +96,7 @@ struct LifecycleTests {
 
     @Test("a rollback that nobody confirms is alarmed once")
     func overdue() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(0, 0)
         try scenario.perform(.rollBack(reason: "calls"), by: "ana")
         #expect(try scenario.migration.nextDeadline == scenario.now + .minutes(1))
@@ -109,7 +109,7 @@ struct LifecycleTests {
 
     @Test("expiry halts, and only a rollback or an abandon goes on from there")
     func expires() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(0, 0)
         scenario.now = scenario.now + .days(2)
         try scenario.perform(.tick)
@@ -122,7 +122,7 @@ struct LifecycleTests {
 
     @Test("a gate that stands closed too long halts")
     func approvalTimesOut() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(1, 1)
         try scenario.bake()
         scenario.now = try #require(try scenario.migration.nextDeadline)
@@ -136,7 +136,7 @@ struct LifecycleTests {
 
     @Test("the window that fires is judged once: the next one is judged after it")
     func judgedOnce() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(1, 1)
         for _ in 0..<3 { try scenario.window(errors: 10) }
         let k = try #require(try scenario.migration.judgement?.k)

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Overrides by people")
 struct OverrideTests {
-    private static let anyState: [@Sendable (inout Scenario) throws -> Void] = [
+    private static let anyState: [@Sendable (inout MigrationScenario) throws -> Void] = [
         { _ in },
         { try $0.perform(.start(reason: nil), by: "ana") },
         { try $0.reach(1, 0) },
@@ -20,7 +20,7 @@ struct OverrideTests {
 
     @Test("roll back is accepted in every state that is not final", arguments: anyState.indices)
     func rollBack(_ index: Int) throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try Self.anyState[index](&scenario)
         try scenario.perform(.rollBack(reason: "calls"), by: "ben")
         #expect(try scenario.migration.phase.rollback?.cause == .person(name: "ben", reason: "calls"))
@@ -34,7 +34,7 @@ struct OverrideTests {
 
     @Test("after a rollback nothing raises a weight but a restart with a reason")
     func fenced() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(1, 1)
         try scenario.perform(.rollBack(reason: "calls"), by: "ana")
         let commands: [Command] = [
@@ -56,7 +56,7 @@ struct OverrideTests {
 
     @Test("a halt stops advance, and a resume lets it go on")
     func halt() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(0, 0)
         try scenario.perform(.halt(reason: "wait"), by: "ana")
         for _ in 0..<6 { try scenario.window(errors: 0) }
@@ -70,7 +70,7 @@ struct OverrideTests {
 
     @Test("a flag takes one service to legacy whatever its weight is, and blocks advance")
     func flag() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(1, 0)
         try scenario.perform(.setFlag(service: "b", enabled: false, reason: "totals"), by: "ana")
         #expect(try scenario.migration.traffic(in: "production")?.effective == [SamplePlan.weight(1_000), .zero])
@@ -88,7 +88,7 @@ struct OverrideTests {
 
     @Test("a stale approval is refused with the reason, and recorded")
     func staleApproval() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(0, 0)
         let version = scenario.state.version
         try scenario.perform(.approve(stage: "production", step: .all, reason: nil), by: "ana")
@@ -102,7 +102,7 @@ struct OverrideTests {
 
     @Test("a skip names its step and does not open a gate")
     func skip() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(1, 0)
         try scenario.perform(.skip(stage: "staging", step: .all, reason: "late"), by: "ana")
         #expect(scenario.refusal?.code == .stale)
@@ -115,7 +115,7 @@ struct OverrideTests {
 
     @Test("an abandon takes weights to legacy first, and is final")
     func abandon() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(1, 0)
         try scenario.perform(.abandon(reason: "withdrawn"), by: "ana")
         #expect(try scenario.migration.phase.name == "rollingBack")
@@ -131,7 +131,7 @@ struct OverrideTests {
 
     @Test("a step whose weight was set by hand does not advance at another weight than the plan's")
     func setByHand() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(1, 0)
         let other = Command.setWeight(weight: SamplePlan.weight(2_000), service: nil, environment: nil, reason: "look")
         try scenario.perform(other, by: "ana")
@@ -152,7 +152,7 @@ struct OverrideTests {
 
     @Test("a resumed gate has its whole time again")
     func resumedGate() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(1, 1)
         try scenario.bake()
         scenario.now = try #require(try scenario.migration.nextDeadline)
@@ -166,11 +166,11 @@ struct OverrideTests {
 
     @Test("what has expired is neither started nor restarted")
     func expired() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         scenario.now = scenario.now + .days(2)
         try scenario.perform(.start(reason: nil), by: "ana")
         #expect(scenario.refusal?.message.contains("expired") == true)
-        var second = try Scenario()
+        var second = try MigrationScenario()
         try second.reach(0, 0)
         try second.perform(.rollBack(reason: "calls"), by: "ana")
         try second.confirmRollback()
@@ -181,7 +181,7 @@ struct OverrideTests {
 
     @Test("a watch does not end with a flag off or with data missing")
     func watch() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(1, 2, approving: true)
         try scenario.bake()
         #expect(try scenario.migration.phase.name == "watching")
@@ -197,7 +197,7 @@ struct OverrideTests {
 
     @Test("a router that acknowledges what was never decided is refused; an old word is nothing new")
     func acknowledgements() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(0, 0)
         let version = scenario.state.version
         try scenario.perform(.acknowledge(router: "r1", revision: 1))
@@ -208,7 +208,7 @@ struct OverrideTests {
 
     @Test("a retired router is no longer waited for")
     func retire() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.perform(.registerRouter(router: "r3", environment: "staging"))
         try scenario.perform(.start(reason: nil), by: "ana")
         let revision = try #require(try scenario.migration.traffic(in: "staging")).revision

@@ -16,11 +16,11 @@ struct PrecedenceTests {
     }
 
     /// At 10 % in production, one breaching window before the trigger fires and one passing window before the step ends, as it is needed.
-    private func ready(for causes: [Cause]) throws -> Scenario {
+    private func ready(for causes: [Cause]) throws -> MigrationScenario {
         var plan = SamplePlan.plan()
         plan.triggers[0].duration = .seconds(20)
         plan.stages[1].approvals = []
-        var scenario = try Scenario(plan)
+        var scenario = try MigrationScenario(plan)
         try scenario.reach(1, 0)
         try reachBake(&scenario)
         if causes.contains(.breach) {
@@ -32,12 +32,12 @@ struct PrecedenceTests {
     }
 
     /// Seals what is before the step's bake.
-    private func reachBake(_ scenario: inout Scenario) throws {
+    private func reachBake(_ scenario: inout MigrationScenario) throws {
         let first = try #require(try scenario.migration.phase.step?.bake).firstWindow
         while try scenario.migration.nextWindow ?? first < first { try scenario.window(errors: 0) }
     }
 
-    private func bring(_ cause: Cause, _ scenario: inout Scenario) throws {
+    private func bring(_ cause: Cause, _ scenario: inout MigrationScenario) throws {
         switch cause {
         case .rollBack: try scenario.perform(.rollBack(reason: "x"), by: "ana")
         case .flagOff: try scenario.perform(.setFlag(service: nil, enabled: false, reason: "x"), by: "ana")
@@ -51,7 +51,8 @@ struct PrecedenceTests {
             )
             try scenario.perform(command, by: "ana")
         // Requests that were sent before anything changed are judged too.
-        case .breach: try scenario.window { _, _, side in Scenario.counts(100, errors: side == .candidate ? 10 : 0) }
+        case .breach:
+            try scenario.window { _, _, side in MigrationScenario.counts(100, errors: side == .candidate ? 10 : 0) }
         case .advance: try scenario.window(errors: 0)
         }
     }
@@ -99,13 +100,13 @@ struct PrecedenceTests {
                 noData: nil
             )
         ]
-        var scenario = try Scenario(plan)
+        var scenario = try MigrationScenario(plan)
         try scenario.reach(1, 0)
         try reachBake(&scenario)
         for _ in 0..<3 {
             #expect(try scenario.migration.phase.step?.position == Position(stage: 1, step: 0))
             try scenario.window { _, _, side in
-                var counts = Scenario.counts(100)
+                var counts = MigrationScenario.counts(100)
                 counts.timeouts = side == .candidate ? 10 : 0
                 return counts
             }

@@ -4,8 +4,8 @@ import Testing
 
 @Suite("Quarantine: the log went back in time")
 struct QuarantineTests {
-    private func quarantined(_ reach: (Int, Int) = (1, 0)) throws -> Scenario {
-        var scenario = try Scenario()
+    private func quarantined(_ reach: (Int, Int) = (1, 0)) throws -> MigrationScenario {
+        var scenario = try MigrationScenario()
         try scenario.reach(reach.0, reach.1)
         try scenario.perform(.quarantine(router: "r2", revision: scenario.state.version + 5))
         #expect(try scenario.migration.quarantine?.router == "r2")
@@ -53,7 +53,7 @@ struct QuarantineTests {
 
     @Test("a rollback under way has to be acknowledged anew")
     func rollingBack() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(1, 0)
         try scenario.perform(.rollBack(reason: "calls"), by: "ana")
         try scenario.acknowledge()
@@ -67,7 +67,7 @@ struct QuarantineTests {
 
     @Test("a rollback that was confirmed is no longer so when the log lost a restart, and has to be seen again")
     func rolledBack() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(1, 0)
         try scenario.perform(.rollBack(reason: "calls"), by: "ana")
         try scenario.confirmRollback()
@@ -105,7 +105,7 @@ struct QuarantineTests {
 
     @Test("a router that the log does not know any more is heard of too, once everything was rolled back")
     func unknownRouter() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(1, 0)
         try scenario.perform(.rollBack(reason: "calls"), by: "ana")
         try scenario.confirmRollback()
@@ -125,7 +125,7 @@ struct QuarantineTests {
 
     @Test("a rollback that is opened again has its whole time again before it is overdue")
     func reopenedInTime() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(1, 0)
         try scenario.perform(.rollBack(reason: "calls"), by: "ana")
         try scenario.acknowledge()
@@ -139,7 +139,7 @@ struct QuarantineTests {
 
     @Test("a retired router that is back opens the rollback again until it has acknowledged it")
     func retiredRouter() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(1, 0)
         try scenario.perform(.retireRouter(router: "r2", reason: "gone"), by: "ana")
         try scenario.perform(.registerRouter(router: "r3", environment: "production"))
@@ -157,7 +157,7 @@ struct QuarantineTests {
 
     @Test("a revision that the log has quarantines nothing")
     func known() throws {
-        var scenario = try Scenario()
+        var scenario = try MigrationScenario()
         try scenario.reach(0, 0)
         let version = scenario.state.version
         #expect(throws: Refusal.self) { try scenario.perform(.quarantine(router: "r1", revision: version)) }

@@ -22,8 +22,8 @@ struct ScopeTests {
     }
 
     /// The second stage bakes at 50 %.
-    private func second(_ scope: Trigger.Scope) throws -> Scenario {
-        var scenario = try Scenario(Self.plan(scope))
+    private func second(_ scope: Trigger.Scope) throws -> MigrationScenario {
+        var scenario = try MigrationScenario(Self.plan(scope))
         try scenario.perform(.start(reason: nil), by: "ana")
         try scenario.acknowledge()
         for _ in 0..<6 where try scenario.migration.phase.step?.position.stage == 0 { try good(&scenario) }
@@ -32,15 +32,16 @@ struct ScopeTests {
         return scenario
     }
 
-    private func weights(_ scenario: Scenario) throws -> [Weight] {
+    private func weights(_ scenario: MigrationScenario) throws -> [Weight] {
         try #require(try scenario.migration.traffic(in: "production")).effective
     }
 
-    private func good(_ scenario: inout Scenario, failing: Int? = nil) throws {
+    private func good(_ scenario: inout MigrationScenario, failing: Int? = nil) throws {
         let weights = try weights(scenario)
         try scenario.window { _, service, side in
-            guard side == .candidate else { return Scenario.counts(100) }
-            return weights[service] > .zero ? Scenario.counts(100, errors: service == failing ? 20 : 0) : Counts()
+            guard side == .candidate else { return MigrationScenario.counts(100) }
+            return weights[service] > .zero
+                ? MigrationScenario.counts(100, errors: service == failing ? 20 : 0) : Counts()
         }
     }
 
@@ -144,7 +145,7 @@ struct ScopeTests {
         #expect(try weights(scenario) == [.all, SamplePlan.weight(5_000)])
     }
 
-    private func confirm(_ scenario: inout Scenario) throws {
+    private func confirm(_ scenario: inout MigrationScenario) throws {
         try scenario.acknowledge()
         for _ in 0..<4 where try scenario.migration.phase.name == "rollingBack" { try good(&scenario) }
     }

@@ -11,14 +11,14 @@ struct ShadowTests {
         return plan
     }
 
-    private func begun() throws -> Scenario {
-        var scenario = try Scenario()
+    private func begun() throws -> MigrationScenario {
+        var scenario = try MigrationScenario()
         try scenario.reach(0, 0)
         try begin(strict(scenario.migration.plan), &scenario)
         return scenario
     }
 
-    private func begin(_ plan: Plan, _ scenario: inout Scenario) throws {
+    private func begin(_ plan: Plan, _ scenario: inout MigrationScenario) throws {
         try scenario.perform(.beginShadow(plan: plan, hash: "strict", reason: "would it be too strict?"), by: "ana")
     }
 
@@ -55,7 +55,7 @@ struct ShadowTests {
 
     @Test("changes nothing of what is decided: with it and without it, the same events and the same state")
     func same() throws {
-        var plain = try Scenario()
+        var plain = try MigrationScenario()
         try plain.reach(0, 0)
         var shadowed = try begun()
         for errors in [0, 20, 0, 20, 20, 20, 0, 0] {

@@ -134,8 +134,10 @@ struct QueryTests {
         // What an older release does meanwhile, with the append that it knows.
         let count = Atomic<Int64>(0)
         let longest = Atomic<Int64>(0)
+        let isOver = Atomic<Bool>(false)
         let writer = Task {
-            while !Task.isCancelled {
+            // It is told to end, and not cancelled: that would cut off the append that is under way.
+            while !isOver.load(ordering: .relaxed) {
                 let version = count.load(ordering: .relaxed)
                 let begun = ContinuousClock.now
                 try await pool.run { connection in
@@ -175,7 +177,7 @@ struct QueryTests {
         try await reader.run { _ = try $0.query("rollback") }
         await reader.close()
         #expect(try await upgrade.value == Array(2...SchemaInstaller.newest))
-        writer.cancel()
+        isOver.store(true, ordering: .relaxed)
         try await writer.value
         let appended = count.load(ordering: .relaxed)
         print(

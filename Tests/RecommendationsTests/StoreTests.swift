@@ -57,6 +57,7 @@ struct StoreTests {
     func tier() async throws {
         _ = try await store()
         let tier = PostgresTier(pool: PostgresPool(try TestDatabase.conninfo, name: "test"))
+        try await tier.install()
         let tags = [CacheTag("job", "1"), CacheTag("user", "ana")]
         let before = try await tier.generation(tags)
         #expect(try await tier.read("k") == nil)

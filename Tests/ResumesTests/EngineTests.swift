@@ -218,7 +218,8 @@ struct EngineTests {
             #expect(lexicon.verb(skill) == nil, "\(skill)")
         }
         #expect(Set(lexicon.verbs.map(\.base)).count == lexicon.verbs.count)
-        #expect(lexicon.commonWords.isDisjoint(with: Quantities.words))
+        #expect(lexicon.commonWords.isDisjoint(with: lexicon.words(.number)))
+        for name in Lexicon.WordClass.allCases { #expect(!lexicon.words(name).isEmpty, "\(name)") }
         #expect(lexicon.verbs.count > 250 && lexicon.commonWords.count > 500 && lexicon.terms.count > 80)
         for (word, base) in [
             ("planned", "plan"), ("running", "run"), ("applies", "apply"), ("wrote", "write"), ("written", "write"),

@@ -1,6 +1,7 @@
 import Foundation
 import JSON
 import Resumes
+import TestSupport
 import Testing
 
 @Suite("Seeded defects: what the rules find of what was put in")

@@ -1,6 +1,7 @@
 import Foundation
 import MigrationCore
 import MigrationLog
+import Randomness
 import Simulation
 import Testing
 

@@ -1,6 +1,7 @@
 import MigrationCore
 import NIOCore
 import NIOSSL
+import Randomness
 import Signals
 
 /// The event loops of a gateway with what belongs to each: its route snapshot and its upstream connections.
@@ -83,7 +84,8 @@ final class LoopState {
     let pool: UpstreamPool
     let accessLog: AccessLog?
     let shadow: ShadowCopier?
-    var random = LoopRandom()
+    /// Random numbers without a call into the system for each: for buckets of requests without a key, and for trace IDs.
+    var random = SplitMix(seed: .random(in: .min ... .max))
     /// The clients that are connected.
     var clients: [ObjectIdentifier: FrontHandler] = [:]
 
@@ -97,18 +99,5 @@ final class LoopState {
     func sweep() {
         let now = SystemClock.steady
         for client in clients.values { client.sweep(now) }
-    }
-}
-
-/// Random numbers without a call into the system for each: for buckets of requests without a key, and for trace IDs (SplitMix64).
-struct LoopRandom: RandomNumberGenerator {
-    private var state = UInt64.random(in: .min ... .max)
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var word = state
-        word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
-        return word ^ (word >> 31)
     }
 }

@@ -2,8 +2,33 @@ import Cache
 import Callable
 import JSON
 
+/// What an answer is kept under: everything that it depends on, and what makes it stale.
+package struct AnswerPlace: Hashable, Sendable {
+    package var operation: Operation
+    package var user: String
+    package var job: String
+    /// Of what the job's answers rest on: another one's answers are never found, whichever process changed it.
+    package var version: Int64
+    /// The recommendation that it is about, where it is about one.
+    package var recommendation: String?
+    /// Whatever else the answer depends on.
+    package var parts: [String] = []
+    /// Whether what is kept is not wanted.
+    package var isForced = false
+}
+
+/// Keeps answers: the candidate's cache, as its orchestrator sees it.
+package protocol AnswerKeeping: Sendable {
+    /// A job's answer for its owner, kept or made; it says which.
+    func answer(at place: AnswerPlace, make: @escaping @Sendable () async throws -> Answer) async throws -> Answer
+    /// A job's answers are over.
+    func forget(job: String) async
+    /// A job's previews are over, that there was none included.
+    func forgetPreviews(of job: String) async
+}
+
 /// What the candidate keeps, under which key, and what makes it stale.
-struct CacheOperations: Sendable {
+struct CacheOperations: AnswerKeeping {
     static let name = "recommendations"
 
     let cache: AnswerCache<Answer>
@@ -20,28 +45,17 @@ struct CacheOperations: Sendable {
         )
     }
 
-    /// A job's answer for its owner, kept or made.
-    ///
-    /// - Parameters:
-    ///   - version: of what the job's answers rest on: another one's answers are never found, whichever process changed it.
-    ///   - parts: everything that the answer depends on.
-    func answer(
-        _ operation: Operation,
-        user: String,
-        job: String,
-        version: Int64,
-        parts: [String],
-        isForced: Bool = false,
-        make: @escaping @Sendable () async throws -> Answer
-    ) async throws -> Answer {
-        let key = CacheKey(user: user, parts: [operation.rawValue, job] + parts)
-        var tags = [Self.tag(job: job), CacheTag("user", user)]
-        if operation == .previewImprovement { tags.append(Self.tag(previewsOf: job)) }
+    func answer(at place: AnswerPlace, make: @escaping @Sendable () async throws -> Answer) async throws -> Answer {
+        let about = [place.operation.rawValue, place.job] + [place.recommendation].compactMap { $0 }
+        let key = CacheKey(user: place.user, parts: about + place.parts)
+        var tags = [Self.tag(job: place.job), Self.tag(user: place.user)]
+        if place.operation == .previewImprovement { tags.append(Self.tag(previewsOf: place.job)) }
+        if let recommendation = place.recommendation { tags.append(Self.tag(recommendation, of: place.job)) }
         let (value, outcome) = try await cache.value(
             for: key,
-            version: version,
+            version: place.version,
             tags: tags,
-            isReload: isForced,
+            isReload: place.isForced,
             load: make
         )
         var answer = value
@@ -50,10 +64,8 @@ struct CacheOperations: Sendable {
         return answer
     }
 
-    /// A job's answers are over.
     func forget(job: String) async { await forget(Self.tag(job: job)) }
 
-    /// A job's previews are over, that there was none included.
     func forgetPreviews(of job: String) async { await forget(Self.tag(previewsOf: job)) }
 
     private func forget(_ tag: CacheTag) async {
@@ -61,7 +73,17 @@ struct CacheOperations: Sendable {
         try? await cache.invalidate(tag)
     }
 
-    private static func tag(job: String) -> CacheTag { CacheTag("job", job) }
+    /// Of everything that is kept for a job.
+    static func tag(job: String) -> CacheTag { CacheTag("job", job) }
+
+    /// Of everything that is kept for a user.
+    static func tag(user: String) -> CacheTag { CacheTag("user", user) }
+
+    /// Of everything that is kept about one recommendation of a job.
+    static func tag(_ recommendation: String, of job: String) -> CacheTag {
+        // The length parts the two: whatever stands in them, no two pairs are one.
+        CacheTag("recommendation", "\(job.utf8.count):\(job):\(recommendation)")
+    }
 
     private static func tag(previewsOf job: String) -> CacheTag { CacheTag("previews", job) }
 

@@ -1,17 +1,39 @@
-import JSON
+package import JSON
 import LanguageModel
-import Resumes
+package import Resumes
+
+/// Says suggestions in better words: the language model, as the orchestrator sees it.
+package protocol SuggestionRewriting: Sendable {
+    /// Whether a kept recommendation has still to be rewritten.
+    func wants(_ recommendation: Recommendation) -> Bool
+    /// Recommendations in better words where there are any, and what there is to say of that.
+    func rewrite(_ found: [Recommendation]) async -> ([Recommendation], [String: JSONValue])
+    /// The filled-in text in words that read well; nil where it stays as it is.
+    ///
+    /// - Parameter values: what was filled in.
+    func polish(_ text: String, _ values: [String], _ recommendation: Recommendation) async -> String?
+}
+
+/// Leaves everything in the rules' own words.
+struct RulesAlone: SuggestionRewriting {
+    func wants(_ recommendation: Recommendation) -> Bool { false }
+    func rewrite(_ found: [Recommendation]) async -> ([Recommendation], [String: JSONValue]) {
+        (found, ["source": "rules"])
+    }
+    func polish(_ text: String, _ values: [String], _ recommendation: Recommendation) async -> String? { nil }
+}
 
 /// Asks the language model for better words, and believes nothing that the line does not hold.
 ///
 /// The rules find what is wrong; the model is only asked how to say it. What it says is data: it is taken where the guard lets it through, and where it
 /// does not, or the model fails, the rule's own suggestion stays, and the metadata say so.
-struct Rewriter: Sendable {
+struct Rewriter: SuggestionRewriting {
     static let deadline = Duration.seconds(30)
     static let customizingDeadline = Duration.seconds(10)
     private static let longest = 600
 
     let model: (any LanguageModel)?
+    let metrics: any PerformanceMetrics
 
     private static let system = """
         You improve the wording of single lines of a résumé. You are given JSON: lines, each with an id, the text as it stands, what is wrong with it, and \
@@ -44,13 +66,12 @@ struct Rewriter: Sendable {
             && recommendation.actionRequired == .modify
     }
 
-    /// Recommendations with the model's words where they hold, and what there is to say of that.
     func rewrite(_ found: [Recommendation]) async -> ([Recommendation], [String: JSONValue]) {
         let lines = found.filter(Self.isLine)
         guard let model, !lines.isEmpty else { return (found, ["source": "rules"]) }
         let reply: ModelReply
         do throws(ModelError) {
-            reply = try await model.complete(Self.request(lines), deadline: .now + Self.deadline)
+            reply = try await ask(model, Self.request(lines), Self.deadline, for: .getRecommendations)
         } catch {
             return (found, ["source": "rules", "modelError": .string(error.name)])
         }
@@ -96,20 +117,35 @@ struct Rewriter: Sendable {
         )
     }
 
-    /// The filled-in text in words that read well; nil where it stays as it is.
-    ///
-    /// - Parameter values: what was filled in.
     func polish(_ text: String, _ values: [String], _ recommendation: Recommendation) async -> String? {
         guard let model, recommendation.actionRequired == .modify else { return nil }
         var line = recommendation
         line.suggestedContent = text
         line.placeholders = []
-        guard let reply = try? await model.complete(Self.request([line]), deadline: .now + Self.customizingDeadline),
+        let request = Self.request([line])
+        guard let reply = try? await ask(model, request, Self.customizingDeadline, for: .customizePlaceholders),
             let said = reply.value["lines"]?.array?.first(where: { $0["id"]?.string == line.id })?["text"]?.string
         else { return nil }
         // Whatever the owner has filled in has to stand in it.
         guard values.allSatisfy({ said.contains($0) }) else { return nil }
         return Self.refusal(of: said, line) == nil ? said : nil
+    }
+
+    private func ask(
+        _ model: any LanguageModel,
+        _ request: ModelRequest,
+        _ limit: Duration,
+        for operation: Operation
+    ) async throws(ModelError) -> ModelReply {
+        let started = ContinuousClock.now
+        do {
+            let reply = try await model.complete(request, deadline: started + limit)
+            metrics.record(.model, of: operation, took: .now - started, hasFailed: false)
+            return reply
+        } catch {
+            metrics.record(.model, of: operation, took: .now - started, hasFailed: true)
+            throw error
+        }
     }
 
     private static func request(_ lines: [Recommendation]) -> ModelRequest {

@@ -1,68 +1,53 @@
-import Callable
-import Resumes
+package import Callable
 
-/// What is asked of `getRecommendations`, taken from a request and found to be whole.
-struct RecommendationsRequest: Hashable, Sendable {
-    var job: String
-    var role: String?
-    var keywords: [String]
-    var isForced: Bool
+/// What is asked of one operation, about one job.
+package protocol JobRequest: Sendable {
+    var job: String { get }
+    /// - Throws: INVALID_ARGUMENT, with the field.
+    init(_ request: CallableRequest) throws(CallableError)
+}
 
-    init(_ request: CallableRequest) throws(CallableError) {
-        job = try request.text("jobId")
-        role = try request.optionalText("targetRole")
-        keywords = try request.texts("industryKeywords")
-        isForced = try request.flag("forceRegenerate")
+/// A request that may be answered.
+package struct Admitted<Request: JobRequest>: Sendable {
+    package var user: String
+    package var request: Request
+    /// Counts what the job's answers rest on: one that was kept under another number is none.
+    package var version: Int64
+
+    package init(user: String, request: Request, version: Int64) {
+        self.user = user
+        self.request = request
+        self.version = version
     }
 }
 
-struct PreviewRequest: Hashable, Sendable {
-    var job: String
-    var recommendation: String
-
-    init(_ request: CallableRequest) throws(CallableError) {
-        job = try request.text("jobId")
-        recommendation = try request.text("recommendationId")
-    }
+/// Says whether a call may be answered: nothing is read, kept or made for one before it was admitted.
+package protocol Validation: Sendable {
+    /// - Throws: UNAUTHENTICATED, RESOURCE_EXHAUSTED, INVALID_ARGUMENT, NOT_FOUND or PERMISSION_DENIED, in this order.
+    func admit<Request: JobRequest>(_ call: Call, as: Request.Type) async throws -> Admitted<Request>
 }
 
-struct ApplyRequest: Hashable, Sendable {
-    var job: String
-    var selected: [String]
-    var role: String?
-    var keywords: [String]
+/// The validation of both implementations: a user, within the limit; a whole request; of a job that is the user's.
+struct CallValidation: Validation {
+    private let store: JobStore
+    private let limiter: RateLimiter?
 
-    init(_ request: CallableRequest) throws(CallableError) {
-        job = try request.text("jobId")
-        selected = try request.texts("selectedRecommendationIds", atLeast: 1)
-        role = try request.optionalText("targetRole")
-        keywords = try request.texts("industryKeywords")
+    init(store: JobStore, limiter: RateLimiter?) {
+        self.store = store
+        self.limiter = limiter
     }
-}
 
-struct CustomizeRequest: Hashable, Sendable {
-    var job: String
-    var recommendation: String
-    var values: [String: String]
-
-    init(_ request: CallableRequest) throws(CallableError) {
-        job = try request.text("jobId")
-        recommendation = try request.text("recommendationId")
-        values = try request.texts(byName: "placeholderValues")
-    }
-}
-
-/// Who may touch a job: its owner. Asked before everything else, a cache above all.
-struct Ownership: Sendable {
-    let store: JobStore
-
-    /// - Returns: the version of what the job's answers rest on.
-    func check(_ job: String, of user: String) async throws -> Int64 {
-        guard let head = try await store.head(job) else { throw CallableError(.notFound, "there is no such job") }
+    func admit<Request: JobRequest>(_ call: Call, as: Request.Type) async throws -> Admitted<Request> {
+        let user = try call.user
+        try limiter?.take(user)
+        let request = try Request(call.request)
+        guard let head = try await store.head(request.job) else {
+            throw CallableError(.notFound, "there is no such job")
+        }
         // Byte by byte: two names that look the same to Unicode are two users.
         guard Array(head.owner.utf8) == Array(user.utf8) else {
             throw CallableError(.permissionDenied, "the job is not yours")
         }
-        return head.version
+        return Admitted(user: user, request: request, version: head.version)
     }
 }

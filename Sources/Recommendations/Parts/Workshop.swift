@@ -3,8 +3,17 @@ import Foundation
 import JSON
 import Resumes
 
+/// The work on an admitted request.
+package protocol ResumeWork: Sendable {
+    /// Analyses a résumé and keeps what was found.
+    func analyze(_ request: RecommendationsRequest, rewriting: any SuggestionRewriting) async throws -> Answer
+    func preview(_ request: PreviewRequest) async throws -> Answer
+    func apply(_ request: ApplyRequest) async throws -> Answer
+    func customize(_ request: CustomizeRequest, rewriting: any SuggestionRewriting) async throws -> Answer
+}
+
 /// The work itself, which both implementations do alike once a job is known to be the caller's.
-struct Workshop: Sendable {
+struct Workshop: ResumeWork {
     let store: JobStore
 
     static var today: ResumeDate {
@@ -34,16 +43,7 @@ struct Workshop: Sendable {
         }
     }
 
-    /// Analyses a résumé and keeps what was found.
-    ///
-    /// - Parameters:
-    ///   - wants: whether a kept recommendation has still to be rewritten.
-    ///   - rewrite: makes suggestions better; gives what it says of itself beside them.
-    func analyze(
-        _ request: RecommendationsRequest,
-        wants: (Recommendation) -> Bool,
-        rewrite: ([Recommendation]) async -> ([Recommendation], [String: JSONValue])
-    ) async throws -> Answer {
+    func analyze(_ request: RecommendationsRequest, rewriting: any SuggestionRewriting) async throws -> Answer {
         let started = ContinuousClock.now
         let (job, resume) = try await job(request.job)
         let engine = Engine(now: Self.today)
@@ -51,18 +51,18 @@ struct Workshop: Sendable {
         // What is kept stays, with what its owner has filled in; nobody is asked for other words of it unless they are wanted.
         let known = request.isForced ? [:] : try await kept(found, of: job.id)
         var metadata: [String: JSONValue]
-        if !request.isForced, found.allSatisfy({ known[$0.id].map { !wants($0) } ?? false }) {
+        if !request.isForced, found.allSatisfy({ known[$0.id].map { !rewriting.wants($0) } ?? false }) {
             metadata = [
                 "source": known.values.contains { $0.metadata["source"] == "model" } ? "model" : "rules", "kept": true,
             ]
         } else {
-            let (recommendations, said) = await rewrite(found)
+            let (recommendations, said) = await rewriting.rewrite(found)
             metadata = said
             try await store.keep(
                 recommendations,
                 of: job,
                 replacing: request.isForced,
-                improving: known.values.contains(where: wants)
+                improving: known.values.contains { rewriting.wants($0) }
             )
         }
         let byID = try await kept(found, of: job.id)
@@ -77,7 +77,11 @@ struct Workshop: Sendable {
         data["metadata"] = .object(metadata)
         data["generatedAt"] = .string(Self.now)
         data["processingTime"] = .int(Self.milliseconds(since: started))
-        return Answer(data: data, quality: AnswerQuality(report, resume))
+        return Answer(
+            data: data,
+            quality: QualityJudge(resume.value, role: request.role, keywords: request.keywords)
+                .judge(data, of: .getRecommendations)
+        )
     }
 
     private func kept(_ found: [Recommendation], of job: String) async throws -> [String: Recommendation] {
@@ -94,7 +98,7 @@ struct Workshop: Sendable {
         shown.placeholders = []
         let improvement = try Self.told { () throws(ImprovementFault) in try Improvement(of: resume.value, by: [shown])
         }
-        return Answer(data: [
+        let data: [String: JSONValue] = [
             "recommendation": recommendation.json,
             "beforeContent": .string(recommendation.currentContent ?? ""),
             // What is taken out is not there any more.
@@ -105,7 +109,8 @@ struct Workshop: Sendable {
             "previewCV": improvement.resume,
             "changes": .array(improvement.changes.map(\.json)),
             "estimatedImpact": .int(recommendation.estimatedScoreImprovement),
-        ])
+        ]
+        return Answer(data: data, quality: QualityJudge(resume.value).judge(data, of: .previewImprovement))
     }
 
     func apply(_ request: ApplyRequest) async throws -> Answer {
@@ -131,7 +136,7 @@ struct Workshop: Sendable {
             keywords: request.keywords
         )
         let count = improvement.applied.count
-        return Answer(data: [
+        let data: [String: JSONValue] = [
             "jobId": .string(request.job), "improvedCV": improvement.resume,
             "appliedRecommendations": .array(improvement.applied.map(\.json)),
             "transformationSummary": .object([
@@ -145,18 +150,19 @@ struct Workshop: Sendable {
             ]),
             "comparisonReport": comparison.json, "improvementsApplied": .int(count),
             "message": .string("\(count) of \(request.selected.count) recommendations changed the résumé."),
-        ])
+        ]
+        return Answer(
+            data: data,
+            quality: QualityJudge(before.value, role: request.role, keywords: request.keywords)
+                .judge(data, of: .applyImprovements)
+        )
     }
 
-    /// - Parameter polish: makes the filled-in text read well; nil where the text stays as it is.
-    func customize(
-        _ request: CustomizeRequest,
-        polish: (String, [String], Recommendation) async -> String?
-    ) async throws -> Answer {
-        let (job, _) = try await job(request.job)
+    func customize(_ request: CustomizeRequest, rewriting: any SuggestionRewriting) async throws -> Answer {
+        let (job, resume) = try await job(request.job)
         let known = try await recommendation(request.recommendation, of: job.id)
         let customization = try Customization(known, request.values)
-        let polished = await polish(customization.text, customization.values, known)
+        let polished = await rewriting.polish(customization.text, customization.values, known)
         let changed = try await store.change(request.recommendation, of: job.id) { recommendation, _ in
             // Another answer may have taken its place since.
             guard recommendation.suggestedContent == known.suggestedContent else {
@@ -169,11 +175,12 @@ struct Workshop: Sendable {
         guard let changed else {
             throw CallableError(.aborted, "the résumé has just been changed; ask for recommendations anew")
         }
-        return Answer(data: [
+        let data: [String: JSONValue] = [
             "recommendation": changed.json, "customizedContent": .string(changed.customizedContent ?? ""),
             "placeholdersApplied": .array(customization.applied.map { .string($0) }),
             "validationResults": .array(customization.results),
-        ])
+        ]
+        return Answer(data: data, quality: QualityJudge(resume.value).judge(data, of: .customizePlaceholders))
     }
 
     private func recommendation(_ id: String, of job: String) async throws -> Recommendation {
@@ -217,76 +224,5 @@ struct Workshop: Sendable {
     static func milliseconds(since start: ContinuousClock.Instant) -> Int {
         let elapsed = ContinuousClock.now - start
         return Int(elapsed.components.seconds * 1_000 + elapsed.components.attoseconds / 1_000_000_000_000_000)
-    }
-}
-
-/// A recommendation's text with its placeholders filled in.
-struct Customization {
-    let text: String
-    let applied: [String]
-    let values: [String]
-    let results: [JSONValue]
-
-    /// - Throws: INVALID_ARGUMENT where a value will not do, with the verdict on each.
-    init(_ recommendation: Recommendation, _ given: [String: String]) throws(CallableError) {
-        guard let suggestion = recommendation.suggestedContent else {
-            throw CallableError(.failedPrecondition, "“\(recommendation.id)” has no text to fill in")
-        }
-        let known = recommendation.placeholders
-        if let unknown = given.keys.sorted().first(where: { id in !known.contains { $0.id == id } }) {
-            throw CallableError(
-                .invalidArgument,
-                "there is no placeholder “\(unknown)”; there are: \(known.map(\.id).joined(separator: ", "))"
-            )
-        }
-        var filled: [String: String] = [:]
-        var isValid = true
-        results = known.map { placeholder in
-            let value = given[placeholder.id] ?? placeholder.defaultValue ?? ""
-            let refusal = placeholder.refusal(of: value)
-            if refusal == nil { filled[placeholder.id] = value } else { isValid = false }
-            var result: [String: JSONValue] = ["id": .string(placeholder.id), "valid": .bool(refusal == nil)]
-            result["message"] = refusal.map { .string($0) }
-            return .object(result)
-        }
-        guard isValid else {
-            let wrong = results.filter { $0["valid"]?.bool == false }.compactMap { $0["id"]?.string }
-            throw CallableError(
-                .invalidArgument,
-                "these placeholders need other values: \(wrong.joined(separator: ", "))",
-                details: ["validationResults": .array(results)]
-            )
-        }
-        values = filled.values.filter { !$0.isEmpty }
-        applied = filled.filter { !$0.value.isEmpty }.keys.sorted()
-        text = Placeholders.filled(suggestion, with: filled)
-    }
-}
-
-/// What applying recommendations has brought.
-struct Comparison {
-    private let before: (overall: Int, ats: Int, findings: Int)
-    private let after: (overall: Int, ats: Int, findings: Int)
-
-    init(before: Resume, after: Resume, engine: Engine, keywords: [String]) {
-        func look(_ resume: Resume) -> (Int, Int, Int) {
-            let findings = engine.findings(in: resume, keywords: keywords)
-            return (
-                Scores(Array(findings.prefix(Engine.most))).overall, Scores.ats(resume, keywords: keywords),
-                findings.count
-            )
-        }
-        self.before = look(before)
-        self.after = look(after)
-    }
-
-    var json: JSONValue {
-        func side(_ side: (overall: Int, ats: Int, findings: Int)) -> JSONValue {
-            ["overallScore": .int(side.overall), "atsCompatibility": .int(side.ats), "findings": .int(side.findings)]
-        }
-        return [
-            "before": side(before), "after": side(after), "scoreChange": .int(after.overall - before.overall),
-            "findingsResolved": .int(max(0, before.findings - after.findings)),
-        ]
     }
 }

@@ -28,7 +28,10 @@ struct Configuration: Sendable {
         ("host", "127.0.0.1", "the address to listen on"),
         ("port", nil, "the port to listen on"),
         ("admin-host", "127.0.0.1", "the address of the admin port, which whoever reaches it may switch"),
-        ("admin-port", "", "the port of /metrics and of the candidate's switches; none without it"),
+        (
+            "admin-port", "",
+            "the port of /metrics, of the cache's invalidations and of a rehearsal's switches; none without it"
+        ),
         ("database", nil, "a libpq connection string or URI"),
         ("database-connections", "8", "connections to the database"),
         ("project", "demo-recommendations", "the project whose ID tokens are taken"),
@@ -47,6 +50,11 @@ struct Configuration: Sendable {
         ("cache-while-revalidating", "60", "seconds"),
         ("cache-if-error", "3600", "seconds"),
         ("cache-tier", "postgres", "the second tier: postgres or none"),
+        ("cache-database", "", "the second tier's database; the jobs' own without it"),
+        (
+            "cache-also-written", "",
+            "a database that takes the second tier's place: written and invalidated too, and not read yet"
+        ),
         ("model", "none", "the language model's wire format: anthropic, openai or none"),
         ("model-address", "", "the language model's address, such as https://api.anthropic.com"),
         ("model-name", "", "the language model's name"),
@@ -165,7 +173,8 @@ struct Configuration: Sendable {
     var printed: String {
         Self.known.map { name, _, help in
             guard let (text, source) = values[name] else { return "# \(name): \(help); not given\n" }
-            let shown = name == "database" ? Self.withoutPassword(text) : text
+            let shown =
+                ["database", "cache-database", "cache-also-written"].contains(name) ? Self.withoutPassword(text) : text
             let quoted = "\"\(shown.replacing("\\", with: "\\\\").replacing("\"", with: "\\\""))\""
             return "# \(help) (\(source.text))\n\(name): \(quoted)\n"
         }

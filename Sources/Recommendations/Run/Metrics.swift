@@ -3,7 +3,7 @@ import Callable
 import Synchronization
 
 /// What a service has done, in the OpenMetrics text format (version 1.0.0), without anything of its users.
-final class Metrics: Sendable {
+package final class Metrics: PerformanceMetrics {
     static let contentType = "application/openmetrics-text; version=1.0.0; charset=utf-8"
     /// Upper ends of the histogram's buckets, in seconds.
     private static let limits = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
@@ -11,26 +11,40 @@ final class Metrics: Sendable {
     private struct Series {
         var buckets = [Int](repeating: 0, count: Metrics.limits.count + 1)
         var sum = 0.0
+
+        mutating func count(_ seconds: Double) {
+            buckets[Metrics.limits.firstIndex { seconds <= $0 } ?? Metrics.limits.count] += 1
+            sum += seconds
+        }
     }
 
     private struct State {
         var calls: [String: Int] = [:]
         var times: [String: Series] = [:]
+        /// By labels.
+        var stages: [String: Series] = [:]
+        var failedStages: [String: Int] = [:]
         var quality: [String: (answers: Int, good: Int, sum: Double)] = [:]
     }
 
     private let implementation: String
     private let state = Mutex(State())
 
-    init(implementation: String) { self.implementation = implementation }
+    package init(implementation: String) { self.implementation = implementation }
 
     func count(_ record: CallableServer.Record) {
         let seconds = record.took / .seconds(1)
         state.withLock { state in
             state.calls["function=\"\(record.function)\",status=\"\(record.status)\"", default: 0] += 1
-            let bucket = Self.limits.firstIndex { seconds <= $0 } ?? Self.limits.count
-            state.times["function=\"\(record.function)\"", default: Series()].buckets[bucket] += 1
-            state.times["function=\"\(record.function)\"", default: Series()].sum += seconds
+            state.times["function=\"\(record.function)\"", default: Series()].count(seconds)
+        }
+    }
+
+    package func record(_ stage: Stage, of operation: Operation, took: Duration, hasFailed: Bool) {
+        let labels = "function=\"\(operation.rawValue)\",stage=\"\(stage.rawValue)\""
+        state.withLock { state in
+            state.stages[labels, default: Series()].count(took / .seconds(1))
+            if hasFailed { state.failedStages[labels, default: 0] += 1 }
         }
     }
 
@@ -57,16 +71,28 @@ final class Metrics: Sendable {
         }
         family("calls", "counter", "Calls that are over, by their canonical status.")
         for (labels, count) in state.calls.sorted(by: { $0.key < $1.key }) { sample("calls_total", labels, "\(count)") }
-        family("call_seconds", "histogram", "How long calls took.")
-        for (labels, series) in state.times.sorted(by: { $0.key < $1.key }) {
-            var count = 0
-            for (index, bucket) in series.buckets.enumerated() {
-                count += bucket
-                let limit = index < Self.limits.count ? "\(Self.limits[index])" : "+Inf"
-                sample("call_seconds_bucket", "\(labels),le=\"\(limit)\"", "\(count)")
+        func histogram(_ name: String, _ help: String, _ all: [String: Series]) {
+            family(name, "histogram", help)
+            for (labels, series) in all.sorted(by: { $0.key < $1.key }) {
+                var count = 0
+                for (index, bucket) in series.buckets.enumerated() {
+                    count += bucket
+                    let limit = index < Self.limits.count ? "\(Self.limits[index])" : "+Inf"
+                    sample("\(name)_bucket", "\(labels),le=\"\(limit)\"", "\(count)")
+                }
+                sample("\(name)_count", labels, "\(count)")
+                sample("\(name)_sum", labels, "\(series.sum)")
             }
-            sample("call_seconds_count", labels, "\(count)")
-            sample("call_seconds_sum", labels, "\(series.sum)")
+        }
+        histogram("call_seconds", "How long calls took.", state.times)
+        histogram(
+            "stage_seconds",
+            "How long the parts of the work took; the cache's part has that in it for which it waited.",
+            state.stages
+        )
+        family("stage_failures", "counter", "Parts of the work that ended with an error.")
+        for (labels, count) in state.failedStages.sorted(by: { $0.key < $1.key }) {
+            sample("stage_failures_total", labels, "\(count)")
         }
         family("quality_answers", "counter", "Answers that were judged.")
         for (name, quality) in state.quality.sorted(by: { $0.key < $1.key }) {

@@ -4,18 +4,32 @@ import JSON
 package import LanguageModel
 import Resumes
 
-/// The new implementation: an orchestrator over parts that each do one thing.
+/// The new implementation: an orchestrator over parts that each do one thing, and that can each be another.
 ///
-///     call ─► rate limit ─► ownership ─► cache ─miss─► workshop (rules) ─► rewriter (model) ─► guard ─► store
+///     call ─► validation ─► cache ─miss─► work (rules, guard, store) ─► rewriting (language model) ─► guard
+///                  └──────────┴────────────┴──── performance metrics ────┘
 package struct CandidateService: RecommendationService {
-    private let limiter: RateLimiter
-    private let ownership: Ownership
-    private let cache: CacheOperations
-    private let workshop: Workshop
-    private let rewriter: Rewriter
-    private let faults: Faults
+    private let validation: any Validation
+    private let cache: any AnswerKeeping
+    private let work: any ResumeWork
+    private let rewriting: any SuggestionRewriting
+    private let metrics: any PerformanceMetrics
 
-    /// Puts a candidate together, and gives its cache beside it.
+    package init(
+        validation: any Validation,
+        cache: any AnswerKeeping,
+        work: any ResumeWork,
+        rewriting: any SuggestionRewriting,
+        metrics: any PerformanceMetrics
+    ) {
+        self.validation = validation
+        self.cache = cache
+        self.work = work
+        self.rewriting = rewriting
+        self.metrics = metrics
+    }
+
+    /// Puts a candidate of the shipped parts together, and gives its cache beside it.
     ///
     /// - Parameters:
     ///   - tier: the cache's second tier; none without it.
@@ -26,80 +40,78 @@ package struct CandidateService: RecommendationService {
         cache settings: CacheSettings,
         tier: (any CacheTier)?,
         model: (any LanguageModel)?,
-        callsPerMinute: Int
-    ) -> (CandidateService, AnswerCache<Answer>) {
-        make(store: store, cache: settings, tier: tier, model: model, callsPerMinute: callsPerMinute, faults: Faults())
-    }
-
-    static func make(
-        store: JobStore,
-        cache settings: CacheSettings,
-        tier: (any CacheTier)?,
-        model: (any LanguageModel)?,
         callsPerMinute: Int,
-        faults: Faults
+        metrics: any PerformanceMetrics
     ) -> (CandidateService, AnswerCache<Answer>) {
         let cache = CacheOperations(settings, tier: tier)
         let service = CandidateService(
-            limiter: RateLimiter(perMinute: callsPerMinute),
-            ownership: Ownership(store: store),
+            validation: CallValidation(store: store, limiter: RateLimiter(perMinute: callsPerMinute)),
             cache: cache,
-            workshop: Workshop(store: store),
-            rewriter: Rewriter(model: model),
-            faults: faults
+            work: Workshop(store: store),
+            rewriting: Rewriter(model: model, metrics: metrics),
+            metrics: metrics
         )
         return (service, cache.cache)
     }
 
     package func answer(_ operation: Operation, _ call: Call) async throws -> Answer {
-        faults.count()
-        if faults.isDrawn { throw CallableError.unexpected }
-        let user = try call.user
-        try limiter.take(user)
         switch operation {
-        case .getRecommendations: return try await recommendations(RecommendationsRequest(call.request), user, call)
+        case .getRecommendations:
+            return try await recommendations(try await admit(operation, call), call)
         case .previewImprovement:
-            let request = try PreviewRequest(call.request)
-            let version = try await ownership.check(request.job, of: user)
-            return try await cache.answer(
-                operation,
-                user: user,
+            let admitted: Admitted<PreviewRequest> = try await admit(operation, call)
+            let request = admitted.request
+            let place = AnswerPlace(
+                operation: operation,
+                user: admitted.user,
                 job: request.job,
-                version: version,
-                parts: [request.recommendation]
-            ) {
-                try await workshop.preview(request)
-            }
+                version: admitted.version,
+                recommendation: request.recommendation
+            )
+            return try await kept(at: place) { try await work.preview(request) }
         case .applyImprovements:
-            let request = try ApplyRequest(call.request)
-            _ = try await ownership.check(request.job, of: user)
-            return try await workshop.apply(request)
+            let admitted: Admitted<ApplyRequest> = try await admit(operation, call)
+            return try await metrics.measure(.work, of: operation) { try await work.apply(admitted.request) }
         case .customizePlaceholders:
-            let request = try CustomizeRequest(call.request)
-            _ = try await ownership.check(request.job, of: user)
-            let answer = try await workshop.customize(request) { await rewriter.polish($0, $1, $2) }
+            let admitted: Admitted<CustomizeRequest> = try await admit(operation, call)
+            let answer = try await metrics.measure(.work, of: operation) {
+                try await work.customize(admitted.request, rewriting: rewriting)
+            }
             // What was kept has the recommendation without what has just been filled in, and another version; what it takes is given back.
-            await cache.forget(job: request.job)
+            await cache.forget(job: admitted.request.job)
             return answer
         }
     }
 
-    private func recommendations(_ request: RecommendationsRequest, _ user: String, _ call: Call) async throws -> Answer
-    {
-        var version = try await ownership.check(request.job, of: user)
-        // Suggestions made anew are others than those that previews were made of: keeping them makes the next version, and this answer is of it.
-        if request.isForced { version += 1 }
+    private func admit<Request: JobRequest>(_ operation: Operation, _ call: Call) async throws -> Admitted<Request> {
+        try await metrics.measure(.validation, of: operation) { try await validation.admit(call, as: Request.self) }
+    }
+
+    private func kept(
+        at place: AnswerPlace,
+        _ make: @escaping @Sendable () async throws -> Answer
+    ) async throws -> Answer {
+        let metrics = metrics
+        return try await metrics.measure(.cache, of: place.operation) {
+            try await cache.answer(at: place) { try await metrics.measure(.work, of: place.operation, make) }
+        }
+    }
+
+    private func recommendations(_ admitted: Admitted<RecommendationsRequest>, _ call: Call) async throws -> Answer {
+        let request = admitted.request
         call.tell(["stage": "analyzing"])
-        return try await cache.answer(
-            .getRecommendations,
-            user: user,
+        let place = AnswerPlace(
+            operation: .getRecommendations,
+            user: admitted.user,
             job: request.job,
-            version: version,
+            // Suggestions made anew are others than those that previews were made of: keeping them makes the next version, and this answer is of it.
+            version: admitted.version + (request.isForced ? 1 : 0),
             // The order of keywords tells in what is reported of them, and so they are not sorted.
             parts: [request.role ?? ""] + request.keywords,
             isForced: request.isForced
-        ) {
-            let answer = try await workshop.analyze(request, wants: rewriter.wants) { await rewriter.rewrite($0) }
+        )
+        return try await kept(at: place) {
+            let answer = try await work.analyze(request, rewriting: rewriting)
             // A preview that was not there may be there now.
             await cache.forgetPreviews(of: request.job)
             return answer

@@ -12,8 +12,8 @@ package struct LegacyService: RecommendationService {
         var timeLimit: Duration
     }
 
-    private let ownership: Ownership
-    private let workshop: Workshop
+    private let validation: any Validation
+    private let work: any ResumeWork
     private let settings: Settings
 
     /// One that is neither slow nor late.
@@ -22,40 +22,34 @@ package struct LegacyService: RecommendationService {
     }
 
     init(store: JobStore, settings: Settings) {
-        ownership = Ownership(store: store)
-        workshop = Workshop(store: store)
+        validation = CallValidation(store: store, limiter: nil)
+        work = Workshop(store: store)
         self.settings = settings
     }
 
     package func answer(_ operation: Operation, _ call: Call) async throws -> Answer {
-        let user = try call.user
         switch operation {
         case .getRecommendations:
-            let request = try RecommendationsRequest(call.request)
-            try await wait(for: request.job, of: user)
-            var answer = try await workshop.analyze(request, wants: { _ in false }) { ($0, ["source": "rules"]) }
+            let request: RecommendationsRequest = try await admit(call)
+            var answer = try await work.analyze(request, rewriting: RulesAlone())
             answer.data["cached"] = false
             return answer
-        case .previewImprovement:
-            let request = try PreviewRequest(call.request)
-            try await wait(for: request.job, of: user)
-            return try await workshop.preview(request)
-        case .applyImprovements:
-            let request = try ApplyRequest(call.request)
-            try await wait(for: request.job, of: user)
-            return try await workshop.apply(request)
+        case .previewImprovement: return try await work.preview(try await admit(call))
+        case .applyImprovements: return try await work.apply(try await admit(call))
         case .customizePlaceholders:
+            _ = try call.user
             throw CallableError(.unimplemented, "customizePlaceholders is not available here")
         }
     }
 
-    /// Ownership first, and then what is slow.
-    private func wait(for job: String, of user: String) async throws {
-        _ = try await ownership.check(job, of: user)
+    /// Whether the call may be answered first, and then what is slow.
+    private func admit<Request: JobRequest>(_ call: Call) async throws -> Request {
+        let request = try await validation.admit(call, as: Request.self).request
         if Int.random(in: 0..<1_000) < settings.timeouts {
             try await Task.sleep(for: settings.timeLimit)
             throw CallableError(.deadlineExceeded, "the time limit has passed")
         }
         try await Task.sleep(for: settings.delay)
+        return request
     }
 }

@@ -22,6 +22,12 @@ package struct Answer: Hashable, Sendable {
     package var cacheStatus: String?
     /// How good it is; nil for an operation whose answers are not judged.
     package var quality: AnswerQuality?
+
+    package init(data: [String: JSONValue], cacheStatus: String? = nil, quality: AnswerQuality? = nil) {
+        self.data = data
+        self.cacheStatus = cacheStatus
+        self.quality = quality
+    }
 }
 
 /// One implementation of the four operations.

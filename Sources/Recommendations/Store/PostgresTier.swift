@@ -9,6 +9,17 @@ package struct PostgresTier: CacheTier {
 
     package init(pool: PostgresPool) { self.pool = pool }
 
+    /// Makes the tables where there are none.
+    package func install() async throws {
+        try await pool.transact { connection in
+            try connection.query("select pg_advisory_xact_lock(hashtextextended('recommendations cache schema', 0))")
+            try connection.script(String(decoding: PackageResources.cache_sql, as: UTF8.self))
+        }
+    }
+
+    /// Closes its connections, once they are given back.
+    func close() async { await pool.close() }
+
     private static let current = """
         (select coalesce(sum(t.generation), 0)::bigint from recommendations.cache_tag t where t.tag = any
         """

@@ -24,17 +24,6 @@ create table if not exists recommendations.recommendation (
 );
 alter table recommendations.recommendation add column if not exists revision bigint not null default 1;
 
--- The cache's second tier. What it holds can be made anew, and need not outlive a crash.
-create unlogged table if not exists recommendations.cache_tag (tag text primary key, generation bigint not null);
-create unlogged table if not exists recommendations.cache_entry (
-    key text primary key,
-    value bytea not null,
-    tags text[] not null,
-    generation bigint not null,
-    at timestamptz not null default clock_timestamp()
-);
-create index if not exists cache_entry_at on recommendations.cache_entry (at);
-
 -- How good answers were, by the second.
 create table if not exists recommendations.quality (
     implementation text not null,

@@ -105,20 +105,13 @@ struct BulletRules {
         )
     }
 
-    private static let changes: Set<String> = [
-        "accelerate", "boost", "broaden", "cut", "decrease", "deepen", "enhance", "enlarge", "expand", "expedite",
-        "extend",
-        "grow", "improve", "increase", "lower", "maximize", "minimize", "optimize", "raise", "reduce", "scale",
-        "shorten",
-        "simplify", "speed", "streamline", "strengthen", "tighten", "trim",
-    ]
-
     private var quantity: Recommendation? {
-        guard !Quantities.has(words) else { return nil }
+        guard !Quantities.has(words, lexicon: lexicon) else { return nil }
         let text = line.text.trimmingSpace
         let end = text.last.map { ".;,!".contains($0) } ?? false ? String(text.dropLast()) : text
         // Only what grows or shrinks does so by a percentage; what else there is to count, its writer knows.
-        guard let index = verbIndex, let verb = lexicon.verb(words[index].text), Self.changes.contains(verb.base) else {
+        guard let index = verbIndex, let verb = lexicon.verb(words[index].text), lexicon.has(verb.base, .changeVerb)
+        else {
             return finding(
                 .noQuantity,
                 "Say how much",
@@ -142,20 +135,13 @@ struct BulletRules {
         )
     }
 
-    private static let beForms: Set<String> = ["was", "were", "is", "are", "been", "being", "be"]
-
-    private static let adverbs: Set<String> = [
-        "not", "also", "then", "often", "always", "never", "still", "already", "sometimes", "soon", "just", "even",
-        "once",
-    ]
-
     /// A form of “to be”, at most one adverb, a participle that tells of an act.
     private var passive: Recommendation? {
         let lower = words.map(\.lower)
         let found = lower.indices.contains { index in
-            guard Self.beForms.contains(lower[index]) else { return false }
+            guard lexicon.has(lower[index], .beForm) else { return false }
             var next = index + 1
-            if next < lower.count, lower[next].hasSuffix("ly") || Self.adverbs.contains(lower[next]) { next += 1 }
+            if next < lower.count, lower[next].hasSuffix("ly") || lexicon.has(lower[next], .plainAdverb) { next += 1 }
             guard next < lower.count, !lexicon.states.contains(lower[next]) else { return false }
             // “Were used to” tells of a habit.
             if lower[next] == "used", next + 1 < lower.count, lower[next + 1] == "to" { return false }
@@ -165,30 +151,6 @@ struct BulletRules {
         return finding(.passiveVoice, "Say who did it", "The passive voice hides that it was you.")
     }
 
-    /// Verbs that are as often nouns: “Lead engineer”, “Support for users”.
-    private static let nouns: Set<String> = [
-        "audit", "balance", "benchmark", "bridge", "broker", "budget", "campaign", "chair", "champion", "change",
-        "chart", "check",
-        "code", "contract", "control", "design", "document", "draft", "draw", "experiment", "file", "finance", "focus",
-        "forecast", "form",
-        "head", "host", "index", "influence", "issue", "label", "lead", "lecture", "log", "map", "market", "master",
-        "match", "measure",
-        "model", "monitor", "notice", "order", "partner", "patch", "phase", "pilot", "place", "plan", "post", "press",
-        "print", "process",
-        "produce", "profile", "program", "project", "promise", "question", "rank", "rate", "record", "report",
-        "request", "research", "review",
-        "route", "sample", "schedule", "scale", "score", "screen", "script", "shape", "ship", "shift", "show", "sketch",
-        "sponsor", "staff", "stage",
-        "start", "stock", "store", "structure", "study", "supply", "support", "survey", "target", "test", "track",
-        "trade", "train", "transfer",
-        "transport", "treat", "tutor", "update", "upgrade", "view", "volunteer", "work",
-    ]
-    private static let determiners: Set<String> = [
-        "a", "an", "the", "all", "its", "their", "our", "my", "his", "her", "this", "these", "each", "every", "any",
-        "some", "several",
-        "new", "many", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
-    ]
-
     /// An ended role is told in the past.
     private var tense: Recommendation? {
         guard hasEnded, let index = verbIndex else { return nil }
@@ -196,10 +158,10 @@ struct BulletRules {
         guard let verb = lexicon.verb(word.text), word.lower != verb.past, word.lower != verb.participle,
             [verb.base, verb.third, verb.gerund].contains(word.lower)
         else { return nil }
-        if Self.nouns.contains(verb.base), word.lower == verb.base {
+        if lexicon.has(verb.base, .nounVerb), word.lower == verb.base {
             // Such a word is a verb where what it is done to follows.
             guard index + 1 < words.count,
-                Self.determiners.contains(words[index + 1].lower) || words[index + 1].hasDigit
+                lexicon.has(words[index + 1].lower, .determiner) || words[index + 1].hasDigit
             else {
                 return nil
             }

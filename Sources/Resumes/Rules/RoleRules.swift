@@ -46,7 +46,7 @@ struct RoleRules {
             let set = Set(words)
             // Another number or another name is another fact.
             let facts = Set(cut.dropFirst().filter { $0.hasDigit || $0.isCapitalized }.map(\.lower)).union(
-                Quantities.words.intersection(set)
+                lexicon.words(.number).intersection(set)
             )
             guard !words.isEmpty else { continue }
             let isSame = seen.contains { $0.words == words }

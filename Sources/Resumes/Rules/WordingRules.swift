@@ -14,18 +14,9 @@ struct WordingRules {
 
     var findings: [Recommendation] { [firstPerson, buzzwords, repeated].compactMap { $0 } }
 
-    private static let persons: Set<String> = [
-        "i", "i'm", "i've", "i’m", "i’ve", "me", "my", "myself", "we", "our", "ours", "us", "we've", "we’ve",
-    ]
-    /// After these “I” is a number.
-    private static let ranks: Set<String> = [
-        "phase", "level", "tier", "type", "grade", "class", "part", "engineer", "analyst", "stage", "volume", "war",
-        "title", "category", "developer", "associate", "step",
-    ]
-
     private func isPerson(_ index: Int) -> Bool {
         let word = words[index]
-        guard Self.persons.contains(word.lower) else { return false }
+        guard lexicon.has(word.lower, .firstPerson) else { return false }
         switch word.text {
         // The country, and what is written in capitals as a whole.
         case "US": return false
@@ -37,15 +28,11 @@ struct WordingRules {
     /// “Phase I”, “Calculus I”: after a rank, or after a name where no verb follows.
     private func isNumeral(_ index: Int) -> Bool {
         guard index > 0 else { return false }
-        if Self.ranks.contains(words[index - 1].lower) { return true }
+        if lexicon.has(words[index - 1].lower, .rank) { return true }
         let next = index + 1 < words.count ? words[index + 1] : nil
-        let verbFollows = next.map { lexicon.verb($0.text) != nil || Self.auxiliaries.contains($0.lower) } ?? false
+        let verbFollows = next.map { lexicon.verb($0.text) != nil || lexicon.has($0.lower, .auxiliary) } ?? false
         return words[index - 1].isCapitalized && !words[index - 1].beginsSentence && !verbFollows
     }
-
-    private static let auxiliaries: Set<String> = [
-        "am", "was", "were", "are", "have", "had", "has", "will", "would", "can", "could", "do", "did", "also", "then",
-    ]
 
     private var firstPerson: Recommendation? {
         let persons = words.indices.filter(isPerson)
@@ -56,7 +43,7 @@ struct WordingRules {
             && persons.allSatisfy { index in
                 let next = index + 1 < words.count ? words[index + 1].lower : ""
                 switch words[index].lower {
-                case "i", "we": return index == 0 && lexicon.verb(next) != nil && !Self.auxiliaries.contains(next)
+                case "i", "we": return index == 0 && lexicon.verb(next) != nil && !lexicon.has(next, .auxiliary)
                 case "my", "our": return !next.isEmpty && next != "own" && lexicon.verb(next) == nil
                 default: return false
                 }
@@ -100,18 +87,11 @@ struct WordingRules {
         )
     }
 
-    /// Nouns with which such an adjective is a term of a trade.
-    private static let termNouns: Set<String> = [
-        "programming", "pricing", "planning", "sourcing", "partnerships", "partnership", "range", "typing", "content",
-        "plan",
-        "plans", "goals", "accounts", "languages", "memory", "routing", "libraries", "sellers",
-    ]
-
     /// Whether a buzzword is none here: a verb that begins the line, or a part of a term.
     private func isTerm(at: Int, count: Int) -> Bool {
         let next = at + count < words.count ? words[at + count] : nil
         if at == 0, line.section == .experience, lexicon.verb(words[0].text) != nil { return true }
-        return next.map { Self.termNouns.contains($0.lower) || $0.hasDigit } ?? false
+        return next.map { lexicon.has($0.lower, .termNoun) || $0.hasDigit } ?? false
     }
 
     /// The text without words that only decorate the next one; nil where that would leave a hole.

@@ -13,6 +13,12 @@ package struct Lexicon: Sendable {
         package var gerund: String { Lexicon.gerund(base, past: past) }
     }
 
+    /// A class of words that a rule asks for: a name of `word-classes.txt`.
+    package enum WordClass: String, Hashable, Sendable, CaseIterable {
+        case nounVerb, changeVerb, determiner, beForm, plainAdverb, firstPerson, rank, auxiliary, termNoun, number
+        case beforeYear
+    }
+
     package static let shared = Lexicon()
 
     package let verbs: [Verb]
@@ -32,6 +38,7 @@ package struct Lexicon: Sendable {
     package let functionWords: Set<String>
     /// Those, and everyday words of no trade.
     package let commonWords: Set<String>
+    private let classes: [WordClass: Set<String>]
 
     private init() {
         verbs = Self.lines(PackageResources.verbs_txt).map { line in
@@ -65,7 +72,18 @@ package struct Lexicon: Sendable {
         tradeWords = Set(Self.lines(PackageResources.trade_words_txt))
         functionWords = Set(Self.lines(PackageResources.function_words_txt).flatMap(Self.words))
         commonWords = functionWords.union(Self.lines(PackageResources.common_words_txt).flatMap(Self.words))
+        classes = Self.lines(PackageResources.word_classes_txt).reduce(into: [:]) { classes, line in
+            let parts = line.split(separator: ":", maxSplits: 1).map(String.init)
+            guard parts.count == 2, let name = WordClass(rawValue: parts[0]) else { return }
+            classes[name, default: []].formUnion(Self.words(parts[1]))
+        }
     }
+
+    /// The words of a class, in small letters.
+    package func words(_ name: WordClass) -> Set<String> { classes[name] ?? [] }
+
+    /// Whether a word, in small letters, is of a class.
+    func has(_ word: String, _ name: WordClass) -> Bool { words(name).contains(word) }
 
     /// The verb that a word is a form of; nil for any other word.
     ///

@@ -1,32 +1,14 @@
 /// What counts as a number in a text.
 package enum Quantities {
-    /// Words that say a number.
-    package static let words: Set<String> = [
-        "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen",
-        "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty", "thirty", "forty", "fifty",
-        "sixty", "seventy", "eighty", "ninety", "hundred", "hundreds", "thousand", "thousands", "million", "millions",
-        "billion", "billions", "dozen", "dozens", "half", "halved", "halving", "double", "doubled", "doubling",
-        "triple", "tripled", "tripling", "twice", "thrice", "twofold", "threefold", "fivefold", "tenfold", "quarter",
-        "quadrupled", "halve", "halves", "doubles", "triple", "triples", "trebled", "treble", "quadruple", "quadruples",
-        "trillion", "trillions", "score", "scores", "threefold", "fourfold", "sixfold", "couple",
-    ]
-
-    /// Before a year there is often one of these.
-    private static let beforeYears: Set<String> = [
-        "in", "since", "during", "by", "of", "from", "until", "till", "to", "through", "early", "late", "mid",
-        "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
-        "december", "spring", "summer", "autumn", "fall", "winter", "q1", "q2", "q3", "q4", "fiscal", "fy",
-    ]
-
     /// Whether a text says how much: a number that is neither a year nor part of a name (`S3`, `Python3`).
-    package static func has(_ words: [Word]) -> Bool {
+    package static func has(_ words: [Word], lexicon: Lexicon = .shared) -> Bool {
         words.indices.contains { index in
             let word = words[index]
-            if Words.parts(word.lower).contains(where: Self.words.contains) { return true }
+            if Words.parts(word.lower).contains(where: { lexicon.has($0, .number) }) { return true }
             guard let first = word.text.first, first.isNumber || "$€£¥#+".contains(first), word.hasDigit else {
                 return Words.parts(word.text).dropFirst().contains { isPlain($0) } && !word.isCapitalized
             }
-            return !isYear(word.text) || !(index > 0 && beforeYears.contains(words[index - 1].lower))
+            return !isYear(word.text) || !(index > 0 && lexicon.has(words[index - 1].lower, .beforeYear))
         }
     }
 

@@ -1,4 +1,5 @@
 package import MigrationCore
+import Randomness
 
 /// What a comparison with legacy does over many runs of the same traffic.
 package struct EvidenceTrial: Sendable {

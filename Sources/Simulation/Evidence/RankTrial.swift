@@ -1,4 +1,5 @@
 import MigrationCore
+import Randomness
 
 /// What a comparison by ranks does over many runs of a scenario's traffic, looked at in every window as the core does.
 struct RankTrial {

@@ -1,4 +1,5 @@
 package import MigrationCore
+import Randomness
 
 /// What a plan's conditions can see at the traffic that is expected: whether windows have samples enough, whether a healthy candidate passes
 /// them, and how soon a comparison sees a difference.

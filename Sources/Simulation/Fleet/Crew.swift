@@ -1,4 +1,5 @@
 import MigrationCore
+import Randomness
 
 /// A command that somebody gives, on its way to the log.
 struct PersonsCommand: Hashable, Sendable {

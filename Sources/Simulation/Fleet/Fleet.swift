@@ -1,4 +1,5 @@
 package import MigrationCore
+import Randomness
 import Routing
 
 /// How large a simulated fleet is, and how fast its parts do their work.

@@ -1,4 +1,5 @@
 package import MigrationCore
+package import Randomness
 
 /// What users, implementations and sources do in a simulated world.
 package protocol Traffic: Sendable {

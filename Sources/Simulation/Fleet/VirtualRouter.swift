@@ -1,4 +1,5 @@
 import MigrationCore
+import Randomness
 import Routing
 
 /// A simulated data plane: what it keeps on its disk, what it does with requests, and what it measures.

@@ -1,4 +1,5 @@
 package import MigrationCore
+import Randomness
 
 /// A random way through a small world: histories in which anything may have happened.
 package enum Walk {

@@ -1,4 +1,5 @@
 import MigrationCore
+import Randomness
 
 extension SplitMix {
     /// A number with a standard normal distribution (Marsaglia's polar method).

@@ -1,4 +1,5 @@
 package import MigrationCore
+import Randomness
 
 /// Windows that a real migration sealed, in their order.
 package struct RecordedWindows: Sendable {

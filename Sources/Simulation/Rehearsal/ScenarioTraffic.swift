@@ -1,4 +1,5 @@
 import MigrationCore
+import Randomness
 
 /// Traffic as a scenario describes it: requests come by a Poisson process, each fails by itself, latencies are log-normal.
 struct ScenarioTraffic: Traffic {

@@ -1,4 +1,5 @@
 import MigrationCore
+import Randomness
 
 /// People who start a migration, approve and report in their time, and otherwise let it go its way.
 struct Script: Crew {

@@ -1,4 +1,5 @@
 package import MigrationCore
+import Randomness
 
 /// What a trigger's threshold would have to be so that a healthy candidate hardly ever fires it, by what was measured.
 package struct ThresholdAdvice: Sendable {

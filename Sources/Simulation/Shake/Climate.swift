@@ -1,4 +1,5 @@
 import MigrationCore
+import Randomness
 
 /// Candidates that are good most of the time, at fault sometimes, and somewhere between now and then: for a while at a time, by chance,
 /// and always good once the weather is fair.

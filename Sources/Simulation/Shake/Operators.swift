@@ -1,4 +1,5 @@
 import MigrationCore
+import Randomness
 
 /// People who mostly do what is to be done, and sometimes whatever comes to their minds.
 struct Operators: Crew {

@@ -1,4 +1,5 @@
 import MigrationCore
+import Randomness
 
 /// Plans of every shape, by chance: what a fleet carries out.
 enum RandomPlan {

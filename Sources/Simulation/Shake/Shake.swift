@@ -1,4 +1,5 @@
 package import MigrationCore
+import Randomness
 import Routing
 
 /// A large simulated fleet in bad weather, held to all invariants after every step; then the weather clears, and everything must come

@@ -1,9 +1,11 @@
 /// A small seeded generator, the same on every run and machine (Steele, Lea and Flood, "Fast splittable pseudorandom number generators").
 package struct SplitMix: RandomNumberGenerator, Sendable {
-    private var state: UInt64
+    @usableFromInline var state: UInt64
 
+    @inlinable
     package init(seed: UInt64) { state = seed }
 
+    @inlinable
     package mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var z = state
@@ -13,5 +15,10 @@ package struct SplitMix: RandomNumberGenerator, Sendable {
     }
 
     /// A number in 0..<1.
+    @inlinable
     package mutating func unit() -> Double { Double(next() >> 11) * 0x1p-53 }
+
+    /// A number in `0..<limit`; near enough to fair for limits far below 2⁶⁴.
+    @inlinable
+    package mutating func below(_ limit: Int) -> Int { Int(next() % UInt64(limit)) }
 }

@@ -1,23 +1,24 @@
-import Foundation
-import Gateway
+package import Foundation
+package import Gateway
 import Logging
-import MigrationCore
-import Routing
+package import MigrationCore
+package import Routing
 import ServiceLifecycle
 import Synchronization
-import TestSupport
 import Testing
 
 /// A gateway on a free port, with a source of routes and a sink for measurements that the test holds.
-final class TestGateway: Sendable {
-    let routes = TestRoutes()
+package final class TestGateway: Sendable {
+    package let routes = TestRoutes()
     private let port = Mutex<Int?>(nil)
     private let record = Mutex<TrafficRecord?>(nil)
 
     private let said = Said()
 
+    package init() {}
+
     /// What it has told in its log.
-    var told: [String] { said.lines.withLock { $0 } }
+    package var told: [String] { said.lines.withLock { $0 } }
 
     private final class Said: Sendable {
         let lines = Mutex<[String]>([])
@@ -38,24 +39,24 @@ final class TestGateway: Sendable {
         func log(event: LogEvent) { said.lines.withLock { $0.append("\(event.message)") } }
     }
 
-    var acknowledged: [Int64] { routes.acknowledged }
-    var signals: [RouterSignal] { routes.signals }
+    package var acknowledged: [Int64] { routes.acknowledged }
+    package var signals: [RouterSignal] { routes.signals }
 
     /// What the gateway counts of what it sends.
-    var traffic: TrafficRecord? { record.withLock { $0 } }
+    package var traffic: TrafficRecord? { record.withLock { $0 } }
 
-    func untilMeasuring() async throws { try await routes.untilMeasuring() }
+    package func untilMeasuring() async throws { try await routes.untilMeasuring() }
 
-    func route(_ table: RouteTable) { routes.route(table) }
+    package func route(_ table: RouteTable) { routes.route(table) }
 
-    static func plan(legacy: Int, candidate: Int, timeout: TimeSpan = .milliseconds(700)) -> Plan {
+    package static func plan(legacy: Int, candidate: Int, timeout: TimeSpan = .milliseconds(700)) -> Plan {
         TestRoutes.plan(legacy: legacy, candidate: candidate, timeout: timeout)
     }
 
-    static func table(_ revision: Int64, _ weight: Weight) -> RouteTable { TestRoutes.table(revision, weight) }
+    package static func table(_ revision: Int64, _ weight: Weight) -> RouteTable { TestRoutes.table(revision, weight) }
 
     /// Runs the gateway while the body runs.
-    func serve(
+    package func serve(
         _ plan: Plan,
         state: URL,
         kept: RouteTable? = nil,

@@ -1,20 +1,21 @@
-import JSON
+package import JSON
+package import Randomness
 
 /// Résumés made from templates with known defects, and what a reader who knows the rules would find in them.
 ///
 /// What is expected comes from what was put in, never from the engine. Among the sound lines are near misses of every rule. `Fixtures/seeded.jsonl` is
 /// what this makes; `MIGRATE_RECORD=1` writes it anew.
-struct SeededResume {
-    var resume: JSONValue
-    var keywords: [String]
+package struct SeededResume {
+    package var resume: JSONValue
+    package var keywords: [String]
     /// IDs of the findings that there should be, and no others.
-    var expected: [String]
+    package var expected: [String]
 
-    static let count = 320
+    package static let count = 320
 
-    static let all: [SeededResume] = (0..<count).map { Generator(seed: UInt64($0)).made() }
+    package static let all: [SeededResume] = (0..<count).map { Generator(seed: UInt64($0)).made() }
 
-    var line: String {
+    package var line: String {
         JSONValue.object([
             "resume": resume, "keywords": .array(keywords.map { .string($0) }),
             "expected": .array(expected.map { .string($0) }),
@@ -22,21 +23,9 @@ struct SeededResume {
     }
 }
 
-/// SplitMix64: the same numbers for the same seed, on every machine.
-struct SplitMix: RandomNumberGenerator {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed &* 0x9E37_79B9_7F4A_7C15 &+ 0x1234_5678 }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
-    mutating func pick<T>(_ list: [T]) -> T { list[Int(next() % UInt64(list.count))] }
-    mutating func number(_ range: ClosedRange<Int>) -> Int { range.lowerBound + Int(next() % UInt64(range.count)) }
+extension SplitMix {
+    package mutating func pick<T>(_ list: [T]) -> T { list[below(list.count)] }
+    package mutating func number(_ range: ClosedRange<Int>) -> Int { range.lowerBound + below(range.count) }
 }
 
 private struct Generator {
@@ -67,8 +56,8 @@ private struct Generator {
 
     init(seed: UInt64) {
         self.seed = seed
-        random = SplitMix(seed: seed)
-        var lines = Lines.sound + Lines.nearMisses
+        random = SplitMix(seed: seed &* 0x9E37_79B9_7F4A_7C15 &+ 0x1234_5678)
+        var lines = SeededLines.sound + SeededLines.nearMisses
         func draw(_ random: inout SplitMix, _ count: Int) -> [String] {
             (0..<count).map { _ in lines.remove(at: random.number(0...lines.count - 1)) }
         }
@@ -78,33 +67,33 @@ private struct Generator {
         let third = second - random.number(26...40)
         roles = [
             Role(
-                name: random.pick(Lines.companies),
-                position: random.pick(Lines.positions),
+                name: random.pick(SeededLines.companies),
+                position: random.pick(SeededLines.positions),
                 start: first,
                 end: nil,
                 bullets: draw(&random, 4)
             ),
             Role(
-                name: random.pick(Lines.companies),
-                position: random.pick(Lines.positions),
+                name: random.pick(SeededLines.companies),
+                position: random.pick(SeededLines.positions),
                 start: second,
                 end: first - 1,
                 bullets: draw(&random, 4)
             ),
             Role(
-                name: random.pick(Lines.companies),
-                position: random.pick(Lines.positions),
+                name: random.pick(SeededLines.companies),
+                position: random.pick(SeededLines.positions),
                 start: third,
                 end: second - 1,
                 bullets: draw(&random, 4)
             ),
         ]
         studies = [(third - 50, third - random.number(1...5))]
-        skills = Array(Lines.skills.shuffled(using: &random).prefix(random.number(8...12)))
-        summary = random.pick(Lines.summaries)
-        note = random.pick(Lines.notes)
+        skills = Array(SeededLines.skills.shuffled(using: &random).prefix(random.number(8...12)))
+        summary = random.pick(SeededLines.summaries)
+        note = random.pick(SeededLines.notes)
         basics = [
-            "name": .string(random.pick(Lines.people)), "email": .string("person\(seed)@example.org"),
+            "name": .string(random.pick(SeededLines.people)), "email": .string("person\(seed)@example.org"),
             "phone": "+49 30 1234567",
         ]
     }
@@ -162,20 +151,20 @@ private struct Generator {
         switch defect {
         case .weakOpener:
             guard let (role, bullet, id) = place() else { return }
-            roles[role].bullets[bullet] = "\(random.pick(Lines.weakOpeners)) \(random.pick(Lines.tails))"
+            roles[role].bullets[bullet] = "\(random.pick(SeededLines.weakOpeners)) \(random.pick(SeededLines.tails))"
             expected.append("weak_opener-\(id)")
-        case .noActionVerb: replace(Lines.withoutVerb, "no_action_verb")
-        case .noQuantity: replace(Lines.withoutQuantity, "no_quantity")
-        case .passive: replace(Lines.passive, "passive_voice")
-        case .tense: replace(Lines.present, "tense", ended: true)
-        case .firstPerson: replace(Lines.firstPerson, "first_person")
-        case .short: replace(Lines.short, "bullet_length")
-        case .long: replace(Lines.long, "bullet_length")
-        case .doubled: replace(Lines.doubled, "repeated_words")
-        case .buzzBullet: replace(Lines.buzz, "buzzwords")
+        case .noActionVerb: replace(SeededLines.withoutVerb, "no_action_verb")
+        case .noQuantity: replace(SeededLines.withoutQuantity, "no_quantity")
+        case .passive: replace(SeededLines.passive, "passive_voice")
+        case .tense: replace(SeededLines.present, "tense", ended: true)
+        case .firstPerson: replace(SeededLines.firstPerson, "first_person")
+        case .short: replace(SeededLines.short, "bullet_length")
+        case .long: replace(SeededLines.long, "bullet_length")
+        case .doubled: replace(SeededLines.doubled, "repeated_words")
+        case .buzzBullet: replace(SeededLines.buzz, "buzzwords")
         case .acronym:
             guard let (role, bullet, id) = place() else { return }
-            let (name, line) = random.pick(Lines.acronyms)
+            let (name, line) = random.pick(SeededLines.acronyms)
             roles[role].bullets[bullet] = line
             expected.append("acronym-\(name)-\(id)")
         case .fewBullets:
@@ -183,7 +172,7 @@ private struct Generator {
             roles[1].bullets = Array(roles[1].bullets.prefix(1))
             expected.append("bullets_per_role-work-1")
         case .manyBullets:
-            let more = Lines.sound.filter { line in !roles.contains { $0.bullets.contains(line) } }
+            let more = SeededLines.sound.filter { line in !roles.contains { $0.bullets.contains(line) } }
             roles[2].bullets += more.prefix(random.number(3...5))
             expected.append("bullets_per_role-work-2")
         case .tooLittle:
@@ -194,14 +183,14 @@ private struct Generator {
             summary = "Builds services that many people use."
             expected.append("total_length")
         case .tooMuch:
-            note = Array(repeating: Lines.notes.joined(separator: " "), count: 16).joined(separator: " ")
+            note = Array(repeating: SeededLines.notes.joined(separator: " "), count: 16).joined(separator: " ")
             expected.append("total_length")
         case .buzzSummary:
-            summary = random.pick(Lines.buzzSummaries)
+            summary = random.pick(SeededLines.buzzSummaries)
             expected.append("buzzwords-basics-summary")
         case .sameVerb:
             guard taken.allSatisfy({ $0[0] != 0 }) else { return }
-            roles[0].bullets = Array(Lines.sameVerb.shuffled(using: &random).prefix(random.number(3...4)))
+            roles[0].bullets = Array(SeededLines.sameVerb.shuffled(using: &random).prefix(random.number(3...4)))
             for index in roles[0].bullets.indices { taken.insert([0, index]) }
             expected.append("repeated_words-work-0-reduce")
         case .duplicate:
@@ -242,8 +231,8 @@ private struct Generator {
         case .mixed:
             let month = roles[1].start % 12 + 1, year = roles[1].start / 12
             roles[1].startText = random.pick([
-                "\(month < 10 ? "0" : "")\(month)/\(year)", "\(Lines.months[month - 1]) \(year)",
-                "\(Lines.months[month - 1].prefix(3)) \(year)",
+                "\(month < 10 ? "0" : "")\(month)/\(year)", "\(SeededLines.months[month - 1]) \(year)",
+                "\(SeededLines.months[month - 1].prefix(3)) \(year)",
             ])
             dated("mixed_date_formats")
         case .fewSkills:

@@ -1,39 +1,39 @@
 /// What seeded résumés are put together from.
-enum Lines {
-    static let people = [
+package enum SeededLines {
+    package static let people = [
         "Ana Ruiz", "Ben Okafor", "Chen Wei", "Dana Levi", "Élodie Martin", "فاطمة الزهراء", "Nguyễn An", "Olu Ade",
     ]
-    static let companies = [
+    package static let companies = [
         "Northwind", "Contoso", "Harbour Lights", "Blue Finch", "Tessera", "Mill & Sons", "Quartz", "Lindenbaum",
         "Arbor Health", "Fernway",
     ]
-    static let positions = [
+    package static let positions = [
         "Engineer", "Senior Engineer", "Team Lead", "Platform Engineer", "Operations Manager", "Analyst",
         "Product Manager",
     ]
-    static let skills = [
+    package static let skills = [
         "Swift", "PostgreSQL", "Kubernetes", "Kafka", "Python", "Terraform", "Linux", "Redis", "GraphQL", "Rust",
         "Prometheus", "Ansible", "TypeScript", "Figma",
     ]
-    static let months = [
+    package static let months = [
         "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
         "December",
     ]
-    static let summaries = [
+    package static let summaries = [
         "Engineer who keeps services running for people who depend on them, with ten years in payments and health and a habit of writing down what others keep in their heads.",
         "Leads teams that ship every week, and stays close enough to the work to know why a release failed before anybody has to ask for the third time.",
         "Runs operations for shops of every size, from the first order to the last return, and measures what customers notice rather than what is easy to count.",
     ]
-    static let buzzSummaries = [
+    package static let buzzSummaries = [
         "Results-driven engineer who keeps services running for people who depend on them in payments and in health.",
         "Engineer and team player who keeps services running for people who depend on them in payments and in health.",
         "A passionate self-starter who keeps services running for the many people who depend on them every day.",
     ]
-    static let notes = [
+    package static let notes = [
         "A small tool that reads the timetable of the local trains and tells by a message when the next one is late, used by about 40 neighbours since the spring of 2019 and kept alive on a computer the size of a card.",
         "A map of all drinking fountains of the city, drawn from the open data of the water works and corrected by 200 walkers, with a page for each fountain and a way to say that one is broken.",
     ]
-    static let sound = [
+    package static let sound = [
         "Reduced the time of a full build from 40 to 12 minutes for every team",
         "Migrated 14 services to a new database without an outage or a lost order",
         "Led a team of 5 engineers through two rewrites of the product search",
@@ -76,7 +76,7 @@ enum Lines {
         "Verified the figures of 36 monthly closings without a late correction",
     ]
     /// Sound lines that look like one of the rules' findings at a glance.
-    static let nearMisses = [
+    package static let nearMisses = [
         "Cut the time that invoices were open from 40 to 12 days on average",
         "Wrote a guide for 12 teams that is based on interviews with their users",
         "Ran Level I support for 300 users in four time zones with one colleague",
@@ -98,18 +98,18 @@ enum Lines {
         "Taught 30 clerks who were used to paper how to file claims on a screen",
         "Kept 99.95% of requests below a second for the whole of last year",
     ]
-    static let weakOpeners = [
+    package static let weakOpeners = [
         "Responsible for", "Worked on", "Helped with", "Assisted with", "Involved in", "Participated in",
         "Duties included", "In charge of", "Exposure to", "responsible for",
     ]
-    static let tails = [
+    package static let tails = [
         "the nightly billing jobs of 14 regional offices and their yearly closing",
         "the checkout of a shop with 40,000 orders a day and three currencies",
         "reports for 25 managers on stock, returns and late deliveries",
         "the support of 300 users in two countries and four languages",
         "the planning of 12 trade fairs and the travel of 60 colleagues",
     ]
-    static let withoutVerb = [
+    package static let withoutVerb = [
         "Nightly billing jobs for 14 regional offices, with alerts and a monthly report",
         "Weekly numbers for 25 managers on stock, returns and late deliveries",
         "Customer onboarding for 60 new shops, from contract to first sale",
@@ -117,7 +117,7 @@ enum Lines {
         "Main author of 12 articles on the history of the local railway",
         "Team of 9 people across three offices and two time zones",
     ]
-    static let withoutQuantity = [
+    package static let withoutQuantity = [
         "Migrated the order service to a new database without an outage",
         "Led the rewrite of the product search from the first sketch to the launch",
         "Built the archive for old bookings on S3 with a search in front",
@@ -127,7 +127,7 @@ enum Lines {
         "Launched the loyalty card in every shop of the chain before the summer sale",
         "Simplified the price list so that sales can explain it to customers",
     ]
-    static let passive = [
+    package static let passive = [
         "Owned 12 reports that were generated every night by forgotten scripts",
         "Reviewed 40 contracts which had been signed without a second reader",
         "Rebuilt the index of 3 million pages that was written by hand before",
@@ -135,7 +135,7 @@ enum Lines {
         "Supervised 8 sites where deliveries were often rejected at the gate",
         "Handled 200 claims a month that were quickly settled out of court",
     ]
-    static let present = [
+    package static let present = [
         "Manage a team of 6 engineers who keep the payment service running",
         "Lead the planning of 12 trade fairs and the travel of 60 colleagues",
         "Maintains 30 servers in two data centres for the booking department",
@@ -144,7 +144,7 @@ enum Lines {
         "Develop and test the app that 10,000 drivers start their day with",
         "Coordinates 15 volunteers at two shelters on every second weekend",
     ]
-    static let firstPerson = [
+    package static let firstPerson = [
         "I reduced the time of a full deployment from 50 to 15 minutes for every team",
         "Led my team of 7 people through the rewrite of the booking service",
         "We shipped the second version of the app to 12,000 drivers in six weeks",
@@ -153,31 +153,31 @@ enum Lines {
         "Built a script of 400 lines by myself that reads supplier invoices",
         "Closed 90 tickets a week, which I'm told was the record of the floor",
     ]
-    static let short = [
+    package static let short = [
         "Led 3 teams", "Built 12 internal tools", "Wrote 40 pages of documentation", "Trained 9 new people",
     ]
-    static let long = [
+    package static let long = [
         "Led a team of 5 engineers through two rewrites of the product search, from the first sketch on a napkin through long talks with every department that had ever asked for a change to the launch in the autumn, which went well in all regions",
         "Wrote the handbook for new engineers, which tells in 80 pages how the services came about, who knows what about them, where the old ones hide, which of them nobody should touch on a Monday, and whom to call when somebody did",
     ]
-    static let doubled = [
+    package static let doubled = [
         "Reduced the the time of nightly imports from 50 to 15 minutes",
         "Automated the release of of 31 services for everybody on call",
         "Trained 45 colleagues to to read query plans and fix their own",
     ]
-    static let buzz = [
+    package static let buzz = [
         "Built a cutting-edge dashboard that 310 shop managers open every day",
         "Trained 6 colleagues to think outside the box in weekly workshops of an hour",
         "Led 3 fast-paced projects with partners in Hamburg, Lyon and Turin",
         "Found synergies between 4 departments that shared a single printer",
     ]
-    static let sameVerb = [
+    package static let sameVerb = [
         "Reduced the queue at the counter from 30 to 8 people at noon",
         "Reduced returns by 22% with photographs that show the true colour",
         "Reduced the number of suppliers from 90 to 35 within a year",
         "Reduced the paper that invoices take by 400 boxes a month",
     ]
-    static let acronyms = [
+    package static let acronyms = [
         ("MTTR", "Reduced the MTTR of 6 services from two hours to twenty minutes"),
         ("NPS", "Raised the NPS of the support desk by 14 points in a year"),
         ("ETL", "Rebuilt 9 ETL jobs that had failed every second night before"),

@@ -1,27 +1,26 @@
-import MigrationCore
-import TestSupport
+package import MigrationCore
 import Testing
 
 /// Given–when–then on commits: commands go in at stated times, events come out, and every event is folded.
-struct Scenario {
-    private(set) var state = MigrationState.initial
-    private(set) var last: [Event] = []
-    var now = Timestamp(rawValue: 1_700_000_000_000_000)
+package struct MigrationScenario {
+    package private(set) var state = MigrationState.initial
+    package private(set) var last: [Event] = []
+    package var now = Timestamp(rawValue: 1_700_000_000_000_000)
 
     /// A planned migration with a router in each environment.
-    init(_ plan: Plan = SamplePlan.plan()) throws {
+    package init(_ plan: Plan = SamplePlan.plan()) throws {
         try perform(.plan(plan: plan, hash: "hash"), by: "ana")
         for (index, environment) in plan.environments.enumerated() {
             try perform(.registerRouter(router: "r\(index + 1)", environment: environment))
         }
     }
 
-    var migration: Migration {
+    package var migration: Migration {
         get throws { try #require(state.migration) }
     }
 
     /// Decides and folds; a refused override is folded too, as the log does it.
-    mutating func perform(_ command: Command, by actor: String = "worker:w") throws {
+    package mutating func perform(_ command: Command, by actor: String = "worker:w") throws {
         last = try state.decideRecorded(command, by: actor, at: now)
         guard !last.isEmpty else { return }
         let commit = Commit(version: state.version + 1, actor: actor, decidedAt: now, command: command, events: last)
@@ -29,13 +28,13 @@ struct Scenario {
     }
 
     /// The refusal that the last command met, if it met one.
-    var refusal: Refusal? {
+    package var refusal: Refusal? {
         guard case .overrideRefused(let refusal)? = last.first else { return nil }
         return refusal
     }
 
     /// Every router says that it has its environment's revision.
-    mutating func acknowledge() throws {
+    package mutating func acknowledge() throws {
         for router in try migration.unacknowledged {
             let revision = try #require(try migration.traffic(in: router.environment)).revision
             try perform(.acknowledge(router: router.name, revision: revision))
@@ -46,7 +45,7 @@ struct Scenario {
     ///
     /// - Parameters:
     ///   - errors: of 100 requests to the candidate; nil is a window in which nobody reported.
-    mutating func window(errors: Int?) throws {
+    package mutating func window(errors: Int?) throws {
         let plan = try migration.plan
         let k = try #require(try migration.nextWindow)
         now = max(now, plan.clock.end(of: k) + plan.grace)
@@ -56,7 +55,7 @@ struct Scenario {
     /// Seals the next window with what every router saw.
     ///
     /// - Parameter counts: what an implementation of a service did in an environment.
-    mutating func window(_ counts: (String, Int, Implementation) -> Counts) throws {
+    package mutating func window(_ counts: (String, Int, Implementation) -> Counts) throws {
         let migration = try migration
         let k = try #require(migration.nextWindow)
         now = max(now, migration.plan.clock.end(of: k) + migration.plan.grace)
@@ -73,7 +72,7 @@ struct Scenario {
     }
 
     /// So many requests, with so many errors among them.
-    static func counts(_ requests: Int, errors: Int = 0) -> Counts {
+    package static func counts(_ requests: Int, errors: Int = 0) -> Counts {
         var counts = Counts()
         counts.requests = requests
         counts.errors = errors
@@ -81,7 +80,7 @@ struct Scenario {
     }
 
     /// Passing windows until the bake is over: another step has begun, or people are waited for.
-    mutating func bake() throws {
+    package mutating func bake() throws {
         let position = try migration.phase.step?.position
         for _ in 0..<10 {
             guard let step = try migration.phase.step, step.position == position else { return }
@@ -94,13 +93,13 @@ struct Scenario {
     }
 
     /// Acknowledged by every router and followed by quiet windows, a rollback is confirmed.
-    mutating func confirmRollback() throws {
+    package mutating func confirmRollback() throws {
         try acknowledge()
         for _ in 0..<4 where try migration.phase.name == "rollingBack" { try window(errors: 0) }
     }
 
     /// Acknowledges and bakes step after step, until the named one is being baked.
-    mutating func reach(_ stage: Int, _ step: Int, approving: Bool = false) throws {
+    package mutating func reach(_ stage: Int, _ step: Int, approving: Bool = false) throws {
         if case .planned = try migration.phase { try perform(.start(reason: nil), by: "ana") }
         let target = Position(stage: stage, step: step)
         for _ in 0..<200 where try migration.phase.step?.position != target || migration.phase.step?.bake == nil {
@@ -114,7 +113,7 @@ struct Scenario {
         #expect(try migration.phase.step?.position == target)
     }
 
-    static func window(_ k: Int64, _ migration: Migration, errors: Int?) throws -> Window {
+    package static func window(_ k: Int64, _ migration: Migration, errors: Int?) throws -> Window {
         guard let errors else { return Window(k: k, environments: []) }
         let environments = migration.plan.environments.map { name in
             let share = migration.traffic(in: name)?.effective ?? []

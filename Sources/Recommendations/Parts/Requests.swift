@@ -1,0 +1,55 @@
+package import Callable
+
+/// What is asked of `getRecommendations`, taken from a request and found to be whole.
+package struct RecommendationsRequest: JobRequest, Hashable {
+    package var job: String
+    package var role: String?
+    package var keywords: [String]
+    package var isForced: Bool
+
+    package init(_ request: CallableRequest) throws(CallableError) {
+        job = try request.text("jobId")
+        role = try request.optionalText("targetRole")
+        keywords = try request.texts("industryKeywords")
+        isForced = try request.flag("forceRegenerate")
+    }
+}
+
+/// What is asked of `previewImprovement`.
+package struct PreviewRequest: JobRequest, Hashable {
+    package var job: String
+    package var recommendation: String
+
+    package init(_ request: CallableRequest) throws(CallableError) {
+        job = try request.text("jobId")
+        recommendation = try request.text("recommendationId")
+    }
+}
+
+/// What is asked of `applyImprovements`.
+package struct ApplyRequest: JobRequest, Hashable {
+    package var job: String
+    package var selected: [String]
+    package var role: String?
+    package var keywords: [String]
+
+    package init(_ request: CallableRequest) throws(CallableError) {
+        job = try request.text("jobId")
+        selected = try request.texts("selectedRecommendationIds", atLeast: 1)
+        role = try request.optionalText("targetRole")
+        keywords = try request.texts("industryKeywords")
+    }
+}
+
+/// What is asked of `customizePlaceholders`.
+package struct CustomizeRequest: JobRequest, Hashable {
+    package var job: String
+    package var recommendation: String
+    package var values: [String: String]
+
+    package init(_ request: CallableRequest) throws(CallableError) {
+        job = try request.text("jobId")
+        recommendation = try request.text("recommendationId")
+        values = try request.texts(byName: "placeholderValues")
+    }
+}

@@ -1,0 +1,124 @@
+package import JSON
+
+/// Judges an answer as its caller gets it: by its JSON, the résumé and what was asked.
+package struct QualityJudge {
+    private let resume: JSONValue
+    private let evidence: ResumeEvidence
+    private let role: String?
+    private let keywords: [String]
+
+    /// - Parameters:
+    ///   - resume: the one that the answer is of, before any change.
+    ///   - role: the target role that was asked for.
+    ///   - keywords: the keywords that were asked for.
+    package init(_ resume: JSONValue, role: String? = nil, keywords: [String] = []) {
+        self.resume = resume
+        evidence = ResumeEvidence(resume)
+        self.role = role
+        self.keywords = keywords
+    }
+
+    package func judge(_ data: [String: JSONValue], of operation: Operation) -> AnswerQuality {
+        let recommendations = Self.recommendations(data, of: operation)
+        let suggestions = recommendations.compactMap { $0["suggestedContent"]?.string }
+        let wishes = operation == .getRecommendations ? wishes(data) : []
+        return AnswerQuality(
+            grounded: Self.share(suggestions, evidence.bears),
+            relevant: min(Self.share(recommendations, isOfThisResume), Self.share(wishes) { $0 }),
+            distinct: Self.distinct(recommendations),
+            complete: Self.complete(data, recommendations, of: operation)
+        )
+    }
+
+    private static func recommendations(_ data: [String: JSONValue], of operation: Operation) -> [JSONValue] {
+        switch operation {
+        case .getRecommendations: data["recommendations"]?.array ?? []
+        case .applyImprovements: data["appliedRecommendations"]?.array ?? []
+        case .previewImprovement, .customizePlaceholders: data["recommendation"].map { [$0] } ?? []
+        }
+    }
+
+    /// What it quotes stands in the résumé, and what it changes is there as it says.
+    private func isOfThisResume(_ recommendation: JSONValue) -> Bool {
+        guard evidence.holds(recommendation["currentContent"]?.string ?? "") else { return false }
+        return (recommendation["changes"]?.array ?? []).allSatisfy { change in
+            guard let pointer = change["pointer"]?.string.flatMap({ JSONPointer(parsing: $0) }) else { return false }
+            return pointer.tokens.last == "-" || resume[pointer: pointer] == change["before"]
+        }
+    }
+
+    /// For each wish of the request, whether the answer is of it: the role is that role; a keyword is matched where the résumé shows it, and else missing.
+    private func wishes(_ data: [String: JSONValue]) -> [Bool] {
+        guard let role else { return [] }
+        let answer = data["roleCompatibility"]
+        func texts(_ name: String) -> Set<String> { Set((answer?[name]?.array ?? []).compactMap(\.string)) }
+        let matched = texts("matchedKeywords"), missing = texts("missingKeywords")
+        return [answer?["targetRole"]?.string == role]
+            + Set(keywords).map { keyword in
+                // One that says nothing has no place in either list.
+                guard keyword.contains(where: { $0.isLetter || $0.isNumber }) else { return true }
+                let same = { (one: String) in one.lowercased() == keyword.lowercased() }
+                return matched.contains(where: same)
+                    ? !missing.contains(where: same) && evidence.holds(keyword) : missing.contains(where: same)
+            }
+    }
+
+    /// The share of recommendations that no earlier one says already: of the same place, or of none, under the same title in the same words.
+    private static func distinct(_ recommendations: [JSONValue]) -> Double {
+        let matters = recommendations.map { recommendation in
+            [recommendation["title"], recommendation["currentContent"], recommendation["suggestedContent"]].map {
+                ($0?.string ?? "").lowercased().split { !($0.isLetter || $0.isNumber) }.joined(separator: " ")
+            } + [recommendation["description"]?.string ?? ""]
+                + (recommendation["changes"]?.array ?? []).map { $0["pointer"]?.string ?? "" }
+        }
+        return matters.isEmpty ? 1 : Double(Set(matters).count) / Double(matters.count)
+    }
+
+    private static func fields(of operation: Operation) -> [String] {
+        switch operation {
+        case .getRecommendations:
+            [
+                "recommendations", "overallScore", "sectionScores", "strengths", "weaknesses", "missingElements",
+                "atsCompatibility", "careerInsights", "generatedAt", "processingTime",
+            ]
+        case .previewImprovement:
+            ["recommendation", "beforeContent", "afterContent", "previewCV", "estimatedImpact"]
+        case .applyImprovements:
+            [
+                "jobId", "improvedCV", "appliedRecommendations", "transformationSummary", "comparisonReport",
+                "improvementsApplied", "message",
+            ]
+        case .customizePlaceholders:
+            ["recommendation", "customizedContent", "placeholdersApplied", "validationResults"]
+        }
+    }
+
+    /// The share of the contract's fields that are there; half of it where one is beyond its limits.
+    private static func complete(
+        _ data: [String: JSONValue],
+        _ recommendations: [JSONValue],
+        of operation: Operation
+    ) -> Double {
+        let scores = [data["overallScore"], data["atsCompatibility"]].compactMap { $0 }
+        let isWithinLimits =
+            recommendations.count <= 15 && (data["careerInsights"]?.array ?? []).count <= 5
+            && scores.allSatisfy { $0.int.map { (0...100).contains($0) } ?? false }
+            && recommendations.allSatisfy(isWhole)
+        return share(fields(of: operation)) { data[$0] != nil } * (isWithinLimits ? 1 : 0.5)
+    }
+
+    private static func isWhole(_ recommendation: JSONValue) -> Bool {
+        let texts = ["id", "type", "category", "section", "actionRequired", "title", "description", "impact"]
+        guard texts.allSatisfy({ recommendation[$0]?.string?.isEmpty == false }),
+            let priority = recommendation["priority"]?.int, (1...10).contains(priority)
+        else { return false }
+        // Whatever is open can be filled in.
+        let declared = Set((recommendation["placeholders"]?.array ?? []).compactMap { $0["id"]?.string })
+        let open = (recommendation["suggestedContent"]?.string ?? "").matches(of: /\{\{([A-Za-z0-9_]+)\}\}/)
+        return open.allSatisfy { declared.contains(String($0.output.1)) }
+    }
+
+    private static func share<Item>(_ items: [Item], _ isGood: (Item) -> Bool) -> Double {
+        items.isEmpty ? 1 : Double(items.count(where: isGood)) / Double(items.count)
+    }
+}
