@@ -1,11 +1,13 @@
 import Callable
 import Foundation
 import JSON
+import Logging
 import MigrationCore
 import PlanFile
 import Postgres
 import TestSupport
 import Testing
+import Worker
 
 /// The program `recommendations`, as people run it.
 struct RecommendationsProgram {
@@ -161,6 +163,179 @@ struct RecommendationsProgramTests {
             ).rows.map { "\(try $0.text("implementation")) \(try $0.int("value")) of \(try $0.int("of"))" }.sorted()
         }
         #expect(rows == ["candidate 3 of 3", "legacy 3 of 3"])
+    }
+
+    @Test(
+        "answers that invent are seen by the plan of the examples, which goes on without them and rolls back with them"
+    )
+    func inventions() async throws {
+        let program = try RecommendationsProgram()
+        defer { program.remove() }
+        _ = try program.run([
+            "import", try program.file("r.json", RecommendationsProgram.resume), "--job", "j", "--user", "ana",
+            "--database", program.database,
+        ])
+        let token = try program.issuer.token(user: "ana")
+        let admin = try freePort()
+        let (old, oldPort) = try await program.serve("legacy", ["--delay", "0", "--timeouts", "0"])
+        defer { old.signal(SIGKILL); old.wait() }
+        let (new, newPort) = try await program.serve(
+            "candidate",
+            ["--admin-port", "\(admin)", "--set", "calls-per-minute=0"]
+        )
+        defer { new.signal(SIGKILL); new.wait() }
+        // Whoever reads the plan's source needs the database's name in its environment.
+        setenv("MIGRATE_SHOP_DATABASE", program.database, 1)
+        defer { unsetenv("MIGRATE_SHOP_DATABASE") }
+        let file = Program.example.replacing("recommendations.yaml", with: "recommendations-quality.yaml")
+        let plan = try PlanFile.parse(try String(contentsOfFile: file, encoding: .utf8), file: file)
+        let source = try #require(plan.sources.first)
+        let pool = PostgresPool(program.database, name: "test")
+        /// What the plan's source says of the window in which both were asked so often.
+        func reading() async throws -> Reading {
+            _ = try await pool.run { try $0.query("delete from recommendations.quality") }
+            // All of it in one window: not in the last seconds of one.
+            try await eventually("the beginning of a window") {
+                let now = Timestamp(rawValue: Int64(Date().timeIntervalSince1970 * 1_000_000))
+                return now - plan.clock.start(of: plan.clock.index(of: now)) < .seconds(4)
+            }
+            let now = Timestamp(rawValue: Int64(Date().timeIntervalSince1970 * 1_000_000))
+            for port in [oldPort, newPort] {
+                for _ in 0..<30 {
+                    let answer = try program.call(port, "getRecommendations", "{\"jobId\":\"j\"}", token: token)
+                    #expect(answer.hasPrefix("HTTP/1.1 200"), "\(answer)")
+                }
+            }
+            try await eventually("all to be written down") {
+                try await pool.run { connection in
+                    try connection.query("select coalesce(sum(answers), 0)::bigint as n from recommendations.quality")
+                        .first?.int("n") ?? 0
+                } == 60
+            }
+            var logger = Logger(label: "sources")
+            logger.logLevel = .critical
+            let reader = SourceReader(
+                plan: plan,
+                k: plan.clock.index(of: now),
+                environment: "production",
+                logger: logger
+            )
+            return await reader.read(source).reading
+        }
+        func switched(_ permille: Int) throws {
+            let answer = try RawSocket.exchange(
+                admin,
+                "PUT /inventions/\(permille) HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n\r\n"
+            )
+            #expect(answer.hasPrefix("HTTP/1.1 204"), "\(answer)")
+        }
+        let sound = try await reading()
+        #expect(sound == Reading(candidate: .init(value: 30, of: 30), legacy: .init(value: 30, of: 30)))
+        try switched(1_000)
+        let invented = try await reading()
+        #expect(invented == Reading(candidate: .init(value: 0, of: 30), legacy: .init(value: 30, of: 30)))
+        for (reading, phase) in [(sound, "running"), (invented, "rollingBack")] {
+            var migration = try MigrationScenario(plan)
+            try migration.perform(.start(reason: nil), by: "ana")
+            try migration.acknowledge()
+            for _ in 0..<8 where try migration.migration.phase.name == "running" {
+                let now = try migration.migration
+                let k = try #require(now.nextWindow)
+                migration.now = max(migration.now, plan.clock.end(of: k) + plan.grace)
+                var window = try MigrationScenario.window(k, now, errors: 0)
+                window.environments[0].readings = ["quality": reading]
+                try migration.perform(.sealWindow(window: window))
+            }
+            #expect(try migration.migration.phase.name == phase)
+            #expect(
+                try migration.migration.judgement?.criteria[1].verdict == (phase == "running" ? .pass : .breach)
+            )
+        }
+        await pool.close()
+    }
+
+    @Test(
+        "a cache that takes another's place is written and invalidated too, and the admin port forgets by job, user and recommendation"
+    )
+    func secondTiers() async throws {
+        let program = try RecommendationsProgram()
+        defer { program.remove() }
+        _ = try program.run([
+            "import", try program.file("r.json", RecommendationsProgram.resume), "--job", "j", "--user", "ana",
+            "--database", program.database,
+        ])
+        let token = try program.issuer.token(user: "ana")
+        let admin = try freePort()
+        // Two other databases on the same server.
+        let pool = PostgresPool(program.database, name: "test")
+        var others: [String] = []
+        for number in 0..<2 {
+            let name = "cache_\(number)_\(UUID().uuidString.lowercased().replacing("-", with: ""))"
+            _ = try await pool.run { try $0.query("create database \(name)") }
+            others.append(name)
+        }
+        let databases = others.map { "\(program.database) dbname=\($0)" }
+        let same = try program.run([
+            "--implementation", "candidate", "--port", "1", "--database", program.database, "--set",
+            "cache-also-written=\(program.database)",
+        ])
+        #expect(same.code != 0 && same.text.contains("must be another database"))
+        let (process, port) = try await program.serve(
+            "candidate",
+            [
+                "--admin-port", "\(admin)", "--set", "cache-database=\(databases[0])", "--set",
+                "cache-also-written=\(databases[1])",
+            ]
+        )
+        func call(_ function: String, _ data: String) throws -> String {
+            try program.call(port, function, data, token: token)
+        }
+        func entries() async throws -> [[Int64]] {
+            var counts: [[Int64]] = []
+            for database in databases {
+                let connection = try await PostgresConnection(database, name: "test")
+                let row = try await connection.run {
+                    try $0.query(
+                        """
+                        select (select count(*) from recommendations.cache_entry) as entries,
+                            (select coalesce(sum(generation), 0)::bigint from recommendations.cache_tag where tag not like '8:previews%') as generations
+                        """
+                    ).first.map { [try $0.int("entries"), try $0.int("generations")] }
+                }
+                counts.append(row ?? [])
+                await connection.close()
+            }
+            return counts
+        }
+        let preview = "{\"jobId\":\"j\",\"recommendationId\":\"first_person-work-0-highlights-0\"}"
+        #expect(try call("getRecommendations", "{\"jobId\":\"j\"}").contains("fwd=miss; stored"))
+        #expect(try call("previewImprovement", preview).contains("fwd=miss; stored"))
+        try await eventually("both to be written") { try await entries() == [[2, 0], [2, 0]] }
+        for (path, previewIsKept, listIsKept) in [
+            ("recommendation/j/other", true, true), ("recommendation/j/first_person-work-0-highlights-0", false, true),
+            ("job/other", true, true), ("job/j", false, false), ("user/ana", false, false),
+        ] {
+            let answer = try RawSocket.exchange(admin, "DELETE /cache/\(path) HTTP/1.1\r\nhost: x\r\n\r\n")
+            #expect(answer.hasPrefix("HTTP/1.1 204"), "\(answer)")
+            #expect(try call("previewImprovement", preview).contains("; hit; ") == previewIsKept, "\(path)")
+            #expect(
+                try call("getRecommendations", "{\"jobId\":\"j\"}").contains("; hit; ") == listIsKept,
+                "\(path)"
+            )
+        }
+        try await eventually("both to be invalidated") { try await entries() == [[2, 5], [2, 5]] }
+        let metrics = try RawSocket.exchange(admin, "GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n")
+        for stage in ["validation", "cache", "work"] {
+            #expect(
+                metrics.contains(
+                    "recommendations_stage_seconds_count{implementation=\"candidate\",function=\"getRecommendations\",stage=\"\(stage)\"}"
+                )
+            )
+        }
+        process.signal(SIGTERM)
+        #expect(try await offThread { process.wait() } == 0)
+        for name in others { _ = try await pool.run { try $0.query("drop database \(name) with (force)") } }
+        await pool.close()
     }
 
     @Test("bad files are named with the place")

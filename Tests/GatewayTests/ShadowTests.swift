@@ -63,7 +63,13 @@ struct ShadowTests {
                 #"{"at":\#($0),"score":2,"email":"z@y","list":[{"id":"c","n":3},{"id":"b","n":2},{"id":"a","n":9}]}"#
             }
         )
-        for (candidate, isDifferent) in [(same, false), (other, true)] {
+        // Two of five are the same.
+        let poorer = try await TestUpstream(
+            Self.answers {
+                #"{"at":\#($0),"score":2,"email":"z@y","list":[{"id":"a","n":9},{"id":"b","n":2},{"id":"x","n":1},{"id":"y","n":1}]}"#
+            }
+        )
+        for (candidate, isDifferent, list) in [(same, false, nil), (other, true, "order"), (poorer, true, "overlap")] {
             let gateway = TestGateway()
             let admin = try freePort()
             try await gateway.serve(
@@ -87,7 +93,9 @@ struct ShadowTests {
                 )
                 let report = String(buffer: try await response.body.collect(upTo: 1 << 20))
                 #expect(report.contains(#""path":"score""#) == isDifferent)
-                #expect(report.contains(#""path":"list[] order""#) == isDifferent)
+                for kind in ["order", "overlap"] {
+                    #expect(report.contains("\"path\":\"list[] \(kind)\"") == (list == kind))
+                }
                 #expect(report.contains(#""path":"list[].n""#) == isDifferent)
                 #expect(report.contains(#""path":"email""#) == isDifferent)
                 #expect(!report.contains("@y"))
@@ -105,6 +113,7 @@ struct ShadowTests {
         await legacy.close()
         await same.close()
         await other.close()
+        await poorer.close()
     }
 
     @Test("a candidate that hangs delays nobody, and is compared with nothing")
