@@ -101,8 +101,8 @@ let package = Package(
         room(
             "DataPlanes",
             [
-                "Gateway", "MigrationCore", "Routing", "Signals", asyncHTTPClient, lifecycle, logging, nioCore,
-                nioHTTP1, nioPosix,
+                "Gateway", "JSON", "MigrationCore", "Routing", "Signals", asyncHTTPClient, lifecycle, logging, nioCore,
+                nioFoundation, nioHTTP1, nioPosix,
             ]
         ),
         // What is migrated in the shipped example.

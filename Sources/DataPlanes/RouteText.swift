@@ -37,6 +37,9 @@ package struct RouteText: Hashable, Sendable {
         ([String(revision), logID, hash] + weights.map { String(Bucket.count - $0.rawValue) }).joined(separator: ":")
     }
 
+    /// Which route it is, without what it says: `revision:log ID:hash`.
+    package var identity: String { "\(revision):\(logID):\(hash)" }
+
     /// - Parameter services: how many the plan has.
     /// - Returns: nil for what is no route of so many services.
     package init?(_ text: some StringProtocol, services: Int) {

@@ -9,7 +9,7 @@ import Testing
 @Suite("A migration on a data plane", .serialized, .database)
 struct DataPlaneMigrationTests {
     enum Plane: String, CaseIterable, Sendable {
-        case gateway, haproxy, envoy, nginx
+        case gateway, haproxy, envoy, nginx, etcd
 
         /// Whether it switches without a request that fails; each reload of nginx ends connections that its clients are just using.
         var isGentle: Bool { self != .nginx }
@@ -18,7 +18,8 @@ struct DataPlaneMigrationTests {
     /// The data plane itself, with the configuration that was written for it.
     private func start(_ plane: Plane, _ folder: String, _ output: String) throws -> ChildProcess? {
         switch plane {
-        case .gateway: nil
+        // A resolver answers when it has etcd, and is started with that.
+        case .gateway, .etcd: nil
         case .nginx:
             try ChildProcess(
                 "/usr/sbin/nginx",
@@ -78,11 +79,14 @@ struct DataPlaneMigrationTests {
         let (port, logPort) = (try freePort(), try freePort())
         #expect(try run("db", "install").code == 0)
         #expect(try run("create", plan).code == 0)
-        let log = [.haproxy, .nginx].contains(plane) ? ["--log-port", "\(logPort)"] : []
+        let server = plane == .etcd ? try await TestEtcdServer() : nil
+        var log = [.haproxy, .nginx, .etcd].contains(plane) ? ["--log-port", "\(logPort)"] : []
+        if let server { log += ["--endpoint", server.endpoint] }
         let place = ["--listen", "127.0.0.1:\(port)"]
         if plane != .gateway {
             let configured = try Program.run(
-                ["route", "config", plane.rawValue, plan, "--environment", "p"] + place + ["--folder", folder] + log,
+                ["route", "config", plane.rawValue, plan, "--environment", "p"] + (plane == .etcd ? [] : place)
+                    + ["--folder", folder] + log,
                 database: TestDatabase.conninfo
             )
             #expect(configured.code == 0, "\(configured.text)")
@@ -96,6 +100,16 @@ struct DataPlaneMigrationTests {
         let result: Result<Void, any Error>
         do {
             if let process = try start(plane, folder, output) { processes.append(process) }
+            if plane == .etcd {
+                processes.append(
+                    try await TestEtcdServer.resolver(
+                        folder + "/resolver.json",
+                        port: port,
+                        name: "one",
+                        output: output + "-resolver"
+                    )
+                )
+            }
             for arguments in [
                 [plane.rawValue, "--migration", "shop", "--environment", "p"] + rest,
                 ["worker", "--name", "w"],
@@ -112,6 +126,7 @@ struct DataPlaneMigrationTests {
         }
         for process in processes.reversed() { process.signal(SIGTERM) }
         try await offThread { [processes] in for process in processes { process.wait() } }
+        try await server?.stop()
         await legacy.close()
         await candidate.close()
         try result.get()

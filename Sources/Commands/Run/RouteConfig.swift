@@ -8,14 +8,13 @@ struct RouteConfig: ParsableCommand {
         commandName: "config",
         abstract:
             "Writes a ready-made configuration of a data plane for a plan; until it is told otherwise, it serves legacy.",
-        subcommands: [HAProxy.self, Envoy.self, Nginx.self]
+        subcommands: [HAProxy.self, Envoy.self, Nginx.self, Etcd.self]
     )
 
     /// What every data plane has to be told.
     struct Place: ParsableArguments {
         @OptionGroup var plan: PlanOptions
         @Option(help: "The environment that it serves.") var environment: String
-        @Option(help: "Where clients are accepted.") var listen: ListenArgument
 
         /// The plan, which has the environment.
         func checked() throws -> Plan {
@@ -59,6 +58,7 @@ struct RouteConfig: ParsableCommand {
                 """
         )
         @OptionGroup var place: Place
+        @Option(help: "Where clients are accepted.") var listen: ListenArgument
         @OptionGroup var haproxy: LoggedPlaneOptions
 
         func run() throws {
@@ -66,8 +66,8 @@ struct RouteConfig: ParsableCommand {
             let folder = HAProxyFolder(haproxy.folder)
             let configuration = try HAProxyConfiguration(
                 plan: plan,
-                host: place.listen.host,
-                port: place.listen.port,
+                host: listen.host,
+                port: listen.port,
                 folder: folder,
                 logPort: haproxy.logPort
             )
@@ -93,6 +93,7 @@ struct RouteConfig: ParsableCommand {
                 """
         )
         @OptionGroup var place: Place
+        @Option(help: "Where clients are accepted.") var listen: ListenArgument
         @OptionGroup var nginx: LoggedPlaneOptions
 
         func run() throws {
@@ -100,8 +101,8 @@ struct RouteConfig: ParsableCommand {
             let folder = NginxFolder(nginx.folder)
             let configuration = try NginxConfiguration(
                 plan: plan,
-                host: place.listen.host,
-                port: place.listen.port,
+                host: listen.host,
+                port: listen.port,
                 folder: folder,
                 logPort: nginx.logPort
             )
@@ -128,6 +129,7 @@ struct RouteConfig: ParsableCommand {
                 """
         )
         @OptionGroup var place: Place
+        @Option(help: "Where clients are accepted.") var listen: ListenArgument
         @Option(help: "The folder with Envoy's configuration, its routes and its socket.") var folder: String
 
         func run() throws {
@@ -135,8 +137,8 @@ struct RouteConfig: ParsableCommand {
             let folder = EnvoyFolder(folder)
             let configuration = try EnvoyConfiguration(
                 plan: plan,
-                host: place.listen.host,
-                port: place.listen.port,
+                host: listen.host,
+                port: listen.port,
                 folder: folder
             )
             try place.write(
@@ -144,6 +146,40 @@ struct RouteConfig: ParsableCommand {
                 then: [
                     "envoy -c \(folder.configuration.path)",
                     "migrate envoy --migration \(plan.name) --environment \(place.environment) --folder \(folder.url.path)",
+                ]
+            )
+        }
+    }
+
+    struct Etcd: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "etcd",
+            abstract:
+                "Services that resolve their peers themselves by a key in etcd: resolver.json, which says by which.",
+            discussion: """
+                What a resolver has to do is in docs/reference.md.
+
+                Example: migrate route config etcd examples/recommendations.yaml --environment production --folder /var/lib/migrate/etcd
+                """
+        )
+        @OptionGroup var place: Place
+        @OptionGroup var etcd: EtcdOptions
+
+        func run() throws {
+            let plan = try place.checked()
+            let folder = EtcdFolder(etcd.log.folder)
+            let configuration = try EtcdConfiguration(
+                plan: plan,
+                environment: place.environment,
+                endpoint: etcd.endpoint,
+                keys: etcd.keys(plan.name, place.environment),
+                logPort: etcd.log.logPort
+            )
+            try place.write(
+                [(folder.configuration, configuration.text())],
+                then: [
+                    "start each resolver with \(folder.configuration.path)",
+                    "migrate etcd --migration \(plan.name) --environment \(place.environment) --folder \(folder.url.path) --endpoint \(etcd.endpoint)",
                 ]
             )
         }

@@ -1,0 +1,45 @@
+package import AsyncHTTPClient
+package import Foundation
+import Gateway
+package import MigrationCore
+package import Signals
+
+/// Services that resolve their peers themselves: told by a key in etcd, measured by what they tell of their requests.
+package struct EtcdPlane: DataPlane {
+    private let folder: EtcdFolder
+    private let endpoint: String
+    private let keys: EtcdKeys
+    private let logPort: Int
+
+    /// - Parameters:
+    ///   - endpoint: of etcd's clients, `http://host:port`.
+    ///   - logPort: where resolvers tell their requests, by UDP on this host.
+    package init(folder: EtcdFolder, endpoint: String, keys: EtcdKeys, logPort: Int) {
+        self.folder = folder
+        self.endpoint = endpoint
+        self.keys = keys
+        self.logPort = logPort
+    }
+
+    package var name: String { "etcd" }
+    package var state: URL { folder.state }
+
+    package func adapter(router: String, plan: Plan) -> any PlaneAdapter {
+        EtcdAdapter(router: router, plan: plan, endpoint: endpoint, keys: keys)
+    }
+
+    package func windows(_ plan: Plan, meter: Meter, client: HTTPClient) async throws -> any PlaneWindows {
+        let store = EtcdStore(endpoint: endpoint), resolvers = keys.resolvers
+        return try await LogWindows(
+            port: logPort,
+            plan,
+            meter: meter,
+            client: client,
+            read: { LoggedRequest(resolver: $0) }
+        ) {
+            // A resolver that has come, gone or begun anew may have sent requests that nobody told.
+            guard let entries = try? await store.entries(resolvers), !entries.isEmpty else { return nil }
+            return entries.map { "\($0.key) \($0.lease)" }.joined(separator: "\n")
+        }
+    }
+}

@@ -1,0 +1,173 @@
+import DataPlanes
+import Foundation
+import MigrationCore
+import Postgres
+import Routing
+import Signals
+import TestSupport
+import Testing
+
+@Suite("etcd, and a service that resolves its peers by it", .serialized)
+struct EtcdTests {
+    /// A resolver's place before two upstreams that name themselves, and an etcd.
+    private func staged(
+        _ candidate: TestUpstream.Behaviour = .answers("candidate"),
+        _ body: (TestEtcd, TestRoutes, _ candidate: TestUpstream, _ server: TestEtcdServer) async throws -> Void
+    ) async throws {
+        let legacy = try await TestUpstream(.answers("legacy"))
+        let other = try await TestUpstream(candidate)
+        let server = try await TestEtcdServer()
+        let result: Result<Void, any Error>
+        do {
+            let etcd = try await TestEtcd(
+                TestRoutes.plan(legacy: legacy.port, candidate: other.port),
+                endpoint: server.endpoint
+            )
+            defer { etcd.remove() }
+            result = .success(try await body(etcd, TestRoutes(), other, server))
+        } catch {
+            result = .failure(error)
+        }
+        try await server.stop()
+        await legacy.close()
+        await other.close()
+        try result.get()
+    }
+
+    @Test("serves legacy until it is told, and then by the gateway's own buckets")
+    func buckets() async throws {
+        try await staged { etcd, routes, _, _ in
+            try await etcd.run {
+                #expect(try await SteadyLoad.side(etcd.url, user: "u1") == "legacy")
+                #expect(try await SteadyLoad.side(etcd.url, user: nil) == "legacy")
+                try await etcd.follow(routes) {
+                    for (revision, basisPoints) in [0, 37, 3_300, 9_990, 10_000].enumerated() {
+                        let weight = SamplePlan.weight(basisPoints)
+                        routes.route(TestRoutes.table(Int64(revision + 1), weight))
+                        try await eventually("revision \(revision + 1)") {
+                            routes.acknowledged.contains(Int64(revision + 1))
+                        }
+                        for number in 0..<100 {
+                            let expected = Bucket.implementation(
+                                Bucket.of("user-\(number)", migration: "m"),
+                                weight: weight
+                            )
+                            let side = try await SteadyLoad.side(etcd.url, user: "user-\(number)")
+                            #expect(side == expected.rawValue)
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    @Test(
+        "switched twenty times under load, no request fails, and none is sent to the candidate after 0 is acknowledged"
+    )
+    func switching() async throws {
+        try await staged { etcd, routes, candidate, _ in
+            try await etcd.run { try await etcd.follow(routes) { try await etcd.checkSwitching(routes, candidate) } }
+        }
+    }
+
+    @Test(
+        "what its requests did is measured: how many, on which side, how they ended, how long they took, whose, by which cache"
+    )
+    func measured() async throws {
+        try await staged(.says(TestEtcd.measuredAnswer)) { etcd, routes, _, _ in
+            try await etcd.run { try await etcd.follow(routes) { try await etcd.checkMeasured(routes) } }
+        }
+    }
+
+    @Test(
+        "killed during a rollback it comes to legacy by itself, and the candidate hears of nobody once that is acknowledged"
+    )
+    func killed() async throws {
+        try await staged { etcd, routes, candidate, _ in
+            try await etcd.checkKilledDuringRollback(routes, candidate) { body in try await etcd.run(body) }
+        }
+    }
+
+    @Test(
+        "refuses an older revision, another commit at the same one, and another log's, unless that came of it; without etcd nothing is claimed"
+    )
+    func fenced() async throws {
+        try await staged { etcd, _, _, server in
+            try await etcd.run { try await etcd.checkFence() }
+            try await server.stop()
+            let error = await #expect(throws: RoutingError.self) { try await etcd.adapter.current() }
+            #expect(error?.code == .unreachable && error?.message.contains(server.endpoint) ?? false)
+        }
+    }
+
+    @Test(
+        "a route is acknowledged when every resolver has it: none is no one's word, and one that hangs holds it until its lease is over"
+    )
+    func everybody() async throws {
+        try await staged { etcd, _, candidate, _ in
+            let alone = await #expect(throws: RoutingError.self) {
+                try await etcd.adapter.apply(TestRoutes.table(1, .all))
+            }
+            #expect(alone?.message.contains("no resolver") ?? false)
+            let port = try freePort()
+            let (one, two) = (try await etcd.start(name: "one"), try await etcd.start(name: "two", port: port))
+            #expect(try await etcd.adapter.apply(TestRoutes.table(2, .all)).revision == 2)
+            #expect(try await SteadyLoad.side("http://127.0.0.1:\(port)", user: "u") == "candidate")
+            two.signal(SIGSTOP)
+            let late = await #expect(throws: RoutingError.self) {
+                try await etcd.adapter.apply(TestRoutes.table(3, .zero))
+            }
+            #expect(late?.message.contains("revision 3: two") ?? false, "\(late?.message ?? "")")
+            #expect(try await SteadyLoad.side(etcd.url, user: "u") == "legacy")
+            let begun = ContinuousClock.now
+            try await eventually("its lease to be over") {
+                (try? await etcd.adapter.apply(TestRoutes.table(3, .zero)))?.revision == 3
+            }
+            print("a resolver that hung held a route for", ContinuousClock.now - begun)
+            // Awake again it decides nothing by what it knew.
+            let sent = candidate.requests
+            two.signal(SIGCONT)
+            for _ in 0..<20 {
+                let side = try await SteadyLoad.side("http://127.0.0.1:\(port)", user: "u")
+                #expect(side == "legacy")
+            }
+            #expect(candidate.requests == sent)
+            for process in [one, two] {
+                process.signal(SIGKILL)
+                _ = try await offThread { process.wait() }
+            }
+        }
+    }
+
+    @Test("two that write at once: what the one has read is not written over, and the higher revision stays")
+    func compared() async throws {
+        try await staged { etcd, _, _, _ in
+            try await etcd.run {
+                let (one, other) = (etcd.adapter, etcd.adapter)
+                for round in 0..<20 {
+                    let low = TestRoutes.table(Int64(round * 2 + 1), .zero),
+                        high = TestRoutes.table(Int64(round * 2 + 2), .all)
+                    async let first = try? one.apply(low)
+                    async let second = try? other.apply(high)
+                    _ = await (first, second)
+                    let now = try await one.read()
+                    #expect(now == RouteText(high, etcd.plan))
+                }
+            }
+        }
+    }
+
+    @Test("lines of another form say nothing")
+    func lines() {
+        let line = LoggedRequest(resolver: "1.candidate|200|answered|0.25|c; hit|ana|x")
+        #expect(line?.service == 1 && line?.implementation == .candidate && line?.outcome == .answered)
+        #expect(line?.latency == .milliseconds(250) && line?.cache == .hit)
+        #expect(LoggedRequest(resolver: "0.legacy|503|answered|0.1||")?.outcome == .failed)
+        #expect(LoggedRequest(resolver: "0.legacy|504|timed_out|0.1||")?.outcome == .timedOut)
+        for text in [
+            "", "0.legacy", "0.legacy|200|answered|-1||", "0.legacy|200|answered|nan||", "0.legacy|200|well|0.1||",
+            "x.legacy|200|answered|0.1||", "-1.legacy|200|answered|0.1||", "0.other|200|answered|0.1||",
+            "0.legacy|x|answered|0.1||", "0.legacy|200|answered|1e9||",
+        ] { #expect(LoggedRequest(resolver: text) == nil, "\(text)") }
+    }
+}
