@@ -71,6 +71,8 @@ public final class AnswerCache<Value: Sendable>: Sendable {
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 enter(id, wanted, isReload, continuation, load)
+                // One that was left before it was known is not found by whoever ends it.
+                if Task.isCancelled { leave(id, key) }
             }
         } onCancel: {
             leave(id, key)
@@ -236,8 +238,8 @@ public final class AnswerCache<Value: Sendable>: Sendable {
         case .success(let value): (cost, policy) = (self.cost(key, value), .told)
         case .failure(let error): (cost, policy) = (self.cost(key, nil), self.policy(error))
         }
-        let (waiters, stale) = state.withLock { state -> ([Int: Waiter], Answer?) in
-            guard let flight = state.flights.removeValue(forKey: id) else { return ([:], nil) }
+        let (waiters, stale, isKept) = state.withLock { state -> ([Int: Waiter], Answer?, Bool) in
+            guard let flight = state.flights.removeValue(forKey: id) else { return ([:], nil, false) }
             if state.current[key] == id { state.current[key] = nil }
             if fromTier {
                 let own = flight.waiters.values.count { $0.outcome == .miss }
@@ -246,12 +248,19 @@ public final class AnswerCache<Value: Sendable>: Sendable {
                 state.counts.misses -= own
             }
             let stale = keep(result, key, flight, cost, policy, until: time + life, &state, time)
-            return (flight.waiters, stale)
+            let kept = state.entries.peek(key)
+            return (flight.waiters, stale, kept?.begun == flight.begun && kept?.version == flight.wanted.version)
         }
         for waiter in waiters.values {
             switch result {
             case .success(let value):
-                let outcome = fromTier && waiter.outcome == .miss ? .hit(rest: max(.zero, life)) : waiter.outcome
+                let outcome: CacheOutcome
+                switch waiter.outcome {
+                case .miss where fromTier: outcome = .hit(rest: max(.zero, life))
+                case .miss where !isKept, .reloaded where !isKept:
+                    outcome = .unkept(isReload: waiter.outcome == .reloaded)
+                default: outcome = waiter.outcome
+                }
                 waiter.continuation.resume(returning: (value, outcome))
             case .failure(let error):
                 if let stale {

@@ -12,6 +12,8 @@ public struct CacheSettings: Hashable, Sendable {
     public var negative = Duration.seconds(5)
     /// Freshness differs from entry to entry by up to so much of it either way, so that what was made together is not remade together. 0…1.
     public var jitter = 0.1
+    /// How long the second tier may take to answer; then it is gone round, as where it fails.
+    public var tierTime = Duration.seconds(1)
 
     /// What is usual.
     public init() {}
@@ -41,12 +43,14 @@ public enum CacheOutcome: Hashable, Sendable {
     case miss
     /// It was made for this look-up, which wanted it so.
     case reloaded
+    /// It was made for this look-up and not kept: something that it rests on was invalidated meanwhile, or it is too large.
+    case unkept(isReload: Bool)
 
     /// Whether nothing had to be made for this look-up.
     public var isHit: Bool {
         switch self {
         case .hit, .stale, .staleOnError, .coalesced: true
-        case .miss, .reloaded: false
+        case .miss, .reloaded, .unkept: false
         }
     }
 
@@ -59,6 +63,7 @@ public enum CacheOutcome: Hashable, Sendable {
         case .coalesced: "\(cache); fwd=miss; collapsed"
         case .miss: "\(cache); fwd=miss; stored"
         case .reloaded: "\(cache); fwd=request; stored"
+        case .unkept(let isReload): "\(cache); fwd=\(isReload ? "request" : "miss")"
         }
     }
 }

@@ -95,12 +95,16 @@ public struct S3FIFO<Key: Hashable, Value> {
     @inlinable
     public mutating func set(_ key: Key, _ value: Value, cost: Int = 1) {
         let cost = max(1, cost)
+        guard cost <= capacity else {
+            // Nor is what it was to take the place of.
+            remove(key)
+            return
+        }
         if let slot = slots[key], let old = nodes[Int(slot)] {
             nodes[Int(slot)]?.value = value
             nodes[Int(slot)]?.cost = cost
             change(old.queue) { $0.cost += cost - old.cost }
         } else {
-            guard cost <= capacity else { return }
             // Before room is made for it, which may push it out of the ghosts.
             let wasGhost = forget(key)
             while self.cost + cost > capacity { evict() }

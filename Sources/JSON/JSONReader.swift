@@ -229,9 +229,8 @@ private struct JSONReader {
     }
 
     private mutating func unit() throws(JSONFault) -> UInt16 {
-        guard at + 4 <= bytes.count,
-            let unit = UInt16(String(decoding: bytes[at..<(at + 4)], as: UTF8.self), radix: 16),
-            bytes[at] != UInt8(ascii: "+")
+        guard at + 4 <= bytes.count, bytes[at] != UInt8(ascii: "+"), bytes[at] != UInt8(ascii: "-"),
+            let unit = UInt16(String(decoding: bytes[at..<(at + 4)], as: UTF8.self), radix: 16)
         else { throw fault("four hexadecimal digits should be here") }
         at += 4
         return unit

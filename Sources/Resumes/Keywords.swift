@@ -1,3 +1,5 @@
+package import JSON
+
 /// How well a job's keywords are covered: whole terms only; what the résumé cannot support is reported, never put in.
 package struct Keywords: Sendable {
     package let covered: [String]
@@ -39,6 +41,13 @@ package struct Keywords: Sendable {
     package var coverage: Int {
         let all = covered.count + missing.count
         return all == 0 ? 0 : covered.count * 100 / all
+    }
+
+    package var json: [String: JSONValue] {
+        [
+            "keywordCoverage": .int(coverage), "matchedKeywords": .array(covered.map { .string($0) }),
+            "missingKeywords": .array(missing.map { .string($0) }),
+        ]
     }
 
     /// Whether cutting a keyword into words has lost nothing of it: `.NET` is not “net”.

@@ -10,6 +10,7 @@ package struct Report: Sendable {
     package let missing: [String]
     package let insights: [String]
     package let compatibility: RoleCompatibility?
+    private let keywords: Keywords
 
     private static let mostInsights = 5
 
@@ -27,6 +28,7 @@ package struct Report: Sendable {
         scores = Scores(recommendations)
         ats = Scores.ats(resume, keywords: keywords)
         let found = Keywords(keywords, in: resume)
+        self.keywords = found
         compatibility = role.map { RoleCompatibility(resume, role: $0, keywords: found) }
         missing = recommendations.filter {
             $0.category == Rule.missingSection.rawValue || $0.category == Rule.missingContact.rawValue
@@ -53,6 +55,7 @@ package struct Report: Sendable {
             "atsCompatibility": .int(ats), "careerInsights": texts(insights),
         ]
         if let compatibility { fields["roleCompatibility"] = compatibility.json }
+        if !keywords.covered.isEmpty || !keywords.missing.isEmpty { fields["keywordCoverage"] = .object(keywords.json) }
         return fields
     }
 }
@@ -90,11 +93,7 @@ package struct RoleCompatibility: Sendable {
     }
 
     var json: JSONValue {
-        .object([
-            "targetRole": .string(role), "score": .int(score), "keywordCoverage": .int(keywords.coverage),
-            "matchedKeywords": .array(keywords.covered.map { .string($0) }),
-            "missingKeywords": .array(keywords.missing.map { .string($0) }),
-        ])
+        .object(keywords.json.merging(["targetRole": .string(role), "score": .int(score)]) { $1 })
     }
 }
 

@@ -222,7 +222,7 @@ struct AnswerCacheTests {
         try await cache.invalidate(tag)
         #expect(try await cache.value(for: key, tags: [tag]) { "new" } == ("new", .miss))
         gate.open()
-        #expect(try await old.value.value == "old")
+        #expect(try await old.value == ("old", .unkept(isReload: false)))
         #expect(try await cache.value(for: key, tags: [tag]) { "x" }.value == "new")
         // And one that nobody replaced.
         gate.close()
@@ -340,6 +340,7 @@ struct AnswerCacheTests {
             (.hit(rest: .seconds(30)), "c; hit; ttl=30"), (.stale(over: .seconds(5)), "c; hit; ttl=-5"),
             (.coalesced, "c; fwd=miss; collapsed"),
             (.miss, "c; fwd=miss; stored"), (.reloaded, "c; fwd=request; stored"),
+            (.unkept(isReload: false), "c; fwd=miss"), (.unkept(isReload: true), "c; fwd=request"),
             (.staleOnError(over: .seconds(9)), "c; fwd=stale; detail=stale-if-error-9s"),
         ] as [(CacheOutcome, String)]
     )
@@ -390,6 +391,42 @@ struct TierTests {
             CacheSettings(),
             tier: (tier, CacheCodec(encode: { Array($0.utf8) }, decode: { String(decoding: $0, as: UTF8.self) }))
         )
+    }
+
+    /// A tier that answers nothing, and does not even hear that it is given up.
+    private struct SilentTier: CacheTier {
+        private func silence() async {
+            for await _ in AsyncStream<Void>.makeStream().stream {}
+            await withUnsafeContinuation { (_: UnsafeContinuation<Void, Never>) in }
+        }
+        func generation(_ tags: [CacheTag]) async throws -> Int64 {
+            await silence()
+            return 0
+        }
+        func read(_ key: String) async throws -> TierEntry? {
+            await silence()
+            return nil
+        }
+        func write(_ key: String, _ bytes: [UInt8], tags: [CacheTag], generation: Int64) async throws {
+            await silence()
+        }
+        func invalidate(_ tag: CacheTag) async throws { await silence() }
+    }
+
+    @Test("a tier that is silent is gone round after its time, by look-ups and invalidations alike")
+    func silent() async throws {
+        var settings = CacheSettings()
+        settings.tierTime = .milliseconds(50)
+        let cache = AnswerCache<String>(
+            settings,
+            tier: (
+                SilentTier(), CacheCodec(encode: { Array($0.utf8) }, decode: { String(decoding: $0, as: UTF8.self) })
+            )
+        )
+        #expect(try await cache.value(for: key, tags: [tag]) { "a" } == ("a", .miss))
+        await #expect(throws: (any Error).self) { try await cache.invalidate(tag) }
+        #expect(try await cache.value(for: key, tags: [tag]) { "b" } == ("b", .miss))
+        #expect(cache.counts.tierErrors >= 2 && cache.counts.lookUps == 2)
     }
 
     @Test("what one process made, another finds; what one invalidated, another does not")

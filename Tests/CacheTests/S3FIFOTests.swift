@@ -37,6 +37,10 @@ struct S3FIFOTests {
         #expect(cache.cost == 100)
         cache.set("b", 3, cost: 50)
         #expect(cache.cost <= 100)
+        // Nor in the place of one that was not; and no other goes for it.
+        cache.set("b", 4, cost: 40)
+        cache.set("a", 5, cost: 101)
+        #expect(cache.peek("a") == nil && cache.peek("b") == 4)
         cache.remove("a")
         cache.remove("b")
         cache.remove("c")

@@ -308,12 +308,13 @@ struct RecommendationsProgramTests {
             return counts
         }
         let preview = "{\"jobId\":\"j\",\"recommendationId\":\"first_person-work-0-highlights-0\"}"
+        try await eventually("both to be there") { (try? await entries()) == [[0, 0], [0, 0]] }
         #expect(try call("getRecommendations", "{\"jobId\":\"j\"}").contains("fwd=miss; stored"))
         #expect(try call("previewImprovement", preview).contains("fwd=miss; stored"))
         try await eventually("both to be written") { try await entries() == [[2, 0], [2, 0]] }
         for (path, previewIsKept, listIsKept) in [
             ("recommendation/j/other", true, true), ("recommendation/j/first_person-work-0-highlights-0", false, true),
-            ("job/other", true, true), ("job/j", false, false), ("user/ana", false, false),
+            ("job/other", true, true), ("job/j", false, false), ("user/an%61", false, false),
         ] {
             let answer = try RawSocket.exchange(admin, "DELETE /cache/\(path) HTTP/1.1\r\nhost: x\r\n\r\n")
             #expect(answer.hasPrefix("HTTP/1.1 204"), "\(answer)")
@@ -334,6 +335,16 @@ struct RecommendationsProgramTests {
         }
         process.signal(SIGTERM)
         #expect(try await offThread { process.wait() } == 0)
+        // A tier that is away stops nothing, and is told.
+        let (alone, alonePort) = try await program.serve("candidate", ["--set", "cache-database=host=/nowhere"])
+        for cached in [false, true] {
+            let answer = try program.call(alonePort, "getRecommendations", "{\"jobId\":\"j\"}", token: token)
+            #expect(answer.contains("\"cached\":\(cached)"), "\(answer.prefix(300))")
+        }
+        let health = try program.call(alonePort, "recommendationsHealthCheck", "null", token: token)
+        #expect(health.contains("\"status\":\"degraded\"") && health.contains("\"cacheTier\":\"failed\""), "\(health)")
+        alone.signal(SIGTERM)
+        #expect(try await offThread { alone.wait() } == 0)
         for name in others { _ = try await pool.run { try $0.query("drop database \(name) with (force)") } }
         await pool.close()
     }

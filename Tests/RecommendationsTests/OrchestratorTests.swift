@@ -25,7 +25,7 @@ final class PartsOfATest: Validation, AnswerKeeping, ResumeWork, SuggestionRewri
     func admit<Request: JobRequest>(_ call: Call, as: Request.Type) async throws -> Admitted<Request> {
         tell("admit \(Request.self)")
         if let refusal { throw refusal }
-        return Admitted(user: "ana", request: try Request(call.request), version: 7)
+        return Admitted(user: "ana", request: try Request(call), version: 7)
     }
 
     func answer(at place: AnswerPlace, make: @escaping @Sendable () async throws -> Answer) async throws -> Answer {
@@ -58,7 +58,9 @@ final class PartsOfATest: Validation, AnswerKeeping, ResumeWork, SuggestionRewri
         tell("rewrite")
         return (found, [:])
     }
-    func polish(_ text: String, _ values: [String], _ recommendation: Recommendation) async -> String? { nil }
+    func polish(_ text: String, _ values: [String], _ recommendation: Recommendation) async
+        -> (String?, [String: JSONValue])
+    { (nil, [:]) }
 
     func record(_ stage: Stage, of operation: Operation, took: Duration, hasFailed: Bool) {
         tell("\(stage.rawValue) \(hasFailed ? "failed" : "took \(took >= .zero)")")

@@ -272,8 +272,52 @@ struct ServiceTests {
                 == "Guided a team of 6 engineers through three rewrites of the search"
         )
         #expect(text(opener, "customizedContent") == "Ran the nightly billing jobs of 14 regional offices")
-        _ = try await shop.ask(.getRecommendations, ["jobId": "job", "industryKeywords": ["Swift"]])
+        // What it has seen is not shown to it again, whatever else is found.
+        let more = try await shop.ask(.getRecommendations, ["jobId": "job", "industryKeywords": ["Swift", "COBOL"]])
+        #expect(more.data["recommendations"]?.array?.contains { $0["category"] == "missing_keyword" } ?? false)
+        #expect(more.data["metadata"]?["source"] == "model")
         #expect(well.requests.count == 1)
+    }
+
+    @Test("a model that is away takes nothing from the cache: what the rules have said stays kept, and so do previews")
+    func outage() async throws {
+        let model = TestModel { _ throws(ModelError) in throw .budget }
+        let shop = try await TestShop(model: model)
+        try await shop.store.put(TestShop.resume, into: "job", of: "ana")
+        _ = try await shop.ask(.getRecommendations, ["jobId": "job"], legacy: true)
+        let preview: JSONValue = ["jobId": "job", "recommendationId": "weak_opener-work-0-highlights-0"]
+        let first = try await shop.ask(.getRecommendations, ["jobId": "job"])
+        #expect(first.data["metadata"]?["modelError"] == "budget")
+        _ = try await shop.ask(.previewImprovement, preview)
+        for _ in 0..<3 {
+            #expect(try await shop.ask(.getRecommendations, ["jobId": "job"]).data["cached"] == true)
+            #expect(try await shop.ask(.previewImprovement, preview).data["cached"] == true)
+        }
+        #expect(model.requests.count == 1)
+    }
+
+    @Test("a copy of a call makes nothing anew, and is not counted as its user's")
+    func copies() async throws {
+        let shop = try await TestShop(callsPerMinute: 12)
+        try await shop.store.put(TestShop.resume, into: "job", of: "ana")
+        let forced: JSONValue = ["jobId": "job", "forceRegenerate": true]
+        _ = try await shop.ask(.getRecommendations, forced)
+        let opener = "weak_opener-work-0-highlights-0"
+        _ = try await shop.ask(
+            .customizePlaceholders,
+            ["jobId": "job", "recommendationId": .string(opener), "placeholderValues": ["ACTION_VERB": "Ran"]]
+        )
+        let copy = Call(caller: "ana", request: CallableRequest(data: forced), isCopy: true)
+        for service in [shop.candidate, shop.legacy] as [any RecommendationService] {
+            for _ in 0..<2 {
+                let answer = try await service.answer(.getRecommendations, copy)
+                let found = answer.data["recommendations"]?.array?.first { $0["id"]?.string == opener }
+                #expect(found?["customizedContent"] == "Ran the nightly billing jobs of 14 regional offices")
+            }
+        }
+        // A third of twelve at once, of which the user has asked two.
+        for _ in 0..<2 { #expect(await shop.status(.getRecommendations, ["jobId": "job"]) == nil) }
+        #expect(await shop.status(.getRecommendations, ["jobId": "job"]) == .resourceExhausted)
     }
 
     @Test("an answer that was made anew is never that of the next résumé, found anything or not")
@@ -320,18 +364,31 @@ struct ServiceTests {
         let shop = try await TestShop(model: model)
         try await shop.store.put(TestShop.resume, into: "job", of: "ana")
         _ = try await shop.ask(.getRecommendations, ["jobId": "job"])
+        let verdicts = Mutex<[String]>([])
         func filled(_ verb: String) async throws -> JSONValue? {
-            try await shop.ask(
+            let answer = try await shop.ask(
                 .customizePlaceholders,
                 [
                     "jobId": "job", "recommendationId": "weak_opener-work-0-highlights-0",
                     "placeholderValues": ["ACTION_VERB": .string(verb)],
                 ]
-            ).data["customizedContent"]
+            )
+            verdicts.withLock { $0.append(answer.data["metadata"]?["guard"]?["verdict"]?.string ?? "none") }
+            return answer.data["customizedContent"]
         }
         #expect(try await filled("Ran") == "Ran all of the nightly billing jobs of 14 regional offices")
-        // A line without the owner's word is not taken.
+        // A line without the owner's word is not taken, and both are said.
         #expect(try await filled("Kept") == "Kept the nightly billing jobs of 14 regional offices")
+        #expect(verdicts.withLock { $0 } == ["passed", "dropped"])
+        let away = try await TestShop(model: TestModel { _ throws(ModelError) in throw .deadline })
+        let plain = try await away.ask(
+            .customizePlaceholders,
+            [
+                "jobId": "job", "recommendationId": "weak_opener-work-0-highlights-0",
+                "placeholderValues": ["ACTION_VERB": "Led"],
+            ]
+        )
+        #expect(plain.data["metadata"] == ["source": "rules", "modelError": "deadline"])
     }
 
     @Test("a résumé that cannot be read is a failed precondition with the place; another in its place is read")

@@ -207,6 +207,17 @@ struct EngineTests {
         #expect((date?.format.rawValue ?? "") == format)
     }
 
+    @Test("keywords that differ in a sign are two, and those that differ in case are one")
+    func keywordIdentities() throws {
+        let resume = try Resume(["skills": [["name": "Swift"]]])
+        let found = Engine(now: ResumeDate(year: 2026, month: 11)).findings(
+            in: resume,
+            keywords: [".NET", "NET", "net", "C", "C++", "C#"]
+        )
+        let ids = found.filter { $0.category == "missing_keyword" }.map(\.id)
+        #expect(Set(ids).count == ids.count && ids.count == 5, "\(ids)")
+    }
+
     @Test("the data files: no everyday word is a skill, and no word stands twice")
     func lexicon() {
         let lexicon = Lexicon.shared

@@ -5,16 +5,20 @@ package struct Call: Sendable {
     /// The ID token's user; nil for a caller that is not signed in.
     package let caller: String?
     package let request: CallableRequest
+    /// Whether it is a copy of a call that somebody else answers: its answer is compared and thrown away.
+    package let isCopy: Bool
     /// Tells the caller something before the answer; does nothing for one that did not ask for a stream.
     package let tell: @Sendable (JSONValue) -> Void
 
     package init(
         caller: String?,
         request: CallableRequest,
+        isCopy: Bool = false,
         tell: @escaping @Sendable (JSONValue) -> Void = { _ in }
     ) {
         self.caller = caller
         self.request = request
+        self.isCopy = isCopy
         self.tell = tell
     }
 

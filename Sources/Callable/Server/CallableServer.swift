@@ -170,7 +170,9 @@ package struct CallableServer: Sendable {
             note.set(error)
             throw CallableError(.unauthenticated, "the token is not valid")
         }
-        return Call(caller: user, request: call)
+        // What the gateway puts on its copies; it takes the field from what clients send.
+        let isCopy = HTTPField.Name("x-migrate-shadow").map { request.headers[$0] != nil } ?? false
+        return Call(caller: user, request: call, isCopy: isCopy)
     }
 
     private func body(_ request: Request) async throws(CallableError) -> [UInt8] {
@@ -235,7 +237,9 @@ package struct CallableServer: Sendable {
         var headers = fields(request)
         headers[.contentType] = "text/event-stream; charset=utf-8"
         let (events, continuation) = AsyncStream<Event>.makeStream()
-        let told = Call(caller: call.caller, request: call.request) { continuation.yield(.message($0)) }
+        let told = Call(caller: call.caller, request: call.request, isCopy: call.isCopy) {
+            continuation.yield(.message($0))
+        }
         let ping = settings.ping
         let body = ResponseBody { writer in
             // A client that has left before the answer's head: this is dropped without being run, and the place with it.

@@ -64,8 +64,10 @@ package struct HTTPModel: LanguageModel {
             settings.breaker.note("ok")
             return reply
         } catch {
-            // This program's own budget says nothing of the model.
-            if error.countsAgainstModel {
+            // This program's own budget says nothing of the model, nor does a caller who has left.
+            if Task.isCancelled {
+                throw error
+            } else if error.countsAgainstModel {
                 settings.breaker.failed()
             } else if error != .budget {
                 settings.breaker.succeeded()

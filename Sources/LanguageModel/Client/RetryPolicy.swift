@@ -28,13 +28,11 @@ package struct RetryPolicy: Sendable {
     ///   - milliseconds: the field `retry-after-ms`.
     ///   - after: the field `retry-after`: seconds, or a date.
     ///   - now: seconds since 1970.
-    /// - Returns: nil where the server wants more than a minute: nobody waits for that.
-    package func wait(attempt: Int, milliseconds: String?, after: String?, now: Double) -> Duration? {
+    /// - Returns: what the server asks for, up to a minute; else half a second, doubled with every try up to eight, and up to a quarter less by chance.
+    package func wait(attempt: Int, milliseconds: String?, after: String?, now: Double) -> Duration {
         let asked =
             milliseconds.flatMap { Double($0) }.map { $0 / 1_000 } ?? after.flatMap { Self.seconds($0, now: now) }
-        if let asked, asked > 0 {
-            return asked <= Self.longestAsked ? .milliseconds(Int(asked * 1_000)) : nil
-        }
+        if let asked, asked > 0, asked <= Self.longestAsked { return .milliseconds(Int(asked * 1_000)) }
         let seconds = min(0.5 * Double(1 << min(attempt, 10)), Self.longest)
         return .milliseconds(Int(seconds * (1 - 0.25 * random()) * 1_000))
     }

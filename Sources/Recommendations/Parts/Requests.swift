@@ -7,11 +7,13 @@ package struct RecommendationsRequest: JobRequest, Hashable {
     package var keywords: [String]
     package var isForced: Bool
 
-    package init(_ request: CallableRequest) throws(CallableError) {
+    package init(_ call: Call) throws(CallableError) {
+        let request = call.request
         job = try request.text("jobId")
         role = try request.optionalText("targetRole")
         keywords = try request.texts("industryKeywords")
-        isForced = try request.flag("forceRegenerate")
+        // What was made anew for the user is not made anew once more, over what may have been filled in since.
+        isForced = try request.flag("forceRegenerate") && !call.isCopy
     }
 }
 
@@ -20,7 +22,8 @@ package struct PreviewRequest: JobRequest, Hashable {
     package var job: String
     package var recommendation: String
 
-    package init(_ request: CallableRequest) throws(CallableError) {
+    package init(_ call: Call) throws(CallableError) {
+        let request = call.request
         job = try request.text("jobId")
         recommendation = try request.text("recommendationId")
     }
@@ -33,7 +36,8 @@ package struct ApplyRequest: JobRequest, Hashable {
     package var role: String?
     package var keywords: [String]
 
-    package init(_ request: CallableRequest) throws(CallableError) {
+    package init(_ call: Call) throws(CallableError) {
+        let request = call.request
         job = try request.text("jobId")
         selected = try request.texts("selectedRecommendationIds", atLeast: 1)
         role = try request.optionalText("targetRole")
@@ -47,7 +51,8 @@ package struct CustomizeRequest: JobRequest, Hashable {
     package var recommendation: String
     package var values: [String: String]
 
-    package init(_ request: CallableRequest) throws(CallableError) {
+    package init(_ call: Call) throws(CallableError) {
+        let request = call.request
         job = try request.text("jobId")
         recommendation = try request.text("recommendationId")
         values = try request.texts(byName: "placeholderValues")

@@ -8,10 +8,11 @@ package protocol SuggestionRewriting: Sendable {
     func wants(_ recommendation: Recommendation) -> Bool
     /// Recommendations in better words where there are any, and what there is to say of that.
     func rewrite(_ found: [Recommendation]) async -> ([Recommendation], [String: JSONValue])
-    /// The filled-in text in words that read well; nil where it stays as it is.
+    /// The filled-in text in words that read well, or nil where it stays as it is; and what there is to say of that.
     ///
     /// - Parameter values: what was filled in.
-    func polish(_ text: String, _ values: [String], _ recommendation: Recommendation) async -> String?
+    func polish(_ text: String, _ values: [String], _ recommendation: Recommendation) async
+        -> (String?, [String: JSONValue])
 }
 
 /// Leaves everything in the rules' own words.
@@ -20,7 +21,9 @@ struct RulesAlone: SuggestionRewriting {
     func rewrite(_ found: [Recommendation]) async -> ([Recommendation], [String: JSONValue]) {
         (found, ["source": "rules"])
     }
-    func polish(_ text: String, _ values: [String], _ recommendation: Recommendation) async -> String? { nil }
+    func polish(_ text: String, _ values: [String], _ recommendation: Recommendation) async
+        -> (String?, [String: JSONValue])
+    { (nil, ["source": "rules"]) }
 }
 
 /// Asks the language model for better words, and believes nothing that the line does not hold.
@@ -117,18 +120,30 @@ struct Rewriter: SuggestionRewriting {
         )
     }
 
-    func polish(_ text: String, _ values: [String], _ recommendation: Recommendation) async -> String? {
-        guard let model, recommendation.actionRequired == .modify else { return nil }
+    func polish(_ text: String, _ values: [String], _ recommendation: Recommendation) async
+        -> (String?, [String: JSONValue])
+    {
+        guard let model, recommendation.actionRequired == .modify else { return (nil, ["source": "rules"]) }
         var line = recommendation
         line.suggestedContent = text
         line.placeholders = []
-        let request = Self.request([line])
-        guard let reply = try? await ask(model, request, Self.customizingDeadline, for: .customizePlaceholders),
-            let said = reply.value["lines"]?.array?.first(where: { $0["id"]?.string == line.id })?["text"]?.string
-        else { return nil }
+        let reply: ModelReply
+        do throws(ModelError) {
+            reply = try await ask(model, Self.request([line]), Self.customizingDeadline, for: .customizePlaceholders)
+        } catch {
+            return (nil, ["source": "rules", "modelError": .string(error.name)])
+        }
+        let said = reply.value["lines"]?.array?.first { $0["id"]?.string == line.id }?["text"]?.string
+        guard let said else { return (nil, ["source": "rules"]) }
         // Whatever the owner has filled in has to stand in it.
-        guard values.allSatisfy({ said.contains($0) }) else { return nil }
-        return Self.refusal(of: said, line) == nil ? said : nil
+        guard values.allSatisfy({ said.contains($0) }) else {
+            return (
+                nil,
+                ["source": "rules", "guard": ["verdict": "dropped", "reason": "it has not all that was filled in"]]
+            )
+        }
+        if let refusal = Self.refusal(of: said, line) { return (nil, ["source": "rules", "guard": refusal]) }
+        return (said, ["source": "model", "guard": ["verdict": "passed"]])
     }
 
     private func ask(

@@ -4,7 +4,7 @@ package import Callable
 package protocol JobRequest: Sendable {
     var job: String { get }
     /// - Throws: INVALID_ARGUMENT, with the field.
-    init(_ request: CallableRequest) throws(CallableError)
+    init(_ call: Call) throws(CallableError)
 }
 
 /// A request that may be answered.
@@ -39,8 +39,9 @@ struct CallValidation: Validation {
 
     func admit<Request: JobRequest>(_ call: Call, as: Request.Type) async throws -> Admitted<Request> {
         let user = try call.user
-        try limiter?.take(user)
-        let request = try Request(call.request)
+        // A copy is nothing that the user has asked: it has a measure of its own.
+        try limiter?.take(call.isCopy ? "copies of \(user)" : user)
+        let request = try Request(call)
         guard let head = try await store.head(request.job) else {
             throw CallableError(.notFound, "there is no such job")
         }

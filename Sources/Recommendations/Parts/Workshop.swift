@@ -48,24 +48,17 @@ struct Workshop: ResumeWork {
         let (job, resume) = try await job(request.job)
         let engine = Engine(now: Self.today)
         let found = engine.recommendations(for: resume, keywords: request.keywords)
-        // What is kept stays, with what its owner has filled in; nobody is asked for other words of it unless they are wanted.
+        // What is kept stays, with what its owner has filled in; only what is not kept, or is still wanted, is rewritten.
         let known = request.isForced ? [:] : try await kept(found, of: job.id)
-        var metadata: [String: JSONValue]
-        if !request.isForced, found.allSatisfy({ known[$0.id].map { !rewriting.wants($0) } ?? false }) {
-            metadata = [
-                "source": known.values.contains { $0.metadata["source"] == "model" } ? "model" : "rules", "kept": true,
-            ]
-        } else {
-            let (recommendations, said) = await rewriting.rewrite(found)
+        let open = found.filter { known[$0.id].map { rewriting.wants($0) } ?? true }
+        var metadata: [String: JSONValue] = ["source": "rules", "kept": true]
+        if !open.isEmpty || request.isForced {
+            let (recommendations, said) = await rewriting.rewrite(open)
             metadata = said
-            try await store.keep(
-                recommendations,
-                of: job,
-                replacing: request.isForced,
-                improving: known.values.contains { rewriting.wants($0) }
-            )
+            try await store.keep(recommendations, of: job, replacing: request.isForced)
         }
         let byID = try await kept(found, of: job.id)
+        if byID.values.contains(where: { $0.metadata["source"] == "model" }) { metadata["source"] = "model" }
         let report = Report(
             on: resume,
             found.map { byID[$0.id] ?? $0 },
@@ -115,7 +108,7 @@ struct Workshop: ResumeWork {
 
     func apply(_ request: ApplyRequest) async throws -> Answer {
         let engine = Engine(now: Self.today)
-        let improvement = try await store.improve(request.job, by: request.selected) { job, selected in
+        let data = try await store.improve(request.job, by: request.selected) { job, selected in
             let missing = request.selected.filter { id in !selected.contains { $0.id == id } }
             guard missing.isEmpty else {
                 throw CallableError(
@@ -124,17 +117,23 @@ struct Workshop: ResumeWork {
                     details: ["missing": .array(missing.map { .string($0) })]
                 )
             }
-            return try Self.told { () throws(ImprovementFault) in try Improvement(of: job.resume, by: selected) }
+            let improvement = try Self.told { () throws(ImprovementFault) in
+                try Improvement(of: job.resume, by: selected)
+            }
+            let before = try Self.resume(job.resume), after = try Self.resume(improvement.resume)
+            let comparison = Comparison(before: before, after: after, engine: engine, keywords: request.keywords)
+            return (improvement, Self.answer(to: request, improvement, comparison, of: job.resume))
         }
-        guard let improvement else { throw CallableError(.notFound, "there is no such job") }
-        let (_, before) = try await job(request.job)
-        let after = try Self.resume(improvement.resume)
-        let comparison = Comparison(
-            before: before,
-            after: after,
-            engine: engine,
-            keywords: request.keywords
-        )
+        guard let data else { throw CallableError(.notFound, "there is no such job") }
+        return data
+    }
+
+    private static func answer(
+        to request: ApplyRequest,
+        _ improvement: Improvement,
+        _ comparison: Comparison,
+        of resume: JSONValue
+    ) -> Answer {
         let count = improvement.applied.count
         let data: [String: JSONValue] = [
             "jobId": .string(request.job), "improvedCV": improvement.resume,
@@ -153,7 +152,7 @@ struct Workshop: ResumeWork {
         ]
         return Answer(
             data: data,
-            quality: QualityJudge(before.value, role: request.role, keywords: request.keywords)
+            quality: QualityJudge(resume, role: request.role, keywords: request.keywords)
                 .judge(data, of: .applyImprovements)
         )
     }
@@ -162,7 +161,7 @@ struct Workshop: ResumeWork {
         let (job, resume) = try await job(request.job)
         let known = try await recommendation(request.recommendation, of: job.id)
         let customization = try Customization(known, request.values)
-        let polished = await rewriting.polish(customization.text, customization.values, known)
+        let (polished, metadata) = await rewriting.polish(customization.text, customization.values, known)
         let changed = try await store.change(request.recommendation, of: job.id) { recommendation, _ in
             // Another answer may have taken its place since.
             guard recommendation.suggestedContent == known.suggestedContent else {
@@ -178,9 +177,12 @@ struct Workshop: ResumeWork {
         let data: [String: JSONValue] = [
             "recommendation": changed.json, "customizedContent": .string(changed.customizedContent ?? ""),
             "placeholdersApplied": .array(customization.applied.map { .string($0) }),
-            "validationResults": .array(customization.results),
+            "validationResults": .array(customization.results), "metadata": .object(metadata),
         ]
-        return Answer(data: data, quality: QualityJudge(resume.value).judge(data, of: .customizePlaceholders))
+        return Answer(
+            data: data,
+            quality: QualityJudge(resume.value, said: customization.values).judge(data, of: .customizePlaceholders)
+        )
     }
 
     private func recommendation(_ id: String, of job: String) async throws -> Recommendation {

@@ -4,6 +4,7 @@ package import JSON
 package struct QualityJudge {
     private let resume: JSONValue
     private let evidence: ResumeEvidence
+    private let said: [String]
     private let role: String?
     private let keywords: [String]
 
@@ -11,23 +12,55 @@ package struct QualityJudge {
     ///   - resume: the one that the answer is of, before any change.
     ///   - role: the target role that was asked for.
     ///   - keywords: the keywords that were asked for.
-    package init(_ resume: JSONValue, role: String? = nil, keywords: [String] = []) {
+    ///   - said: what the résumé's owner has filled in with this call.
+    package init(_ resume: JSONValue, role: String? = nil, keywords: [String] = [], said: [String] = []) {
         self.resume = resume
-        evidence = ResumeEvidence(resume)
+        self.said = said
+        evidence = ResumeEvidence(resume, said: said)
         self.role = role
         self.keywords = keywords
     }
 
     package func judge(_ data: [String: JSONValue], of operation: Operation) -> AnswerQuality {
         let recommendations = Self.recommendations(data, of: operation)
-        let suggestions = recommendations.compactMap { $0["suggestedContent"]?.string }
+        // What was filled in earlier is its owner's word wherever it stands.
+        let filled = recommendations.compactMap { $0["customizedContent"]?.string }
+        let grounds =
+            filled.isEmpty || operation == .customizePlaceholders
+            ? evidence : ResumeEvidence(resume, said: said + filled)
+        let offered = offered(data, recommendations, of: operation)
         let wishes = operation == .getRecommendations ? wishes(data) : []
         return AnswerQuality(
-            grounded: Self.share(suggestions, evidence.bears),
+            grounded: Self.share(offered, grounds.bears),
             relevant: min(Self.share(recommendations, isOfThisResume), Self.share(wishes) { $0 }),
             distinct: Self.distinct(recommendations),
             complete: Self.complete(data, recommendations, of: operation)
         )
+    }
+
+    /// Every text that the answer would put, or has put, into the résumé.
+    private func offered(
+        _ data: [String: JSONValue],
+        _ recommendations: [JSONValue],
+        of operation: Operation
+    ) -> [String] {
+        var texts = recommendations.compactMap { $0["suggestedContent"]?.string }
+        for change in recommendations.flatMap({ $0["changes"]?.array ?? [] }) {
+            texts += change["after"].map(ResumeEvidence.texts) ?? []
+        }
+        switch operation {
+        case .getRecommendations: break
+        case .previewImprovement: texts += [data["afterContent"]?.string].compactMap { $0 } + new(in: data["previewCV"])
+        case .applyImprovements: texts += new(in: data["improvedCV"])
+        case .customizePlaceholders: texts += [data["customizedContent"]?.string].compactMap { $0 }
+        }
+        return texts
+    }
+
+    /// The texts of a résumé that are not in the one before.
+    private func new(in changed: JSONValue?) -> [String] {
+        let old = Set(ResumeEvidence.texts(in: resume))
+        return (changed.map(ResumeEvidence.texts) ?? []).filter { !old.contains($0) }
     }
 
     private static func recommendations(_ data: [String: JSONValue], of operation: Operation) -> [JSONValue] {
@@ -49,11 +82,11 @@ package struct QualityJudge {
 
     /// For each wish of the request, whether the answer is of it: the role is that role; a keyword is matched where the résumé shows it, and else missing.
     private func wishes(_ data: [String: JSONValue]) -> [Bool] {
-        guard let role else { return [] }
-        let answer = data["roleCompatibility"]
+        guard role != nil || !keywords.isEmpty else { return [] }
+        let answer = role == nil ? data["keywordCoverage"] : data["roleCompatibility"]
         func texts(_ name: String) -> Set<String> { Set((answer?[name]?.array ?? []).compactMap(\.string)) }
         let matched = texts("matchedKeywords"), missing = texts("missingKeywords")
-        return [answer?["targetRole"]?.string == role]
+        return [answer != nil && answer?["targetRole"]?.string == role]
             + Set(keywords).map { keyword in
                 // One that says nothing has no place in either list.
                 guard keyword.contains(where: { $0.isLetter || $0.isNumber }) else { return true }

@@ -2,7 +2,8 @@ import Foundation
 import JSON
 import Resumes
 
-/// What a résumé's own text bears out, found without the rules and the guard that make suggestions: an answer is not judged by its maker.
+/// What a résumé's own text bears out, found by other code than the rules and the guard that make suggestions: an answer is not judged by its maker. Of
+/// theirs it has only the lists of words that name a trade or a number, beside a list of its own.
 ///
 /// It is coarser than the guard, and knows three things: every number, every name and every word of a trade stands somewhere in the résumé.
 struct ResumeEvidence {
@@ -11,14 +12,15 @@ struct ResumeEvidence {
     /// All texts, each as its words with one space around each.
     private let texts: [String]
 
-    init(_ resume: JSONValue) {
-        let all = Self.texts(in: resume)
+    /// - Parameter said: what its owner has said besides.
+    init(_ resume: JSONValue, said: [String]) {
+        let all = Self.texts(in: resume) + said
         texts = all.map { " \(Self.words($0).joined(separator: " ")) ".lowercased() }
         words = Set(all.flatMap { Self.words($0.lowercased()) })
         numbers = Set(all.flatMap(Self.numbers))
     }
 
-    private static func texts(in value: JSONValue) -> [String] {
+    static func texts(in value: JSONValue) -> [String] {
         switch value {
         case .string(let text): [text]
         case .array(let values): values.flatMap(texts)
@@ -36,7 +38,7 @@ struct ResumeEvidence {
 
     /// Whether a suggestion says no number, no name and no word of a trade that the résumé does not.
     func bears(_ suggestion: String) -> Bool {
-        let said = suggestion.replacing(/\{\{[A-Za-z0-9_]+\}\}|\{[A-Za-z0-9_]+\}|\[[A-Za-z0-9_ ]+\]/, with: ", ")
+        let said = suggestion.replacing(/\{\{[A-Za-z0-9_]+\}\}|\{[A-Za-z0-9_]+\}|\[[A-Z][A-Z0-9_ ]*\]/, with: ", ")
         guard Self.numbers(said).allSatisfy(numbers.contains) else { return false }
         return Self.sentences(said).allSatisfy { sentence in
             Self.words(String(sentence)).enumerated().allSatisfy { index, word in

@@ -1,4 +1,5 @@
 import Cache
+import Foundation
 import HTTPTypes
 import Hummingbird
 import Logging
@@ -36,18 +37,27 @@ struct AdminServer: Sendable {
             return HTTPResponse.Status.noContent
         }
         router.delete("cache/job/:job") { _, context in
-            try await forget(CacheOperations.tag(job: try context.parameters.require("job")))
+            try await forget(CacheOperations.tag(job: try Self.name("job", context)))
         }
         router.delete("cache/user/:user") { _, context in
-            try await forget(CacheOperations.tag(user: try context.parameters.require("user")))
+            try await forget(CacheOperations.tag(user: try Self.name("user", context)))
         }
         router.delete("cache/recommendation/:job/:recommendation") { _, context in
             let (job, recommendation) = (
-                try context.parameters.require("job"), try context.parameters.require("recommendation")
+                try Self.name("job", context), try Self.name("recommendation", context)
             )
             return try await forget(CacheOperations.tag(recommendation, of: job))
         }
         return Application(router: router, configuration: .init(address: .hostname(host, port: port)), logger: logger)
+    }
+
+    /// A name as it stands in the path, with what is written as `%2F` and the like.
+    private static func name(_ parameter: String, _ context: BasicRequestContext) throws -> String {
+        let text = try context.parameters.require(parameter)
+        guard let name = text.removingPercentEncoding else {
+            throw HTTPError(.badRequest, message: "“\(text)” is not percent-encoded UTF-8")
+        }
+        return name
     }
 
     private static func permille(_ context: BasicRequestContext) throws -> Int {

@@ -37,7 +37,7 @@ struct RecommendationsServer {
         var services: [any ServiceLifecycle.Service] = [quality]
         var tiers: [PostgresTier] = []
         if settings.implementation == "candidate" {
-            tiers = try await self.tiers()
+            tiers = self.tiers()
             let tier = Self.tier(tiers)
             let (candidate, cache) = CandidateService.make(
                 store: store,
@@ -51,7 +51,7 @@ struct RecommendationsServer {
             health.cache = cache
             health.tier = tier
             health.breaker = settings.model?.settings.breaker
-            services += tiers.map { TierSweeper(tier: $0, age: settings.cache.fresh * 2, logger: logger) }
+            services += tiers.map { TierKeeper(tier: $0, age: settings.cache.fresh * 2, logger: logger) }
         } else {
             service = LegacyService(store: store, settings: settings.legacy)
         }
@@ -71,11 +71,10 @@ struct RecommendationsServer {
         await pool.close()
     }
 
-    /// The stores of the cache's second tier, each with its tables.
-    private func tiers() async throws -> [PostgresTier] {
-        var tiers: [PostgresTier] = []
-        for database in settings.tierDatabases {
-            let tier = PostgresTier(
+    /// The stores of the cache's second tier; what keeps them makes their tables, so that nothing waits for one that is away.
+    private func tiers() -> [PostgresTier] {
+        settings.tierDatabases.map { database in
+            PostgresTier(
                 pool: PostgresPool(
                     database,
                     name: "recommendations cache",
@@ -83,10 +82,7 @@ struct RecommendationsServer {
                     mayLeave: true
                 )
             )
-            try await tier.install()
-            tiers.append(tier)
         }
-        return tiers
     }
 
     /// One tier; two while the second takes the first one's place.

@@ -55,7 +55,7 @@ package struct RehearsedService: RecommendationService {
         if faults.fails { throw CallableError.unexpected }
         let answer = try await service.answer(operation, call)
         guard operation == .getRecommendations, faults.invents else { return answer }
-        return try await invented(answer, try RecommendationsRequest(call.request))
+        return try await invented(answer, try RecommendationsRequest(call))
     }
 
     /// The answer of a release that has lost its guard: its suggestions boast. It is judged as its caller gets it, and kept nowhere.

@@ -113,17 +113,14 @@ package struct JobStore: Sendable {
     // MARK: Recommendations
 
     /// Keeps recommendations of a job's résumé, in one transaction with the job's row held. Those of the same résumé stay as they are, with what their
-    /// owner filled in, unless they are replaced; then the job has another version, whether there are any or not. Those of a résumé that is no longer
-    /// the job's are not kept.
-    ///
-    /// - Parameter improving: whether some of those that are kept, which no model has seen yet, may get another's words.
+    /// owner filled in, unless they are replaced, or a model has words for one that none has seen yet; then the job has another version. Those of a
+    /// résumé that is no longer the job's are not kept.
     ///
     /// - Throws: ABORTED where they were to replace others, and the résumé is no longer the job's.
     package func keep(
         _ recommendations: [Recommendation],
         of job: Job,
-        replacing: Bool,
-        improving: Bool = false
+        replacing: Bool
     ) async throws {
         let statements = recommendations.map { recommendation in
             PostgresStatement(
@@ -134,6 +131,7 @@ package struct JobStore: Sendable {
                 where $5::bool or recommendation.revision < excluded.revision
                     or (not recommendation.body ? 'customizedContent' and excluded.body -> 'metadata' ? 'source'
                         and not coalesce(recommendation.body -> 'metadata', '{}') ? 'source')
+                returning xmax <> 0 as was_there
                 """,
                 [
                     .text(job.id), .text(recommendation.id), .int(job.revision), .text(recommendation.json.text),
@@ -153,8 +151,10 @@ package struct JobStore: Sendable {
                 }
                 return
             }
-            if !statements.isEmpty { _ = try connection.pipeline(statements) }
-            if replacing || improving { try Self.age(job.id, connection) }
+            // Answers that were given rest on what was there: they are of the past once some of it got other words, and not by a try alone.
+            let answers = statements.isEmpty ? [] : try connection.pipeline(statements)
+            let hasChanged = try answers.contains { try $0.first?.bool("was_there") ?? false }
+            if replacing || hasChanged { try Self.age(job.id, connection) }
         }
     }
 
@@ -207,20 +207,22 @@ package struct JobStore: Sendable {
     }
 
     /// Makes a job's improved résumé in one transaction: it is there as a whole, or as it was before.
-    package func improve(
+    ///
+    /// - Parameter body: makes it, and whatever is to be told of it; where it throws, nothing has changed.
+    package func improve<Told: Sendable>(
         _ job: String,
         by ids: [String],
-        _ body: @escaping @Sendable (Job, [Recommendation]) throws -> Improvement
-    ) async throws -> Improvement? {
+        _ body: @escaping @Sendable (Job, [Recommendation]) throws -> (Improvement, Told)
+    ) async throws -> Told? {
         try await pool.transact { connection in
             guard let owner = try Self.job(job, connection, locked: true) else { return nil }
-            let improvement = try body(owner, try Self.recommendations(ids, of: job, connection))
+            let (improvement, told) = try body(owner, try Self.recommendations(ids, of: job, connection))
             let applied = JSONValue.array(improvement.applied.map { .string($0.id) })
             _ = try connection.query(
                 "update recommendations.job set improved = $2::jsonb, applied = $3::jsonb where id = $1::text",
                 [.text(job), .text(improvement.resume.text), .text(applied.text)]
             )
-            return improvement
+            return told
         }
     }
 }

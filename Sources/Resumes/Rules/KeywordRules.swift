@@ -40,5 +40,8 @@ struct KeywordRules {
         )
     }
 
-    private func place(_ keyword: String) -> String { Words.lower(keyword).joined(separator: "-") }
+    /// With its signs: `.NET` is not “net”.
+    private func place(_ keyword: String) -> String {
+        keyword.lowercased().split(whereSeparator: \.isWhitespace).joined(separator: "-")
+    }
 }

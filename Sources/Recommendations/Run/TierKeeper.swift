@@ -1,9 +1,11 @@
 import Logging
 import ServiceLifecycle
 
-/// Removes what is too old from the cache's second tier, now and then.
-struct TierSweeper: ServiceLifecycle.Service {
+/// Makes the tables of a second tier of the cache as soon as it can be reached, and removes what is too old there, now and then.
+struct TierKeeper: ServiceLifecycle.Service {
     private static let pause = Duration.seconds(60)
+    /// Between two tries to make the tables.
+    private static let retry = Duration.seconds(5)
     private static let most = 10_000
 
     let tier: PostgresTier
@@ -12,6 +14,7 @@ struct TierSweeper: ServiceLifecycle.Service {
 
     func run() async throws {
         await cancelWhenGracefulShutdown {
+            while !Task.isCancelled, await !isInstalled() { try? await Task.sleep(for: Self.retry) }
             while !Task.isCancelled {
                 do {
                     while try await tier.sweep(olderThan: age, most: Self.most) == Self.most, !Task.isCancelled {}
@@ -20,6 +23,16 @@ struct TierSweeper: ServiceLifecycle.Service {
                 }
                 try? await Task.sleep(for: Self.pause)
             }
+        }
+    }
+
+    private func isInstalled() async -> Bool {
+        do {
+            try await tier.install()
+            return true
+        } catch {
+            logger.warning("the cache's second tier cannot be used yet", metadata: ["reason": "\(error)"])
+            return false
         }
     }
 }
