@@ -195,7 +195,7 @@ let package = Package(
             "GatewayTests",
             [
                 "Gateway", "MigrationCore", "Postgres", "Routing", "TestSupport", asyncHTTPClient, lifecycle, logging,
-                nioCore, nioHTTP1, nioPosix, nioSSL,
+                nioCore, nioHTTP1, nioHTTP2, nioPosix, nioSSL,
             ]
         ),
         tests(
@@ -220,7 +220,10 @@ let package = Package(
                 logging, nioCore, nioHTTP1,
             ]
         ),
-        tests("LanguageModelTests", ["JSON", "LanguageModel", "Postgres", "TestSupport", "demo"]),
+        tests(
+            "LanguageModelTests",
+            ["JSON", "LanguageModel", "Postgres", "TestSupport", "demo", asyncHTTPClient, nioCore, nioHTTP1]
+        ),
         tests("ResumesTests", ["JSON", "Resumes", "TestSupport"], exclude: ["Fixtures"]),
         tests(
             "RecommendationsTests",

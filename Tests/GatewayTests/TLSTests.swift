@@ -4,9 +4,12 @@ import Gateway
 import MigrationCore
 import NIOCore
 import NIOHTTP1
+import NIOHTTP2
+import NIOPosix
 import NIOSSL
 import Postgres
 import Routing
+import Synchronization
 import TestSupport
 import Testing
 
@@ -116,6 +119,74 @@ struct TLSTests {
             }
         }
         try await client.shutdown()
+    }
+
+    /// What a connection is told apart from its streams.
+    private final class Overheard: ChannelInboundHandler, Sendable {
+        typealias InboundIn = HTTP2Frame
+        let goodbyes = Mutex<[(last: HTTP2StreamID, isError: Bool)]>([])
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            if case .goAway(let last, let code, _) = unwrapInboundIn(data).payload {
+                goodbyes.withLock { $0.append((last, code != .noError)) }
+            }
+        }
+    }
+
+    @Test("a stop is told to clients of HTTP/2, who begin nothing more, and what they have begun is answered")
+    func goodbye() async throws {
+        let upstream = try await TestUpstream(.answersWhenReleased)
+        let gateway = TestGateway()
+        let files = files
+        let overheard = Overheard()
+        let client = client(trusting: files.chain)
+        let answer = Mutex<Task<String, any Error>?>(nil)
+        try await gateway.serve(
+            TestGateway.plan(legacy: upstream.port, candidate: upstream.port, timeout: .seconds(20)),
+            state: folder.appendingPathComponent("state.json"),
+            first: TestGateway.table(1, .zero),
+            drain: .seconds(20),
+            change: { $0.certificate = files },
+            whileDraining: { _ in
+                try await eventually("the goodbye") { !overheard.goodbyes.withLock { $0.isEmpty } }
+                upstream.release()
+                #expect(try await answer.withLock { $0 }?.value == "late")
+            }
+        ) { url in
+            let url = url.replacing("http:", with: "https:").replacing("127.0.0.1", with: "localhost")
+            let port = try #require(URL(string: url)?.port)
+            var tls = TLSConfiguration.makeClientConfiguration()
+            tls.trustRoots = .file(files.chain.path)
+            tls.applicationProtocols = ["h2"]
+            let context = try NIOSSLContext(configuration: tls)
+            // One that only listens, and one that has a request under way.
+            _ = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .channelInitializer { channel in
+                    channel.eventLoop.makeCompletedFuture {
+                        try channel.pipeline.syncOperations.addHandler(
+                            NIOSSLClientHandler(context: context, serverHostname: "localhost")
+                        )
+                    }.flatMap {
+                        channel.configureHTTP2Pipeline(
+                            mode: .client,
+                            connectionConfiguration: .init(),
+                            streamConfiguration: .init()
+                        ) { $0.eventLoop.makeSucceededVoidFuture() }
+                    }.flatMap { _ in channel.pipeline.addHandler(overheard) }
+                }
+                .connect(host: "127.0.0.1", port: port).get()
+            let task = Task {
+                let response = try await client.execute(HTTPClientRequest(url: url + "/a"), timeout: .seconds(20))
+                #expect(response.version == .http2)
+                return String(buffer: try await response.body.collect(upTo: 100))
+            }
+            answer.withLock { $0 = task }
+            try await eventually("the request to be under way") { upstream.requests == 1 }
+        }
+        let told = overheard.goodbyes.withLock { $0 }
+        #expect(told.first?.last == .maxID && told.first?.isError == false)
+        try await client.shutdown()
+        await upstream.close()
     }
 
     @Test("takes a new certificate without dropping a connection, and keeps the old one when the new one is none")

@@ -1,6 +1,9 @@
+import AsyncHTTPClient
 import Foundation
 import JSON
 import LanguageModel
+import NIOCore
+import NIOHTTP1
 import Postgres
 import Synchronization
 import TestSupport
@@ -163,16 +166,47 @@ struct ModelTests {
                 ("anthropic", "end_turn", "max_tokens", "refusal"), ("openai", "stop", "length", "content_filter"),
             ] {
                 let whole: JSONValue = ["ok", [.string(Self.answer.text), .string(stop), 100]]
-                for form in ["whole", "stream", "retried", "overloaded"] {
+                for form in ["whole", "stream", "retried", "overloaded", "structured"] {
                     #expect(told["\(name) \(form)"] == whole, "\(name) \(form)")
                 }
                 #expect(told["\(name) truncated"]?[1]?[1] == .string(short))
                 #expect(told["\(name) refusal"]?[1]?[1] == .string(refused))
                 #expect(told["\(name) key"] == ["AuthenticationError", 401])
                 #expect(told["\(name) given up"]?[1] == 503)
+                #expect(told["\(name) shapeless"] == ["BadRequestError", 400])
             }
             #expect(told["anthropic quota"]?[1] == 400)
             #expect(told["openai quota"] == ["RateLimitError", 429])
+        }
+    }
+}
+
+extension ModelTests {
+    @Test("what this sends has only fields that the official clients have, and asks for its form where they do")
+    func fields() async throws {
+        try await withStubModel { address in
+            for (path, wire) in [
+                ("/v1/messages", AnthropicWire() as any ModelWire), ("/v1/chat/completions", OpenAIWire()),
+            ] {
+                let request = ModelRequest(system: "s", prompt: "{}", name: "lines", schema: ["type": "object"])
+                guard case .object(let sound) = wire.body(request, model: "stub") else {
+                    Issue.record("a request is an object")
+                    continue
+                }
+                var misspelt = sound, shapeless = sound
+                misspelt["output_confg"] = [:]
+                let place = sound["output_config"] == nil ? "response_format" : "output_config"
+                shapeless[place] = ["type": "json_schema"]
+                for (body, status) in [(sound, 200), (misspelt, 400), (shapeless, 400)] {
+                    var call = HTTPClientRequest(url: address + path)
+                    call.method = .POST
+                    for (name, value) in wire.fields(key: "stub-key") { call.headers.add(name: name, value: value) }
+                    call.body = .bytes(JSONValue.object(body).bytes)
+                    let response = try await HTTPClient.shared.execute(call, timeout: .seconds(5))
+                    _ = try await response.body.collect(upTo: 1 << 20)
+                    #expect(Int(response.status.code) == status, "\(path)")
+                }
+            }
         }
     }
 }

@@ -51,6 +51,36 @@ def gpt_stream(model):
     return [text, stop, cached]
 
 
+schema = {"type": "object", "additionalProperties": False, "required": ["lines"], "properties": {"lines": {"type": "array", "items": {"type": "string"}}}}
+
+
+def claude_structured(schema):
+    client = anthropic.Anthropic(base_url=base, api_key="stub-key", max_retries=0, timeout=20)
+    message = client.messages.create(
+        model="stub",
+        max_tokens=100,
+        system=[{"type": "text", "text": "s", "cache_control": {"type": "ephemeral"}}],
+        messages=[{"role": "user", "content": prompt}],
+        output_config={"format": {"type": "json_schema", "schema": schema}},
+    )
+    return [message.content[0].text, message.stop_reason, message.usage.cache_read_input_tokens]
+
+
+def gpt_structured(schema):
+    client = openai.OpenAI(base_url=base + "/v1", api_key="stub-key", max_retries=0, timeout=20)
+    answer = client.chat.completions.create(
+        model="stub",
+        messages=[{"role": "user", "content": prompt}],
+        prompt_cache_key="k",
+        response_format={"type": "json_schema", "json_schema": {"name": "lines", "strict": True, "schema": schema}},
+    )
+    return [answer.choices[0].message.content, answer.choices[0].finish_reason, answer.usage.prompt_tokens_details.cached_tokens]
+
+
+report("anthropic structured", lambda: claude_structured(schema))
+report("openai structured", lambda: gpt_structured(schema))
+report("anthropic shapeless", lambda: claude_structured({}))
+report("openai shapeless", lambda: gpt_structured({}))
 for name, call, stream in [("anthropic", claude, claude_stream), ("openai", gpt, gpt_stream)]:
     report(f"{name} whole", lambda: call("stub"))
     report(f"{name} stream", lambda: stream("stub"))

@@ -6,7 +6,8 @@ package struct Demonstration: AsyncParsableCommand {
         commandName: "demo",
         abstract: "Shows the product on a real stage, and measures it there.",
         subcommands: [
-            Acts.self, SwitchLatency.self, LogBench.self, RoutingBench.self, RecommendationsBench.self, StubModel.self,
+            Acts.self, SwitchLatency.self, LogBench.self, RoutingBench.self, DecisionBench.self,
+            RecommendationsBench.self, StubModel.self,
         ]
     )
 

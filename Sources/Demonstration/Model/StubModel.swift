@@ -51,6 +51,10 @@ struct StubModelServer {
         guard shape.key(request.headers) == Self.key else {
             return plain(.unauthorized, shape.error("authentication_error", "the key is not known"))
         }
+        // As the real ones refuse it: what is misspelt would be left out without a word.
+        if let fault = shape.fault(in: value) {
+            return plain(.badRequest, shape.error("invalid_request_error", fault))
+        }
         let behaviour = StubBehaviour(model: model)
         if behaviour == .quota {
             return plain(
@@ -108,6 +112,10 @@ private protocol StubShape: Sendable {
     var quota: (status: Int, type: String, code: String?) { get }
     func key(_ fields: HTTPFields) -> String?
     func prompt(_ request: JSONValue) -> String
+    /// The names of what a request may have.
+    var fields: Set<String> { get }
+    /// Where a request says in which form it wants the answer: its place, and what stands there.
+    func format(_ request: JSONValue) -> (place: String, type: JSONValue?, schema: JSONValue?)?
     func stop(_ behaviour: StubBehaviour) -> String
     func error(_ type: String, _ message: String, code: String?) -> JSONValue
     func whole(_ model: String, _ text: String, _ stop: String) -> JSONValue
@@ -115,11 +123,30 @@ private protocol StubShape: Sendable {
 }
 
 extension StubShape {
+    /// What is wrong with a request; nil where nothing is.
+    func fault(in request: JSONValue) -> String? {
+        for name in (request.object ?? [:]).keys.sorted() where !fields.contains(name) {
+            return "\(name): extra inputs are not permitted"
+        }
+        guard let (place, type, schema) = format(request) else { return nil }
+        guard type == "json_schema" else { return "\(place).type: must be json_schema" }
+        guard schema?["type"]?.string != nil else { return "\(place).schema: must be a schema" }
+        return nil
+    }
+
     func error(_ type: String, _ message: String) -> JSONValue { error(type, message, code: nil) }
 }
 
 private struct AnthropicShape: StubShape {
     let quota: (status: Int, type: String, code: String?) = (400, "billing_error", nil)
+    let fields: Set<String> = [
+        "max_tokens", "messages", "model", "cache_control", "container", "metadata", "output_config", "service_tier",
+        "stop_sequences", "stream", "system", "temperature", "thinking", "tool_choice", "tools", "top_k", "top_p",
+    ]
+
+    func format(_ request: JSONValue) -> (place: String, type: JSONValue?, schema: JSONValue?)? {
+        request["output_config"].map { ("output_config.format", $0["format"]?["type"], $0["format"]?["schema"]) }
+    }
 
     func key(_ fields: HTTPFields) -> String? {
         guard HTTPField.Name("anthropic-version").flatMap({ fields[$0] }) != nil else { return nil }
@@ -180,6 +207,22 @@ private struct AnthropicShape: StubShape {
 
 private struct OpenAIShape: StubShape {
     let quota: (status: Int, type: String, code: String?) = (429, "insufficient_quota", "insufficient_quota")
+    let fields: Set<String> = [
+        "messages", "model", "audio", "frequency_penalty", "logit_bias", "logprobs", "max_completion_tokens",
+        "max_tokens", "metadata", "modalities", "n", "parallel_tool_calls", "prediction", "presence_penalty",
+        "prompt_cache_key", "reasoning_effort", "response_format", "safety_identifier", "seed", "service_tier", "stop",
+        "store", "stream", "stream_options", "temperature", "tool_choice", "tools", "top_logprobs", "top_p", "user",
+        "verbosity",
+    ]
+
+    func format(_ request: JSONValue) -> (place: String, type: JSONValue?, schema: JSONValue?)? {
+        request["response_format"].map {
+            (
+                "response_format.json_schema", $0["type"],
+                $0["json_schema"]?["name"] == nil ? nil : $0["json_schema"]?["schema"]
+            )
+        }
+    }
 
     func key(_ fields: HTTPFields) -> String? {
         fields[.authorization].flatMap { $0.hasPrefix("Bearer ") ? String($0.dropFirst(7)) : nil }

@@ -21,6 +21,7 @@ struct GatewayServer: ServiceLifecycle.Service {
     let longest: TimeSpan
     let logger: Logger
     let didBind: @Sendable (Int) -> Void
+    private let shared = SharedConnections()
 
     func run() async throws {
         let traffic = traffic, mostClients = settings.mostClients
@@ -46,6 +47,7 @@ struct GatewayServer: ServiceLifecycle.Service {
         } onCancelOrGracefulShutdown: {
             traffic.drain()
             server.close(promise: nil)
+            shared.sayGoodbye()
         }
         try await drain()
     }
@@ -92,7 +94,7 @@ struct GatewayServer: ServiceLifecycle.Service {
             stream.eventLoop.makeCompletedFuture {
                 try stream.pipeline.syncOperations.addHandlers([HTTP2Translator(), try front(stream, isSecure: true)])
             }
-        }.map { _ in }
+        }.map { _ in shared.add(channel) }
     }
 
     private func addFront(to channel: any Channel, isSecure: Bool) -> EventLoopFuture<Void> {

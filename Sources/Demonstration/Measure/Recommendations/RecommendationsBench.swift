@@ -54,6 +54,16 @@ struct RecommendationsBench: AsyncParsableCommand {
             for (status, count) in result.errors.sorted(by: { $0.key < $1.key }) {
                 Output.line("    \(status): \(count)")
             }
+            if let half = memory.dropFirst().first, let all = memory.last {
+                let perRequest = Double(all - half) / Double(max(1, result.micros.count / 2))
+                Output.line("    memory of the second half: \(Int(perRequest.rounded())) bytes a request")
+            }
+            guard name == "candidate" else { continue }
+            let timedOut = Double(result.timedOut) / Double(max(1, result.micros.count))
+            let hitRate = Double(result.hits) / Double(max(1, lookUps))
+            Output.line(
+                "    targets of the migration: time-outs at most 2 % \(timedOut <= 0.02 ? "met" : "missed"), an answer within 30 s \(Quantile.of(result.micros, 99) <= 30_000_000 ? "met" : "missed") (p99), hit rate above 60 % \(hitRate > 0.6 ? "met" : "missed")"
+            )
         }
     }
 

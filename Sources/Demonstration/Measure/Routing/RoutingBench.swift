@@ -26,7 +26,6 @@ struct RoutingBench: AsyncParsableCommand {
             let peers = try RoutingPeers(stage: stage, envoy: envoy)
             let doors = try await peers.open()
             try await rates(doors, stage)
-            decisions()
             try memory(doors, stage)
             guard switches > 0 else { return }
             try stage.start(
@@ -93,28 +92,6 @@ struct RoutingBench: AsyncParsableCommand {
         Output.line("")
         Output.line(
             "The gateway's memory in each tenth of \(soak) s, \(requests) requests: \(found.joined(separator: ", ")) MiB"
-        )
-    }
-
-    /// The bucket of a key and the side that it falls on.
-    private func decisions() {
-        let prefix = Array("recommendations:".utf8)
-        let key = Array("4f9d1c2e-77aa-4d0b-9a63-0d9f2b1c8e55".utf8)
-        let count = 2_000_000
-        var candidates = 0
-        let started = SystemClock.steady
-        key.withUnsafeBytes { bytes in
-            for turn in 0..<count {
-                let weight = Weight(rawValue: turn % 10_001) ?? .zero
-                if Bucket.implementation(Bucket.of(bytes, prefix: prefix), weight: weight) == .candidate {
-                    candidates += 1
-                }
-            }
-        }
-        let nanos = Double((SystemClock.steady - started).rawValue) * 1_000 / Double(count)
-        Output.line("")
-        Output.line(
-            "A decision, from a key of \(key.count) bytes to its side: \(Self.text(nanos)) ns (\(candidates * 100 / count) % to the candidate)"
         )
     }
 
