@@ -38,7 +38,7 @@ struct ResumeEvidence {
 
     /// Whether a suggestion says no number, no name and no word of a trade that the résumé does not.
     func bears(_ suggestion: String) -> Bool {
-        let said = suggestion.replacing(/\{\{[A-Za-z0-9_]+\}\}|\{[A-Za-z0-9_]+\}|\[[A-Z][A-Z0-9_ ]*\]/, with: ", ")
+        let said = Self.withoutPlaceholders(suggestion)
         guard Self.numbers(said).allSatisfy(numbers.contains) else { return false }
         return Self.sentences(said).allSatisfy { sentence in
             Self.words(String(sentence)).enumerated().allSatisfy { index, word in
@@ -66,14 +66,54 @@ struct ResumeEvidence {
 
     private static func sentences(_ text: String) -> [Substring] { text.split { ".!?:;•".contains($0) } }
 
-    /// Letters that stand together; an apostrophe and what follows it are no part of a word.
+    /// Letters that stand together; what an apostrophe parts from them (“it's”) is no word.
     private static func words(_ text: String) -> [String] {
-        text.replacing(/['’](s|ve|m|re|ll|d)\b/, with: "").split { !($0.isLetter || $0.isNumber) }.map(String.init)
+        text.split { !($0.isLetter || $0.isNumber) }.lazy.map(String.init).filter { !endings.contains($0) }
     }
+
+    private static let endings: Set<String> = ["s", "ve", "m", "re", "ll", "d"]
 
     /// Digits that stand together, without the signs that group them by three.
     private static func numbers(_ text: String) -> [String] {
-        text.replacing(/[0-9]{1,3}(?:[,'’][0-9]{3})+(?![0-9])/) { match in match.output.filter { !",'’".contains($0) } }
-            .split { !("0"..."9").contains($0) }.map(String.init)
+        let bytes = Array(text.replacing("’", with: "'").utf8)
+        func isDigit(_ index: Int) -> Bool { bytes.indices.contains(index) && (48...57).contains(bytes[index]) }
+        var numbers: [String] = []
+        var current: [UInt8] = []
+        for index in bytes.indices {
+            if isDigit(index) {
+                current.append(bytes[index])
+            } else if !current.isEmpty {
+                let groups = bytes[index] == UInt8(ascii: ",") || bytes[index] == UInt8(ascii: "'")
+                if groups, (1...3).allSatisfy({ isDigit(index + $0) }), !isDigit(index + 4) { continue }
+                numbers.append(String(decoding: current, as: UTF8.self))
+                current = []
+            }
+        }
+        if !current.isEmpty { numbers.append(String(decoding: current, as: UTF8.self)) }
+        return numbers
+    }
+
+    /// A text with a comma in the place of each `{{NAME}}`, `{NAME}` and `[NAME]`.
+    private static func withoutPlaceholders(_ text: String) -> String {
+        guard text.contains(where: { "{[".contains($0) }) else { return text }
+        var result = ""
+        var rest = Substring(text)
+        while let open = rest.firstIndex(where: { "{[".contains($0) }) {
+            result += rest[..<open]
+            let isSquare = rest[open] == "["
+            let body = rest[open...].drop { "{[".contains($0) }
+            let name = body.prefix {
+                $0.isASCII && ($0.isUppercase || $0.isNumber || $0 == "_" || (isSquare && $0 == " "))
+            }
+            let after = body[name.endIndex...]
+            if !name.isEmpty, after.first == (isSquare ? "]" : "}") {
+                result += ", "
+                rest = after.drop { $0 == (isSquare ? "]" : "}") }
+            } else {
+                result += rest[open..<body.startIndex]
+                rest = body
+            }
+        }
+        return result + rest
     }
 }
