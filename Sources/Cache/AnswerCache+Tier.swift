@@ -46,10 +46,12 @@ extension AnswerCache {
 
     /// What the tier answers in ``CacheSettings/tierTime``; one that says nothing is given up, and is told so by being cancelled.
     private func limited<R: Sendable>(_ body: @escaping @Sendable () async throws -> R) async throws -> R {
-        let work = Task { try await body() }
         let first = FirstResult<R>()
-        Task { first.set(await work.result) }
         let limit = settings.tierTime
+        // Not children of this: a tier that does not hear that it is cancelled would be waited for.
+        let work = Task {
+            do { first.set(.success(try await body())) } catch { first.set(.failure(error)) }
+        }
         let clock = Task {
             try await Task.sleep(for: limit)
             first.set(.failure(TierSilence()))

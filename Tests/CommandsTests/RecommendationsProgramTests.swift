@@ -40,6 +40,13 @@ struct RecommendationsProgram {
         )
     }
 
+    /// Makes the job `j` of ana.
+    func importJob() throws {
+        let file = try file("r.json", Self.resume)
+        let result = try run(["import", file, "--job", "j", "--user", "ana", "--database", database])
+        guard result.code == 0 else { throw TestFailure("nothing was imported: \(result.text)") }
+    }
+
     func serve(_ implementation: String, _ more: [String] = []) async throws -> (process: ChildProcess, port: Int) {
         let port = try freePort()
         let process = try ChildProcess(
@@ -119,10 +126,7 @@ struct RecommendationsProgramTests {
     func quality() async throws {
         let program = try RecommendationsProgram()
         defer { program.remove() }
-        _ = try program.run([
-            "import", try program.file("r.json", RecommendationsProgram.resume), "--job", "j", "--user", "ana",
-            "--database", program.database,
-        ])
+        try program.importJob()
         let token = try program.issuer.token(user: "ana")
         let admin = try freePort()
         for (implementation, more) in [
@@ -171,10 +175,7 @@ struct RecommendationsProgramTests {
     func inventions() async throws {
         let program = try RecommendationsProgram()
         defer { program.remove() }
-        _ = try program.run([
-            "import", try program.file("r.json", RecommendationsProgram.resume), "--job", "j", "--user", "ana",
-            "--database", program.database,
-        ])
+        try program.importJob()
         let token = try program.issuer.token(user: "ana")
         let admin = try freePort()
         let (old, oldPort) = try await program.serve("legacy", ["--delay", "0", "--timeouts", "0"])
@@ -260,10 +261,7 @@ struct RecommendationsProgramTests {
     func secondTiers() async throws {
         let program = try RecommendationsProgram()
         defer { program.remove() }
-        _ = try program.run([
-            "import", try program.file("r.json", RecommendationsProgram.resume), "--job", "j", "--user", "ana",
-            "--database", program.database,
-        ])
+        try program.importJob()
         let token = try program.issuer.token(user: "ana")
         let admin = try freePort()
         // Two other databases on the same server.
@@ -454,10 +452,7 @@ struct RecommendationsProgramTests {
     func graceful() async throws {
         let program = try RecommendationsProgram()
         defer { program.remove() }
-        _ = try program.run([
-            "import", try program.file("r.json", RecommendationsProgram.resume), "--job", "j", "--user", "ana",
-            "--database", program.database,
-        ])
+        try program.importJob()
         let (process, port) = try await program.serve("legacy", ["--delay", "1500", "--timeouts", "0"])
         let token = try program.issuer.token(user: "ana")
         let slow = Task {
@@ -484,10 +479,7 @@ struct RecommendationsProgramTests {
     func killed() async throws {
         let program = try RecommendationsProgram()
         defer { program.remove() }
-        _ = try program.run([
-            "import", try program.file("r.json", RecommendationsProgram.resume), "--job", "j", "--user", "ana",
-            "--database", program.database,
-        ])
+        try program.importJob()
         let token = try program.issuer.token(user: "ana")
         let selections = [
             "[\"first_person-work-0-highlights-0\"]", "[\"first_person-work-0-highlights-1\"]",

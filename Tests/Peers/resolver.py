@@ -95,8 +95,9 @@ class Resolver:
                 begun = time.monotonic()
                 if self.lease is None:
                     self.lease = answer("lease/grant", {"TTL": LEASE})["ID"]
-                    self.renewed = begun
+                    # Only whoever is known there is waited for: nothing is decided for the candidate before.
                     self.say()
+                    self.renewed = begun
                 else:
                     kept = answer("lease/keepalive", {"ID": self.lease})["result"]
                     if int(kept.get("TTL", 0)) > 0:

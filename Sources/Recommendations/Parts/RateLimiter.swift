@@ -9,12 +9,18 @@ final class RateLimiter: Sendable {
         var at: ContinuousClock.Instant
     }
 
+    private struct Caller: Hashable {
+        /// Bytes: two names that look the same to Unicode are two users.
+        var user: [UInt8]
+        var isCopy: Bool
+    }
+
     /// When so many users are known, those whose buckets are full again are forgotten.
     private static let most = 50_000
 
     private let perMinute: Int
     private let burst: Double
-    private let buckets = Mutex<[[UInt8]: Bucket]>([:])
+    private let buckets = Mutex<[Caller: Bucket]>([:])
 
     /// - Parameter perMinute: calls of one user; a third of them may come at once. 0 is no limit.
     init(perMinute: Int) {
@@ -23,16 +29,16 @@ final class RateLimiter: Sendable {
     }
 
     /// - Throws: RESOURCE_EXHAUSTED, with when to try again.
-    func take(_ user: String, now: ContinuousClock.Instant = .now) throws(CallableError) {
+    func take(_ user: String, isCopy: Bool, now: ContinuousClock.Instant = .now) throws(CallableError) {
         guard perMinute > 0 else { return }
         let rate = Double(perMinute) / 60
-        let user = Array(user.utf8)
+        let caller = Caller(user: Array(user.utf8), isCopy: isCopy)
         let wait = buckets.withLock { buckets -> Double? in
             if buckets.count >= Self.most { buckets = buckets.filter { level($0.value, rate, now) < burst } }
-            var bucket = buckets[user] ?? Bucket(level: burst, at: now)
+            var bucket = buckets[caller] ?? Bucket(level: burst, at: now)
             bucket.level = level(bucket, rate, now)
             bucket.at = now
-            defer { buckets[user] = bucket }
+            defer { buckets[caller] = bucket }
             guard bucket.level >= 1 else { return (1 - bucket.level) / rate }
             bucket.level -= 1
             return nil

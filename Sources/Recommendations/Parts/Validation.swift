@@ -40,7 +40,7 @@ struct CallValidation: Validation {
     func admit<Request: JobRequest>(_ call: Call, as: Request.Type) async throws -> Admitted<Request> {
         let user = try call.user
         // A copy is nothing that the user has asked: it has a measure of its own.
-        try limiter?.take(call.isCopy ? "copies of \(user)" : user)
+        try limiter?.take(user, isCopy: call.isCopy)
         let request = try Request(call)
         guard let head = try await store.head(request.job) else {
             throw CallableError(.notFound, "there is no such job")
