@@ -55,6 +55,8 @@ public final class AnswerCache<Value: Sendable>: Sendable {
     ///   - version: of what the answer is made of, where that is counted somewhere: an answer of another one is none.
     ///   - tags: what the answer rests on.
     ///   - isReload: what is kept will not do, nor what is on its way.
+    ///   - waiting: is told how far the look-up has come when there is no answer at hand: it waits for another's (`coalesced`), or one is being made for it
+    ///     (`unkept`, as it is until it is kept). Not told by a refresh in the background.
     ///   - load: makes the answer; may go on after this look-up was left.
     /// - Throws: what `load` threw, what is kept of an earlier such error, or `CancellationError` for a look-up that was left.
     public func value(
@@ -62,6 +64,7 @@ public final class AnswerCache<Value: Sendable>: Sendable {
         version: Int64 = 0,
         tags: [CacheTag] = [],
         isReload: Bool = false,
+        waiting: @escaping @Sendable (CacheOutcome) -> Void = { _ in },
         load: @escaping @Sendable () async throws -> Value
     ) async throws -> Answer {
         try Task.checkCancellation()
@@ -70,7 +73,7 @@ public final class AnswerCache<Value: Sendable>: Sendable {
         let id = state.withLock { $0.takeID() }
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
-                enter(id, wanted, isReload, continuation, load)
+                enter(id, wanted, isReload, continuation, waiting, load)
                 // One that was left before it was known is not found by whoever ends it.
                 if Task.isCancelled { leave(id, key) }
             }
@@ -132,7 +135,7 @@ public final class AnswerCache<Value: Sendable>: Sendable {
             guard state.underWay(wanted) == nil else { return (answer, nil) }
             return (answer, state.begin(wanted))
         }
-        if let refresh { fly(refresh, wanted, isReload: true, load) }
+        if let refresh { fly(refresh, wanted, isReload: true, { _ in }, load) }
         return answer
     }
 
@@ -162,6 +165,7 @@ public final class AnswerCache<Value: Sendable>: Sendable {
         _ wanted: Wanted,
         _ isReload: Bool,
         _ continuation: CheckedContinuation<Answer, any Error>,
+        _ waiting: @escaping @Sendable (CacheOutcome) -> Void,
         _ load: @escaping @Sendable () async throws -> Value
     ) {
         let time = now()
@@ -185,7 +189,8 @@ public final class AnswerCache<Value: Sendable>: Sendable {
             return (nil, flight)
         }
         if let answer { return continuation.resume(with: answer) }
-        if let begun { fly(begun, wanted, isReload: isReload, load) }
+        guard let begun else { return waiting(.coalesced) }
+        fly(begun, wanted, isReload: isReload, waiting, load)
     }
 
     private func leave(_ id: Int, _ key: CacheKey) {
@@ -202,6 +207,7 @@ public final class AnswerCache<Value: Sendable>: Sendable {
         _ flight: Int,
         _ wanted: Wanted,
         isReload: Bool,
+        _ waiting: @escaping @Sendable (CacheOutcome) -> Void,
         _ load: @escaping @Sendable () async throws -> Value
     ) {
         Task {
@@ -209,6 +215,7 @@ public final class AnswerCache<Value: Sendable>: Sendable {
             if !isReload, generation != nil, let (value, age) = await read(wanted) {
                 return land(flight, wanted.key, .success(value), age: age, fromTier: true)
             }
+            waiting(.unkept(isReload: isReload))
             let started = now()
             let result: Result<Value, any Error>
             do { result = .success(try await load()) } catch { result = .failure(error) }

@@ -49,6 +49,13 @@ final class Versions: Sendable {
     func doneOf(_ user: String) -> Int { ended.withLock { $0[user] ?? 0 } }
 }
 
+/// What was said, in its order.
+final class Told: Sendable {
+    private let said = Mutex<[String]>([])
+    func add(_ text: String) { said.withLock { $0.append(text) } }
+    var all: [String] { said.withLock { $0 } }
+}
+
 enum TestError: Error, Hashable { case missing, broken, wrong }
 
 @Suite("The cache")
@@ -105,6 +112,45 @@ struct AnswerCacheTests {
         #expect(cache.counts.coalesced == 999)
         #expect(cache.counts.misses == 1)
         #expect(cache.counts.hitRate == 0.999)
+    }
+
+    @Test("a look-up is told how far it has come when it has to wait, and only then")
+    func waiting() async throws {
+        let tier = MemoryTier(), gate = Gate(), told = Told()
+        let cache = cache(
+            {
+                $0.fresh = .seconds(100); $0.whileRevalidating = .seconds(50)
+            },
+            tier: tier
+        )
+        @Sendable func look(_ name: String, isReload: Bool = false, in cache: AnswerCache<String>) async throws {
+            _ = try await cache.value(
+                for: key,
+                tags: [tag],
+                isReload: isReload,
+                waiting: { outcome in told.add("\(name): \(outcome.status(cache: "c"))") },
+                load: {
+                    await gate.pass(); return "a"
+                }
+            )
+        }
+        let maker = Task { try await look("maker", in: cache) }
+        try await eventually("the load") { gate.loads == 1 }
+        let waiter = Task { try await look("waiter", in: cache) }
+        try await eventually("both to be told") { told.all.count == 2 }
+        gate.open()
+        try await maker.value
+        try await waiter.value
+        try await eventually("it to be written") { await tier.entries.count == 1 }
+        // What is at hand, in memory or in the second tier, is not waited for.
+        try await look("hit", in: cache)
+        try await look("tier", in: self.cache(tier: tier))
+        // The one that is given an old answer does not wait for its refresh.
+        clock.advance(.seconds(120))
+        try await look("stale", in: cache)
+        try await eventually("the refresh") { gate.loads == 2 }
+        try await look("reload", isReload: true, in: cache)
+        #expect(told.all == ["maker: c; fwd=miss", "waiter: c; fwd=miss; collapsed", "reload: c; fwd=request"])
     }
 
     @Test("one that leaves does not end the flight, and is told at once")

@@ -56,7 +56,23 @@ struct TestServer {
             }
             return CallableAnswer(["done": true])
         },
+        // Says what it knows of its head, and goes on only when a client says that it has it.
+        CallableFunction("announced", timeLimit: .seconds(5)) { call in
+            call.announce(["Cache-Status": "c; fwd=miss"])
+            try await eventually("the head to be there") { heads.contains(call.request.data["head"]?.string ?? "") }
+            call.announce(["Cache-Status": "c; too late"])
+            return CallableAnswer(["done": true], fields: ["Cache-Status": "c; fwd=miss; stored"])
+        },
     ]
+
+    /// The names of the heads that a client has.
+    static let heads = Heads()
+
+    final class Heads: Sendable {
+        private let kept = Mutex<Set<String>>([])
+        func insert(_ name: String) { kept.withLock { _ = $0.insert(name) } }
+        func contains(_ name: String) -> Bool { kept.withLock { $0.contains(name) } }
+    }
 
     static func run(
         _ change: (inout CallableServer.Settings) -> Void = { _ in },
@@ -197,14 +213,55 @@ struct ServerTests {
                 ]
             )
             #expect(events.contains(": ping"))
-            let refuse = try await server.send("refuse", fields: ["accept": "text/event-stream"])
-            #expect(refuse.body.replacing(": ping\n\n", with: "").hasPrefix("data: {\"error\":{\"details\""))
+            // After a sign of life the head is gone.
             let slow = try await server.send("slow", fields: ["accept": "text/event-stream"])
-            #expect(slow.body.contains("DEADLINE_EXCEEDED"))
+            #expect(slow.status == 200 && slow.body.hasPrefix(": ping\n\n") && slow.body.contains("DEADLINE_EXCEEDED"))
             // Without asking for a stream the messages are not told.
             #expect(try await server.send("steps").body == "{\"result\":{\"done\":true}}")
-            // What is wrong with the call is told before a stream begins.
-            #expect(try await server.send("steps", "[]", fields: ["accept": "text/event-stream"]).status == 400)
+        }
+    }
+
+    @Test("an error that comes before anything else has its status in a stream too, and is an event")
+    func failedStreams() async throws {
+        try await TestServer.run({ $0.ping = .seconds(30) }) { server in
+            let stream = ["accept": "text/event-stream"]
+            let answers = try await [
+                (429, "RESOURCE_EXHAUSTED", server.send("refuse", fields: stream)),
+                (500, "INTERNAL", server.send("break", fields: stream)),
+                (504, "DEADLINE_EXCEEDED", server.send("slow", fields: stream)),
+                (400, "INVALID_ARGUMENT", server.send("steps", "[]", fields: stream)),
+                (401, "UNAUTHENTICATED", server.send("echo", fields: stream, user: nil)),
+            ]
+            for (status, name, answer) in answers {
+                #expect(answer.status == status)
+                #expect(answer.headers.first(name: "content-type") == "text/event-stream; charset=utf-8")
+                #expect(answer.body.hasPrefix("data: {\"error\":{") && answer.body.hasSuffix("}}\n\n"))
+                #expect(answer.body.contains("\"status\":\"\(name)\""))
+            }
+            #expect(answers[0].2.headers.first(name: "retry-after") == "7")
+        }
+    }
+
+    @Test(
+        "a stream's head has the answer's fields, or what was announced of them, and does not wait for the answer then"
+    )
+    func streamHeads() async throws {
+        try await TestServer.run({ $0.ping = .seconds(30) }) { server in
+            let whole = try await server.send("echo", fields: ["accept": "text/event-stream"])
+            #expect(whole.headers.first(name: "cache-status") == "c; hit")
+            #expect(whole.body == "data: {\"result\":{\"data\":{},\"user\":\"ana\"}}\n\n")
+            var request = HTTPClientRequest(url: "http://127.0.0.1:\(server.port)/announced")
+            request.method = .POST
+            request.headers.add(name: "content-type", value: "application/json")
+            request.headers.add(name: "accept", value: "text/event-stream")
+            let name = UUID().uuidString
+            request.body = .bytes(ByteBuffer(string: "{\"data\":{\"head\":\"\(name)\"}}"))
+            let response = try await HTTPClient.shared.execute(request, timeout: .seconds(10))
+            #expect(response.headers["cache-status"] == ["c; fwd=miss"])
+            TestServer.heads.insert(name)
+            let body = String(buffer: try await response.body.collect(upTo: 1 << 20))
+            #expect(body == "data: {\"result\":{\"done\":true}}\n\n")
+            #expect(server.records.all.last?.fields == ["Cache-Status": "c; fwd=miss; stored"])
         }
     }
 

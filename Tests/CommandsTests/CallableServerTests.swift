@@ -75,6 +75,20 @@ struct CallableServerTests {
             #expect(first.contains("Cache-Status: recommendations; fwd=miss"))
             #expect(first.contains(#""success":true"#))
             #expect(try RawSocket.exchange(port, good).contains("Cache-Status: recommendations; hit"))
+            // A stream's head says the same.
+            let stream = good.replacing(
+                "host: x\r\n",
+                with: "host: x\r\naccept: text/event-stream\r\nconnection: close\r\n"
+            )
+            let kept = try RawSocket.exchange(port, stream)
+            #expect(kept.contains("Cache-Status: recommendations; hit") && !kept.contains("analyzing"))
+            let forced = try RawSocket.exchange(
+                port,
+                try post("getRecommendations", #"{"data":{"jobId":"job-1","forceRegenerate":true}}"#)
+                    .replacing("host: x\r\n", with: "host: x\r\naccept: text/event-stream\r\nconnection: close\r\n")
+            )
+            #expect(forced.contains("Cache-Status: recommendations; fwd=request\r\n"), "\(forced.prefix(400))")
+            #expect(forced.contains(#"data: {"message":{"stage":"analyzing"}}"#))
             let cases: [(String, String, String)] = try [
                 (post("getRecommendations", "no json"), "400", "INVALID_ARGUMENT"),
                 (post("getRecommendations", #"{"data":{},"more":1}"#), "400", "INVALID_ARGUMENT"),

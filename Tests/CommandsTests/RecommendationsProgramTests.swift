@@ -347,6 +347,51 @@ struct RecommendationsProgramTests {
         await pool.close()
     }
 
+    @Test("without its database the service is unavailable, says why, and is well again when it is back")
+    func databaseAway() async throws {
+        let program = try RecommendationsProgram()
+        defer { program.remove() }
+        let pool = PostgresPool(program.database, name: "test")
+        let name = "jobs_\(UUID().uuidString.lowercased().replacing("-", with: ""))"
+        _ = try await pool.run { try $0.query("create database \(name)") }
+        let token = try program.issuer.token(user: "ana")
+        let (process, port) = try await program.serve(
+            "candidate",
+            ["--set", "database=\(program.database) dbname=\(name)"]
+        )
+        defer { process.signal(SIGKILL); process.wait() }
+        func health() throws -> (check: String, plain: String) {
+            (
+                try program.call(port, "recommendationsHealthCheck", "null", token: token),
+                try RawSocket.exchange(port, "GET /health HTTP/1.1\r\nhost: x\r\n\r\n")
+            )
+        }
+        #expect(try health().check.contains("\"status\":\"healthy\""))
+        _ = try await pool.run { try $0.query("alter database \(name) allow_connections false") }
+        _ = try await pool.run {
+            try $0.query(
+                "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1::text",
+                [.text(name)]
+            )
+        }
+        let away = try health()
+        #expect(
+            away.check.hasPrefix("HTTP/1.1 503") && away.check.contains("\"status\":\"UNAVAILABLE\""),
+            "\(away.check)"
+        )
+        #expect(away.check.contains("\"database\":\"failed\"") && away.check.contains("\"cacheTier\":\"failed\""))
+        #expect(away.plain.hasPrefix("HTTP/1.1 503"))
+        _ = try await pool.run { try $0.query("alter database \(name) allow_connections true") }
+        try await eventually("it to be well again") {
+            let now = try health()
+            return now.check.contains("\"status\":\"healthy\"") && now.plain.hasPrefix("HTTP/1.1 200")
+        }
+        process.signal(SIGTERM)
+        #expect(try await offThread { process.wait() } == 0)
+        _ = try await pool.run { try $0.query("drop database \(name) with (force)") }
+        await pool.close()
+    }
+
     @Test("bad files are named with the place")
     func badFiles() throws {
         let program = try RecommendationsProgram()

@@ -20,7 +20,7 @@ final class PartsOfATest: Validation, AnswerKeeping, ResumeWork, SuggestionRewri
     }
 
     var told: [String] { said.withLock { $0 } }
-    private func tell(_ text: String) { said.withLock { $0.append(text) } }
+    func tell(_ text: String) { said.withLock { $0.append(text) } }
 
     func admit<Request: JobRequest>(_ call: Call, as: Request.Type) async throws -> Admitted<Request> {
         tell("admit \(Request.self)")
@@ -28,9 +28,15 @@ final class PartsOfATest: Validation, AnswerKeeping, ResumeWork, SuggestionRewri
         return Admitted(user: "ana", request: try Request(call), version: 7)
     }
 
-    func answer(at place: AnswerPlace, make: @escaping @Sendable () async throws -> Answer) async throws -> Answer {
+    func answer(
+        at place: AnswerPlace,
+        waiting: @escaping @Sendable (_ cacheStatus: String) -> Void,
+        make: @escaping @Sendable () async throws -> Answer
+    ) async throws -> Answer {
         tell("look up \(place.job) \(place.version) \(place.recommendation ?? "-") \(place.parts) \(place.isForced)")
-        return isKept ? Answer(data: ["kept": true]) : try await make()
+        guard !isKept else { return Answer(data: ["kept": true]) }
+        waiting("parts; fwd=miss")
+        return try await make()
     }
     func forget(job: String) async { tell("forget \(job)") }
     func forgetPreviews(of job: String) async { tell("forget previews of \(job)") }
@@ -71,7 +77,13 @@ final class PartsOfATest: Validation, AnswerKeeping, ResumeWork, SuggestionRewri
 struct OrchestratorTests {
     private func told(_ operation: Operation, _ data: JSONValue, _ parts: PartsOfATest) async -> [String] {
         let service = CandidateService(validation: parts, cache: parts, work: parts, rewriting: parts, metrics: parts)
-        _ = try? await service.answer(operation, Call(caller: "ana", request: CallableRequest(data: data)))
+        let call = Call(
+            caller: "ana",
+            request: CallableRequest(data: data),
+            tell: { parts.tell("caller: \($0.text)") },
+            announce: { parts.tell("head: \($0)") }
+        )
+        _ = try? await service.answer(operation, call)
         return parts.told
     }
 
@@ -85,7 +97,8 @@ struct OrchestratorTests {
         #expect(
             told == [
                 "admit RecommendationsRequest", "validation took true", #"look up j 7 - ["Baker", "b", "a"] false"#,
-                "analyze", "rewrite", "forget previews of j", "work took true", "cache took true",
+                #"head: ["Cache-Status": "parts; fwd=miss"]"#, #"caller: {"stage":"analyzing"}"#, "analyze", "rewrite",
+                "forget previews of j", "work took true", "cache took true",
             ]
         )
     }

@@ -16,11 +16,14 @@ typealias Operation = Recommendations.Operation
 /// A model that is driven by a test.
 final class TestModel: LanguageModel {
     typealias Answer = @Sendable ([JSONValue]) throws(ModelError) -> [JSONValue]
-    private let answer: Answer
+    private let reply: @Sendable ([JSONValue]) throws(ModelError) -> JSONValue
     private let asked = Mutex<[ModelRequest]>([])
     var requests: [ModelRequest] { asked.withLock { $0 } }
 
-    init(_ answer: @escaping Answer) { self.answer = answer }
+    init(_ answer: @escaping Answer) { reply = { lines throws(ModelError) in ["lines": .array(try answer(lines))] } }
+
+    /// Replies the same whatever it is asked, of the schema or not.
+    init(replying value: JSONValue) { reply = { _ in value } }
 
     func complete(
         _ request: ModelRequest,
@@ -31,7 +34,7 @@ final class TestModel: LanguageModel {
     {
         asked.withLock { $0.append(request) }
         let lines = (try? JSONValue(parsing: request.prompt))?["lines"]?.array ?? []
-        return ModelReply(value: ["lines": .array(try answer(lines))], usage: ModelUsage(input: 1, output: 1))
+        return ModelReply(value: try reply(lines), usage: ModelUsage(input: 1, output: 1))
     }
 }
 
@@ -467,6 +470,22 @@ struct ServiceTests {
         try await shop.store.put(TestShop.resume, into: "job", of: "ana")
         let answer = try await shop.ask(.getRecommendations, ["jobId": "job"])
         #expect(answer.data["metadata"] == ["source": "rules", "modelError": .string(error.name)])
+        #expect((answer.data["recommendations"]?.array?.count ?? 0) > 3)
+    }
+
+    @Test(
+        "a reply that is not of the schema is a failure, and nothing of it is taken",
+        arguments: [
+            [], ["lines": [:]], ["lines": [], "more": 1], ["lines": [["id": "x"]]],
+            ["lines": [["id": "x", "text": 7]]],
+            ["lines": [["id": "x", "text": "y"], ["id": "x", "text": "y", "more": true]]], [["id": "x", "text": "y"]],
+        ] as [JSONValue]
+    )
+    func notOfTheSchema(_ reply: JSONValue) async throws {
+        let shop = try await TestShop(model: TestModel(replying: reply))
+        try await shop.store.put(TestShop.resume, into: "job", of: "ana")
+        let answer = try await shop.ask(.getRecommendations, ["jobId": "job"])
+        #expect(answer.data["metadata"] == ["source": "rules", "modelError": "malformed"])
         #expect((answer.data["recommendations"]?.array?.count ?? 0) > 3)
     }
 

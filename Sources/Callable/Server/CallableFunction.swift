@@ -9,17 +9,22 @@ package struct Call: Sendable {
     package let isCopy: Bool
     /// Tells the caller something before the answer; does nothing for one that did not ask for a stream.
     package let tell: @Sendable (JSONValue) -> Void
+    /// Gives fields of the HTTP answer before the answer itself, as far as they are known, for a stream's head: it does not wait any longer. Does nothing for a
+    /// caller that did not ask for a stream, nor once the head is gone.
+    package let announce: @Sendable ([String: String]) -> Void
 
     package init(
         caller: String?,
         request: CallableRequest,
         isCopy: Bool = false,
-        tell: @escaping @Sendable (JSONValue) -> Void = { _ in }
+        tell: @escaping @Sendable (JSONValue) -> Void = { _ in },
+        announce: @escaping @Sendable ([String: String]) -> Void = { _ in }
     ) {
         self.caller = caller
         self.request = request
         self.isCopy = isCopy
         self.tell = tell
+        self.announce = announce
     }
 
     /// The caller, who must be signed in.

@@ -36,16 +36,16 @@ package struct CallableServer: Sendable {
 
     private let functions: [CallableFunction]
     private let authenticator: Authenticator
-    private let settings: Settings
+    let settings: Settings
     private let record: @Sendable (Record) -> Void
     private let underWay = UnderWay()
 
-    private final class UnderWay: Sendable {
+    final class UnderWay: Sendable {
         let count = Atomic<Int>(0)
     }
 
     /// A call's place among those under way: given back when nobody holds it, whatever became of the call.
-    private final class Place: Sendable {
+    final class Place: Sendable {
         private let underWay: UnderWay
 
         /// Nil where so many are under way already; whoever is turned away is not one of them.
@@ -112,24 +112,35 @@ package struct CallableServer: Sendable {
             }
         }
         switch result {
-        case .success(let call) where wantsStream: return stream(function, call, request, started, note, place)
+        case .success(let call) where wantsStream: return await stream(function, call, request, started, note, place)
         case .success(let call):
-            let answer: Result<CallableAnswer, CallableError>
-            do throws(CallableError) {
-                answer = .success(try await function.answer(call) { note.set($0) })
-            } catch {
-                answer = .failure(error)
-            }
-            end(function, answer, started, note.text)
+            let answer = await answer(function, call, started, note)
             return plain(answer, request)
         case .failure(let error):
             end(function, .failure(error), started, note.text)
-            return plain(.failure(error), request)
+            return wantsStream ? failedStream(error, request) : plain(.failure(error), request)
         }
     }
 
+    /// Runs a function to its end, and records the call.
+    func answer(
+        _ function: CallableFunction,
+        _ call: Call,
+        _ started: ContinuousClock.Instant,
+        _ note: Note
+    ) async -> Result<CallableAnswer, CallableError> {
+        let answer: Result<CallableAnswer, CallableError>
+        do throws(CallableError) {
+            answer = .success(try await function.answer(call) { note.set($0) })
+        } catch {
+            answer = .failure(error)
+        }
+        end(function, answer, started, note.text)
+        return answer
+    }
+
     /// What the caller is not told, kept until the call is recorded.
-    private final class Note: Sendable {
+    final class Note: Sendable {
         private let kept = Mutex<String?>(nil)
         func set(_ error: any Error) { kept.withLock { $0 = "\(error)" } }
         var text: String? { kept.withLock { $0 } }
@@ -201,88 +212,47 @@ package struct CallableServer: Sendable {
     // MARK: Answers
 
     private func plain(_ answer: Result<CallableAnswer, CallableError>, _ request: Request) -> Response {
-        var headers = fields(request)
-        headers[.contentType] = "application/json; charset=utf-8"
-        let body: JSONValue
-        var status = HTTPResponse.Status.ok
         switch answer {
         case .success(let answer):
-            body = .object(["result": answer.result])
-            for (name, value) in answer.fields { if let name = HTTPField.Name(name) { headers[name] = value } }
+            var head = Head(fields(request), "application/json; charset=utf-8")
+            head.add(answer.fields)
+            return head.response(
+                .init(byteBuffer: ByteBuffer(bytes: JSONValue.object(["result": answer.result]).bytes))
+            )
         case .failure(let error):
-            body = .object(["error": error.json])
+            var head = Head(fields(request), "application/json; charset=utf-8")
+            head.fail(error)
+            return head.response(.init(byteBuffer: ByteBuffer(bytes: JSONValue.object(["error": error.json]).bytes)))
+        }
+    }
+
+    /// What comes before an answer's body.
+    struct Head {
+        var status = HTTPResponse.Status.ok
+        var fields: HTTPFields
+
+        init(_ fields: HTTPFields, _ type: String) {
+            self.fields = fields
+            self.fields[.contentType] = type
+        }
+
+        mutating func add(_ more: [String: String]) {
+            for (name, value) in more { if let name = HTTPField.Name(name) { fields[name] = value } }
+        }
+
+        mutating func fail(_ error: CallableError) {
             status = .init(code: error.status.http)
             if error.status == .unavailable || error.status == .resourceExhausted {
-                headers[.retryAfter] = "\(error.details?["retryAfterSeconds"]?.int ?? 1)"
+                fields[.retryAfter] = "\(error.details?["retryAfterSeconds"]?.int ?? 1)"
             }
         }
-        return Response(status: status, headers: headers, body: .init(byteBuffer: ByteBuffer(bytes: body.bytes)))
-    }
 
-    private enum Event: Sendable {
-        case message(JSONValue)
-        case ping
-        case end(Result<CallableAnswer, CallableError>)
-    }
-
-    /// `data: {"message": …}` as often as the function says something, then `{"result": …}` or `{"error": …}`.
-    private func stream(
-        _ function: CallableFunction,
-        _ call: Call,
-        _ request: Request,
-        _ started: ContinuousClock.Instant,
-        _ note: Note,
-        _ place: Place?
-    ) -> Response {
-        var headers = fields(request)
-        headers[.contentType] = "text/event-stream; charset=utf-8"
-        let (events, continuation) = AsyncStream<Event>.makeStream()
-        let told = Call(caller: call.caller, request: call.request, isCopy: call.isCopy) {
-            continuation.yield(.message($0))
-        }
-        let ping = settings.ping
-        let body = ResponseBody { writer in
-            // A client that has left before the answer's head: this is dropped without being run, and the place with it.
-            defer { withExtendedLifetime(place) {} }
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask {
-                    let answer: Result<CallableAnswer, CallableError>
-                    do throws(CallableError) {
-                        answer = .success(try await function.answer(told) { note.set($0) })
-                    } catch {
-                        answer = .failure(error)
-                    }
-                    end(function, answer, started, note.text)
-                    continuation.yield(.end(answer))
-                    continuation.finish()
-                }
-                group.addTask {
-                    while true {
-                        try await TimeLimit.pass(ping)
-                        continuation.yield(.ping)
-                    }
-                }
-                defer { group.cancelAll() }
-                for await event in events {
-                    let text: String
-                    switch event {
-                    case .message(let message): text = "data: \(JSONValue.object(["message": message]).text)\n\n"
-                    case .ping: text = ": ping\n\n"
-                    case .end(.success(let answer)):
-                        text = "data: \(JSONValue.object(["result": answer.result]).text)\n\n"
-                    case .end(.failure(let error)): text = "data: \(JSONValue.object(["error": error.json]).text)\n\n"
-                    }
-                    try await writer.write(ByteBuffer(string: text))
-                }
-            }
-            try await writer.finish(nil)
-        }
-        return Response(status: .ok, headers: headers, body: body)
+        func response(_ body: ResponseBody) -> Response { Response(status: status, headers: fields, body: body) }
     }
 
     // MARK: Browsers
 
-    private func fields(_ request: Request) -> HTTPFields {
+    func fields(_ request: Request) -> HTTPFields {
         var headers: HTTPFields = [.cacheControl: "no-store"]
         if let origin = allowed(request) {
             headers[.accessControlAllowOrigin] = origin

@@ -20,7 +20,13 @@ package struct AnswerPlace: Hashable, Sendable {
 /// Keeps answers: the candidate's cache, as its orchestrator sees it.
 package protocol AnswerKeeping: Sendable {
     /// A job's answer for its owner, kept or made; it says which.
-    func answer(at place: AnswerPlace, make: @escaping @Sendable () async throws -> Answer) async throws -> Answer
+    ///
+    /// - Parameter waiting: is told the `Cache-Status` so far when there is no answer at hand.
+    func answer(
+        at place: AnswerPlace,
+        waiting: @escaping @Sendable (_ cacheStatus: String) -> Void,
+        make: @escaping @Sendable () async throws -> Answer
+    ) async throws -> Answer
     /// A job's answers are over.
     func forget(job: String) async
     /// A job's previews are over, that there was none included.
@@ -45,7 +51,11 @@ struct CacheOperations: AnswerKeeping {
         )
     }
 
-    func answer(at place: AnswerPlace, make: @escaping @Sendable () async throws -> Answer) async throws -> Answer {
+    func answer(
+        at place: AnswerPlace,
+        waiting: @escaping @Sendable (_ cacheStatus: String) -> Void,
+        make: @escaping @Sendable () async throws -> Answer
+    ) async throws -> Answer {
         let about = [place.operation.rawValue, place.job] + [place.recommendation].compactMap { $0 }
         let key = CacheKey(user: place.user, parts: about + place.parts)
         var tags = [Self.tag(job: place.job), Self.tag(user: place.user)]
@@ -56,6 +66,7 @@ struct CacheOperations: AnswerKeeping {
             version: place.version,
             tags: tags,
             isReload: place.isForced,
+            waiting: { waiting($0.status(cache: Self.name)) },
             load: make
         )
         var answer = value

@@ -72,18 +72,12 @@ struct Rewriter: SuggestionRewriting {
     func rewrite(_ found: [Recommendation]) async -> ([Recommendation], [String: JSONValue]) {
         let lines = found.filter(Self.isLine)
         guard let model, !lines.isEmpty else { return (found, ["source": "rules"]) }
-        let reply: ModelReply
+        let said: [String: String], usage: ModelUsage
         do throws(ModelError) {
-            reply = try await ask(model, Self.request(lines), Self.deadline, for: .getRecommendations)
+            (said, usage) = try await ask(model, lines, Self.deadline, for: .getRecommendations)
         } catch {
             return (found, ["source": "rules", "modelError": .string(error.name)])
         }
-        let said = Dictionary(
-            (reply.value["lines"]?.array ?? []).compactMap { line in
-                line["id"]?.string.flatMap { id in line["text"]?.string.map { (id, $0) } }
-            },
-            uniquingKeysWith: { first, _ in first }
-        )
         var taken = 0, dropped: [JSONValue] = []
         let asked = Set(lines.map(\.id))
         let recommendations = found.map { recommendation in
@@ -113,8 +107,8 @@ struct Rewriter: SuggestionRewriting {
                 "source": taken > 0 ? "model" : "rules", "modelSuggestions": .int(taken),
                 "guardDropped": .array(dropped),
                 "tokens": [
-                    "input": .int(reply.usage.input), "output": .int(reply.usage.output),
-                    "cached": .int(reply.usage.cached),
+                    "input": .int(usage.input), "output": .int(usage.output),
+                    "cached": .int(usage.cached),
                 ],
             ]
         )
@@ -127,13 +121,12 @@ struct Rewriter: SuggestionRewriting {
         var line = recommendation
         line.suggestedContent = text
         line.placeholders = []
-        let reply: ModelReply
+        let said: String?
         do throws(ModelError) {
-            reply = try await ask(model, Self.request([line]), Self.customizingDeadline, for: .customizePlaceholders)
+            said = try await ask(model, [line], Self.customizingDeadline, for: .customizePlaceholders).said[line.id]
         } catch {
             return (nil, ["source": "rules", "modelError": .string(error.name)])
         }
-        let said = reply.value["lines"]?.array?.first { $0["id"]?.string == line.id }?["text"]?.string
         guard let said else { return (nil, ["source": "rules"]) }
         // Whatever the owner has filled in has to stand in it.
         guard values.allSatisfy({ said.contains($0) }) else {
@@ -146,21 +139,42 @@ struct Rewriter: SuggestionRewriting {
         return (said, ["source": "model", "guard": ["verdict": "passed"]])
     }
 
+    /// What the model says of lines, by their ids.
+    ///
+    /// - Throws: `ModelError.malformed` too for a reply that is not of the schema, whoever was to see to that.
     private func ask(
         _ model: any LanguageModel,
-        _ request: ModelRequest,
+        _ lines: [Recommendation],
         _ limit: Duration,
         for operation: Operation
-    ) async throws(ModelError) -> ModelReply {
+    ) async throws(ModelError) -> (said: [String: String], usage: ModelUsage) {
         let started = ContinuousClock.now
-        do {
-            let reply = try await model.complete(request, deadline: started + limit)
+        do throws(ModelError) {
+            let reply = try await model.complete(Self.request(lines), deadline: started + limit)
+            guard let said = Self.lines(of: reply.value) else {
+                throw ModelError.malformed("the reply is not of the schema that was asked for")
+            }
             metrics.record(.model, of: operation, took: .now - started, hasFailed: false)
-            return reply
+            return (said, reply.usage)
         } catch {
             metrics.record(.model, of: operation, took: .now - started, hasFailed: true)
             throw error
         }
+    }
+
+    /// The lines of a reply; nil where it is not of ``schema``. Of two with one id the first counts.
+    private static func lines(of reply: JSONValue) -> [String: String]? {
+        guard case .object(let fields) = reply, fields.count == 1, let lines = fields["lines"]?.array else {
+            return nil
+        }
+        var said: [String: String] = [:]
+        for line in lines {
+            guard case .object(let fields) = line, fields.count == 2, let id = fields["id"]?.string,
+                let text = fields["text"]?.string
+            else { return nil }
+            said[id] = said[id] ?? text
+        }
+        return said
     }
 
     private static func request(_ lines: [Recommendation]) -> ModelRequest {

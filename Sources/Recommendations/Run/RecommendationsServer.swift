@@ -114,7 +114,7 @@ struct RecommendationsServer {
                 metadata: [
                     "function": "\(record.function)", "status": "\(record.status)",
                     "milliseconds": "\(Int(record.took / .milliseconds(1)))",
-                    "cache": "\(record.fields["Cache-Status"] ?? "")", "note": "\(record.note ?? "")",
+                    "cache": "\(record.fields[Functions.cacheStatus] ?? "")", "note": "\(record.note ?? "")",
                 ]
             )
         }

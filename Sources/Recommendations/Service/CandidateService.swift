@@ -68,7 +68,7 @@ package struct CandidateService: RecommendationService {
                 version: admitted.version,
                 recommendation: request.recommendation
             )
-            return try await kept(at: place) { try await work.preview(request) }
+            return try await kept(at: place, for: call) { try await work.preview(request) }
         case .applyImprovements:
             let admitted: Admitted<ApplyRequest> = try await admit(operation, call)
             return try await metrics.measure(.work, of: operation) { try await work.apply(admitted.request) }
@@ -89,17 +89,22 @@ package struct CandidateService: RecommendationService {
 
     private func kept(
         at place: AnswerPlace,
+        for call: Call,
         _ make: @escaping @Sendable () async throws -> Answer
     ) async throws -> Answer {
         let metrics = metrics
         return try await metrics.measure(.cache, of: place.operation) {
-            try await cache.answer(at: place) { try await metrics.measure(.work, of: place.operation, make) }
+            try await cache.answer(at: place) { status in
+                call.announce([Functions.cacheStatus: status])
+                if place.operation == .getRecommendations { call.tell(["stage": "analyzing"]) }
+            } make: {
+                try await metrics.measure(.work, of: place.operation, make)
+            }
         }
     }
 
     private func recommendations(_ admitted: Admitted<RecommendationsRequest>, _ call: Call) async throws -> Answer {
         let request = admitted.request
-        call.tell(["stage": "analyzing"])
         let place = AnswerPlace(
             operation: .getRecommendations,
             user: admitted.user,
@@ -110,7 +115,7 @@ package struct CandidateService: RecommendationService {
             parts: [request.role ?? ""] + request.keywords,
             isForced: request.isForced
         )
-        return try await kept(at: place) {
+        return try await kept(at: place, for: call) {
             let answer = try await work.analyze(request, rewriting: rewriting)
             // A preview that was not there may be there now.
             await cache.forgetPreviews(of: request.job)

@@ -4,6 +4,8 @@ import JSON
 /// The operations of a service as functions that can be called.
 enum Functions {
     static let healthCheck = "recommendationsHealthCheck"
+    /// The field that says what the cache did (RFC 9211).
+    static let cacheStatus = "Cache-Status"
 
     /// - Parameter judged: is told how good an answer is.
     static func all(
@@ -16,7 +18,7 @@ enum Functions {
                 let answer = try await service.answer(operation, call)
                 if let quality = answer.quality { judged(operation, quality) }
                 var fields: [String: String] = [:]
-                fields["Cache-Status"] = answer.cacheStatus
+                fields[cacheStatus] = answer.cacheStatus
                 return CallableAnswer(
                     ["success": true, "data": .object(answer.data), "timestamp": .string(Workshop.now)],
                     fields: fields
