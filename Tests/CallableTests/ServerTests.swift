@@ -298,29 +298,14 @@ struct ServerTests {
     func leaving() async throws {
         try await TestServer.run({ $0.mostCalls = 4 }) { server in
             for round in 0..<24 {
-                let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-                var address = sockaddr_in()
-                address.sin_family = sa_family_t(AF_INET)
-                address.sin_port = in_port_t(UInt16(server.port)).bigEndian
-                address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-                let connected = withUnsafePointer(to: &address) { pointer in
-                    pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                        connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-                    }
-                }
-                #expect(connected)
+                let socket = try RawSocket(server.port)
                 let body = "{\"data\":{}}"
-                let request =
+                socket.send(
                     "POST /steps HTTP/1.1\r\nhost: x\r\naccept: text/event-stream\r\ncontent-type: application/json\r\ncontent-length: \(body.utf8.count)\r\n\r\n\(body)"
-                _ = Array(request.utf8).withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+                )
                 // Half of them wait for a first event.
-                if round % 2 == 0 {
-                    var byte: UInt8 = 0
-                    _ = recv(descriptor, &byte, 1, 0)
-                }
-                var hard = linger(l_onoff: 1, l_linger: 0)
-                setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &hard, socklen_t(MemoryLayout<linger>.size))
-                close(descriptor)
+                if round % 2 == 0 { _ = socket.receive(most: 1) }
+                socket.willReset()
             }
             try await eventually("the places to be free") {
                 let statuses = try await withThrowingTaskGroup(of: Int.self) { group in

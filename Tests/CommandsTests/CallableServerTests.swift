@@ -9,7 +9,7 @@ import Testing
 struct CallableServerTests {
     /// Runs the service while the body runs.
     private func serve(_ body: (Int, DevelopmentIssuer) async throws -> Void) async throws {
-        let port = try RawSocket.freePort()
+        let port = try freePort()
         let file = FileManager.default.temporaryDirectory.appendingPathComponent("service-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: file) }
         let database = try TestDatabase.conninfo
@@ -123,72 +123,5 @@ struct CallableServerTests {
             )
             #expect(try RawSocket.exchange(port, good).hasPrefix("HTTP/1.1 200"))
         }
-    }
-}
-
-/// A plain TCP connection, for what a proper client would not send.
-enum RawSocket {
-    static func freePort() throws -> Int {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(descriptor) }
-        var address = loopback(0)
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let bound = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
-            }
-        }
-        guard bound else { throw TestFailure("no port is free") }
-        return Int(UInt16(bigEndian: address.sin_port))
-    }
-
-    /// Sends a request and reads until an answer is whole by its content-length, or five seconds have passed.
-    static func exchange(_ port: Int, _ request: String, closesAfterSending: Bool = false) throws -> String {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(descriptor) }
-        var limit = timeval(tv_sec: 5, tv_usec: 0)
-        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-        var address = loopback(port)
-        let connected = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
-            }
-        }
-        guard connected else { throw TestFailure("nobody listens") }
-        let bytes = Array(request.utf8)
-        var sent = 0
-        while sent < bytes.count {
-            let count = bytes[sent...].withUnsafeBytes {
-                send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
-            }
-            guard count > 0 else { break }
-            sent += count
-        }
-        if closesAfterSending { shutdown(descriptor, Int32(SHUT_WR)) }
-        var answer: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 65_536)
-        while !isWhole(answer) {
-            let count = recv(descriptor, &buffer, buffer.count, 0)
-            guard count > 0 else { break }
-            answer += buffer[..<count]
-        }
-        guard !answer.isEmpty else { throw TestFailure("no answer") }
-        return String(decoding: answer, as: UTF8.self)
-    }
-
-    private static func isWhole(_ answer: [UInt8]) -> Bool {
-        let text = String(decoding: answer, as: UTF8.self)
-        guard let end = text.range(of: "\r\n\r\n"), let match = text.firstMatch(of: /(?i)content-length: ([0-9]+)/),
-            let length = Int(match.output.1)
-        else { return false }
-        return text[end.upperBound...].utf8.count >= length
-    }
-
-    private static func loopback(_ port: Int) -> sockaddr_in {
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = in_port_t(port).bigEndian
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        return address
     }
 }

@@ -132,6 +132,40 @@ struct HAProxyTests {
         }
     }
 
+    @Test("reloaded during a rollback it is at legacy when that is acknowledged, and so are its processes from before")
+    func reloaded() async throws {
+        try await staged { haproxy, routes, _, candidate in
+            try await haproxy.runReloadable { reload in
+                try await haproxy.follow(routes) {
+                    routes.route(TestRoutes.table(1, .all))
+                    try await eventually("revision 1") { routes.acknowledged.contains(1) }
+                    #expect(try await side(haproxy.url, user: "u") == "candidate")
+                    // What the process from before has accepted stays with it: a request whose end is still to come, and one that has not begun.
+                    let half = try RawSocket(haproxy.port), silent = try RawSocket(haproxy.port)
+                    half.send("GET /a HTTP/1.1\r\nhost: x\r\nx-user-id: u\r\n")
+                    // Connections are accepted in their order.
+                    _ = try RawSocket.exchange(haproxy.port, "GET /a HTTP/1.1\r\nhost: x\r\nx-user-id: u\r\n\r\n")
+                    try await reload()
+                    routes.route(TestRoutes.table(2, .zero))
+                    try await eventually("revision 2") { routes.acknowledged.contains(2) }
+                    let before = candidate.requests
+                    half.send("\r\n")
+                    silent.send("GET /a HTTP/1.1\r\nhost: x\r\nx-user-id: u\r\n\r\n")
+                    #expect(try half.answer().hasSuffix("legacy bare"))
+                    #expect(try silent.answer().hasSuffix("legacy bare"))
+                    #expect(candidate.requests == before)
+                    // And the new one is told again by itself, as after a start.
+                    routes.route(TestRoutes.table(3, .all))
+                    try await eventually("revision 3") { routes.acknowledged.contains(3) }
+                    try await reload()
+                    try await eventually("the route to be back") {
+                        try await side(haproxy.url, user: "u") == "candidate"
+                    }
+                }
+            }
+        }
+    }
+
     @Test("refuses an older revision, another commit at the same one, and another log's, unless that came of it")
     func fenced() async throws {
         try await staged { haproxy, _, _, _ in

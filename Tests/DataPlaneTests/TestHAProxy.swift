@@ -47,24 +47,48 @@ final class TestHAProxy: TestPlane {
 
     /// Runs a HAProxy while the body runs.
     func run<R: Sendable>(_ body: () async throws -> R) async throws -> R {
+        try await run(["-db"], signal: SIGKILL) { _ in try await body() }
+    }
+
+    /// Runs a HAProxy that can be reloaded: a process that sees to the others, of which the older ones end by and by.
+    func runReloadable<R: Sendable>(_ body: (_ reload: () async throws -> Void) async throws -> R) async throws -> R {
+        // Told to end, it ends those too.
+        try await run(["-W", "-db"], signal: SIGTERM) { process in
+            try await body {
+                let before = try await pid()
+                process.signal(SIGUSR2)
+                try await eventually("another HAProxy") { (try? await pid()).map { $0 != before } ?? false }
+            }
+        }
+    }
+
+    /// Whose socket it is.
+    private func pid() async throws -> Substring? {
+        try await RuntimeSocket(folder.socket).ask("show info").split(separator: "\n").first { $0.hasPrefix("Pid: ") }
+    }
+
+    private func run<R: Sendable>(
+        _ options: [String],
+        signal: Int32,
+        _ body: (ChildProcess) async throws -> R
+    ) async throws -> R {
         let process = try ChildProcess(
             "/usr/sbin/haproxy",
-            ["-db", "-f", folder.configuration.path],
+            options + ["-f", folder.configuration.path],
             output: output
         )
         let result: Result<R, any Error>
         do {
-            let socket = RuntimeSocket(folder.socket)
             try await eventually("HAProxy to answer") {
                 if let code = process.poll() { throw TestFailure("HAProxy ended with \(code)") }
-                return (try? await socket.ask("show info")) != nil
+                return (try? await pid()) != nil
             }
-            result = .success(try await body())
+            result = .success(try await body(process))
         } catch {
             let said = String(decoding: FileManager.default.contents(atPath: output) ?? Data(), as: UTF8.self)
             result = .failure(TestFailure("\(error)\n\(said.suffix(2_000))"))
         }
-        process.signal(SIGKILL)
+        process.signal(signal)
         _ = try await offThread { process.wait() }
         return try result.get()
     }

@@ -9,6 +9,8 @@ package struct HAProxyAdapter: PlaneAdapter {
     package static let key = "route"
     /// A request that was routed a moment before the change may still be on its way to the other side: 2.1 ms were seen at most (4-routing.md), and some 10 ms on a machine that is starved.
     private static let settle = Duration.milliseconds(50)
+    /// A process that has just begun may have been asked before the one in whose place it is was told to stop, from when on that one serves legacy.
+    private static let settleOfYoung = Duration.milliseconds(500)
 
     package let router: String
     private let plan: Plan
@@ -25,7 +27,7 @@ package struct HAProxyAdapter: PlaneAdapter {
     /// Puts a table into force, and waits until no request that was routed before is sent any more.
     ///
     /// HAProxy's runtime has no compare-and-set: an older revision is refused by what is read just before. Of two that tell one HAProxy at
-    /// the same moment the later wins, until the other re-asserts.
+    /// the same moment the later wins, until the other re-asserts. After a reload there may be older processes for a while: they serve legacy.
     ///
     /// - Throws: ``RoutingError`` when HAProxy has a higher revision, another commit at this one, or one of a log that is not this one's
     ///   ancestor; or when it does not answer.
@@ -43,8 +45,16 @@ package struct HAProxyAdapter: PlaneAdapter {
                 )
             }
         }
-        try? await Task.sleep(for: Self.settle)
+        try? await Task.sleep(for: try await isYoung() ? Self.settleOfYoung : Self.settle)
         return Acknowledgement(router: router, revision: wanted.revision, at: SystemClock.now)
+    }
+
+    private func isYoung() async throws(RoutingError) -> Bool {
+        let answer = try await socket.ask("show info")
+        guard let line = answer.split(separator: "\n").first(where: { $0.hasPrefix("Uptime_sec: ") }),
+            let seconds = Int(line.dropFirst("Uptime_sec: ".count))
+        else { throw RoutingError(.unreachable, "HAProxy does not say how long it has been up: \(answer.prefix(200))") }
+        return seconds < 2
     }
 
     /// What is in force.

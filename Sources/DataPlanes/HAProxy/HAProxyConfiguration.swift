@@ -91,7 +91,8 @@ package struct HAProxyConfiguration: Sendable {
         for (index, service) in plan.services.enumerated() {
             let path = "{ path \(quoted(service.path)) }"
             lines += [
-                "    use_backend \(BackEnd.name(index, .candidate)) if \(path) { var(txn.bucket),sub(txn.first) ge 0 }",
+                // A process from before a reload cannot be told any more: it serves legacy.
+                "    use_backend \(BackEnd.name(index, .candidate)) if \(path) !{ stopping } { var(txn.bucket),sub(txn.first) ge 0 }",
                 "    use_backend \(BackEnd.name(index, .legacy)) if \(path)",
             ]
         }
