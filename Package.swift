@@ -102,7 +102,7 @@ let package = Package(
             "DataPlanes",
             [
                 "Gateway", "JSON", "MigrationCore", "Routing", "Signals", asyncHTTPClient, lifecycle, logging, nioCore,
-                nioFoundation, nioHTTP1, nioPosix,
+                nioFoundation, nioHTTP1, nioPosix, nioSSL,
             ]
         ),
         // What is migrated in the shipped example.
@@ -201,8 +201,8 @@ let package = Package(
         tests(
             "DataPlaneTests",
             [
-                "DataPlanes", "Gateway", "MigrationCore", "PlanFile", "Postgres", "Routing", "Signals", "TestSupport",
-                asyncHTTPClient, lifecycle, logging, nioCore, nioHTTP1,
+                "DataPlanes", "Gateway", "JSON", "MigrationCore", "PlanFile", "Postgres", "Routing", "Signals",
+                "TestSupport", asyncHTTPClient, lifecycle, logging, nioCore, nioHTTP1,
             ]
         ),
         tests(

@@ -23,7 +23,7 @@ package struct Migrate: AsyncParsableCommand {
                 name: "Set up",
                 subcommands: [
                     Database.self, KeysCommand.self, PlanCommand.self, Create.self, Run.self, GatewayRun.self,
-                    HAProxyRun.self, EnvoyRun.self, NginxRun.self, EtcdRun.self,
+                    HAProxyRun.self, EnvoyRun.self, NginxRun.self, EtcdRun.self, KubernetesRun.self,
                 ]
             ),
             CommandGroup(

@@ -14,36 +14,7 @@ struct RenderedTests {
     }()
 
     private func text(_ kind: RenderedRoutes.Kind, _ basisPoints: Int) throws -> String {
-        try RenderedRoutes(plan: Self.plan, weights: ["a": SamplePlan.weight(basisPoints)]).text(kind, parent: "web")
-    }
-
-    @Test("an HTTPRoute of the Kubernetes Gateway API has both back ends, also at 0")
-    func kubernetes() throws {
-        #expect(
-            try text(.kubernetes, 1_234) == """
-                apiVersion: gateway.networking.k8s.io/v1
-                kind: HTTPRoute
-                metadata:
-                  name: m-a
-                  labels:
-                    migrate/migration: "m"
-                spec:
-                  parentRefs:
-                    - name: web
-                  rules:
-                    - matches:
-                        - path: { type: Exact, value: "/a" }
-                      backendRefs:
-                        - name: old
-                          port: 8080
-                          weight: 8766
-                        - name: new
-                          port: 9090
-                          weight: 1234
-
-                """
-        )
-        #expect(try text(.kubernetes, 0).contains("weight: 0\n"))
+        try RenderedRoutes(plan: Self.plan, weights: ["a": SamplePlan.weight(basisPoints)]).text(kind)
     }
 
     @Test("a service splitter of Consul splits by hundredths of a percent")

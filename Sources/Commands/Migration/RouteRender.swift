@@ -10,24 +10,17 @@ struct RouteRender: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "render",
         abstract:
-            "Prints what is asked of an environment for the Kubernetes Gateway API, Consul or Traefik. Unverified.",
+            "Prints what is asked of an environment for Consul or Traefik. Unverified.",
         discussion: """
             Somebody else applies it: nothing is read back, fenced or measured, users do not stay where they are, and no step is acknowledged by it.
 
-            Example: migrate route render kubernetes recommendations --environment production --gateway web | kubectl apply -f -
+            Example: migrate route render traefik recommendations --environment production > dynamic.yaml
             """
     )
-    @Argument(help: "kubernetes, consul or traefik.") var kind: RenderedRoutes.Kind
+    @Argument(help: "consul or traefik.") var kind: RenderedRoutes.Kind
     @Argument(help: "The migration.") var migration: String
     @Option(help: "The environment.") var environment: String
-    @Option(help: "The Gateway that HTTPRoutes belong to.") var gateway = "gateway"
     @OptionGroup var database: DatabaseOptions
-
-    func validate() throws {
-        guard gateway.wholeMatch(of: /[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/) != nil else {
-            throw ValidationError("“\(gateway)” is no name of a Gateway")
-        }
-    }
 
     func run() async throws {
         let stream = try await Status.load(migration, LogAccess(database).log)
@@ -36,6 +29,6 @@ struct RouteRender: AsyncParsableCommand {
         }
         let pairs = zip(found.plan.services, traffic.effective).map { ($0.name, $1) }
         let routes = try RenderedRoutes(plan: found.plan, weights: Dictionary(pairs) { first, _ in first })
-        Output.line(routes.text(kind, parent: gateway))
+        Output.line(routes.text(kind))
     }
 }

@@ -8,7 +8,7 @@ struct RouteConfig: ParsableCommand {
         commandName: "config",
         abstract:
             "Writes a ready-made configuration of a data plane for a plan; until it is told otherwise, it serves legacy.",
-        subcommands: [HAProxy.self, Envoy.self, Nginx.self, Etcd.self]
+        subcommands: [HAProxy.self, Envoy.self, Nginx.self, Etcd.self, Kubernetes.self]
     )
 
     /// What every data plane has to be told.
@@ -180,6 +180,39 @@ struct RouteConfig: ParsableCommand {
                 then: [
                     "start each resolver with \(folder.configuration.path)",
                     "migrate etcd --migration \(plan.name) --environment \(place.environment) --folder \(folder.url.path) --endpoint \(etcd.endpoint)",
+                ]
+            )
+        }
+    }
+
+    struct Kubernetes: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "kubernetes",
+            abstract: "A Gateway of Kubernetes (gateway.networking.k8s.io/v1): httproute.json, for kubectl apply.",
+            discussion: """
+                The plan's addresses are services of the cluster, such as http://NAME.NAMESPACE:PORT. Users do not stay where they are.
+
+                Example: migrate route config kubernetes plan.yaml --environment production --namespace shop --gateway web --folder /var/lib/migrate/kubernetes
+                """
+        )
+        @OptionGroup var place: Place
+        @OptionGroup var route: KubernetesOptions
+        @Option(help: "The Gateway that the HTTPRoute belongs to, in its namespace.") var gateway: String
+
+        func run() throws {
+            let plan = try place.checked()
+            let folder = KubernetesFolder(route.folder)
+            let configuration = try KubernetesConfiguration(
+                plan: plan,
+                place: route.place(plan.name, place.environment),
+                gateway: gateway
+            )
+            let name = route.route.map { " --route \($0)" } ?? ""
+            try place.write(
+                [(folder.manifest, configuration.text())],
+                then: [
+                    "kubectl apply -f \(folder.manifest.path)",
+                    "migrate kubernetes --migration \(plan.name) --environment \(place.environment) --namespace \(route.namespace)\(name) --folder \(folder.url.path) --gateway-url http://GATEWAY",
                 ]
             )
         }

@@ -6,8 +6,6 @@ package import Routing
 /// and users are dealt at random, so nobody stays where they are.
 package struct RenderedRoutes: Sendable {
     package enum Kind: String, CaseIterable, Sendable {
-        /// HTTPRoutes of the Kubernetes Gateway API (gateway.networking.k8s.io/v1).
-        case kubernetes
         /// Service splitters of Consul.
         case consul
         /// A file of Traefik's file provider.
@@ -55,52 +53,20 @@ package struct RenderedRoutes: Sendable {
     }
 
     /// The text of a kind; both sides are always written, also at 0.
-    ///
-    /// - Parameter parent: the Gateway that the HTTPRoutes belong to.
-    package func text(_ kind: Kind, parent: String) -> String {
+    package func text(_ kind: Kind) -> String {
         switch kind {
-        case .kubernetes: targets.map { httpRoute($0, parent) }.joined(separator: "---\n")
         case .consul: targets.map { splitter($0) }.joined(separator: "---\n")
         case .traefik: traefik
         }
     }
 
-    /// A name of lower-case letters, digits and hyphens, as Kubernetes has them.
+    /// A name of lower-case letters, digits and hyphens.
     private func label(_ target: Target) -> String {
         "\(migration)-\(target.service.name)".lowercased().map { $0.isLetter || $0.isNumber ? $0 : "-" }.reduce(
             into: ""
         ) {
             $0.append($1)
         }
-    }
-
-    private func httpRoute(_ target: Target, _ parent: String) -> String {
-        let backEnds = Implementation.allCases.map { side in
-            let address = target.address(side)
-            // The first label of a service's address in the cluster is its name.
-            return """
-                        - name: \(address.host.prefix { $0 != "." })
-                          port: \(address.port)
-                          weight: \(target.weight(side))
-                """
-        }
-        return """
-            apiVersion: gateway.networking.k8s.io/v1
-            kind: HTTPRoute
-            metadata:
-              name: \(label(target))
-              labels:
-                migrate/migration: "\(migration)"
-            spec:
-              parentRefs:
-                - name: \(parent)
-              rules:
-                - matches:
-                    - path: { type: Exact, value: "\(target.service.path)" }
-                  backendRefs:
-            \(backEnds.joined(separator: "\n"))
-
-            """
     }
 
     private func splitter(_ target: Target) -> String {

@@ -1,0 +1,104 @@
+package import MigrationCore
+package import Routing
+import Signals
+
+/// Tells a Gateway of Kubernetes what share of requests goes where: by the weights of an HTTPRoute, which is written only over what was read; and
+/// believes it when the Gateway shows it.
+///
+/// Users are dealt at random by every implementation of the Gateway API: nobody stays where they are.
+package struct KubernetesAdapter: PlaneAdapter {
+    private static let glance = Duration.milliseconds(100)
+    /// So often somebody else may have written in between.
+    private static let tries = 5
+    /// So often in a row the Gateway has to show the route, on connections of their own: it may be several programs, and each of them several workers.
+    private static let shows = 20
+    private static let betweenShows = Duration.milliseconds(20)
+
+    package let router: String
+    private let plan: Plan
+    private let place: KubernetesPlace
+    private let api: KubernetesAPI
+    private let patience: Duration
+
+    /// - Parameter patience: how long controllers and the Gateway have to take a route.
+    package init(
+        router: String,
+        plan: Plan,
+        place: KubernetesPlace,
+        access: KubernetesAccess,
+        patience: Duration = .seconds(10)
+    ) {
+        self.patience = patience
+        self.router = router
+        self.plan = plan
+        self.place = place
+        api = KubernetesAPI(access, place: place)
+    }
+
+    /// Puts a table into force, and waits until every controller says that it has taken it and the Gateway shows it, twenty times in a row.
+    ///
+    /// - Throws: ``RoutingError`` when the HTTPRoute has a higher revision, another commit at this one, or one of a log that is not this one's ancestor;
+    ///   when the API server or the Gateway does not answer, a controller does not accept it, or it is not shown in time.
+    package func apply(_ table: RouteTable) async throws(RoutingError) -> Acknowledgement {
+        let wanted = RouteText(table, plan)
+        try await put(wanted, table)
+        let end = ContinuousClock.now + patience
+        while let pending = try await self.pending(wanted, table) {
+            guard ContinuousClock.now < end, !Task.isCancelled else {
+                throw RoutingError(
+                    .unreachable,
+                    "the HTTPRoute \(place.namespace)/\(place.name) of revision \(wanted.revision) is not in force: \(pending)",
+                    mend: "see what its controller says: kubectl describe httproute \(place.name) -n \(place.namespace)"
+                )
+            }
+            try? await Task.sleep(for: Self.glance)
+        }
+        var seen = 0
+        while seen < Self.shows {
+            let shown = try await api.shown()
+            seen = shown == HTTPRoute.shown(wanted) ? seen + 1 : 0
+            guard ContinuousClock.now < end, !Task.isCancelled else {
+                throw RoutingError(
+                    .unreachable,
+                    "the Gateway does not show revision \(wanted.revision) at \(place.probe), but \(shown ?? "no redirect")",
+                    mend: "see that --gateway-url leads to the Gateway of this HTTPRoute"
+                )
+            }
+            try? await Task.sleep(for: Self.betweenShows)
+        }
+        return Acknowledgement(router: router, revision: wanted.revision, at: SystemClock.now)
+    }
+
+    private func put(_ wanted: RouteText, _ table: RouteTable) async throws(RoutingError) {
+        for _ in 0..<Self.tries {
+            let now = try await route()
+            try now.told().require(table, plan)
+            if try now.says(wanted) { return }
+            if try await api.write(now.changed(to: wanted)) { return }
+        }
+        throw RoutingError(
+            .unreachable,
+            "the HTTPRoute \(place.namespace)/\(place.name) is written by somebody else all the time",
+            mend: "see who else writes it: one follower of the log for each environment is enough"
+        )
+    }
+
+    private func pending(_ wanted: RouteText, _ table: RouteTable) async throws(RoutingError) -> String? {
+        let now = try await route()
+        // A newer one may have come meanwhile.
+        try now.told().require(table, plan)
+        return try now.says(wanted) ? now.pending : "somebody else has changed it"
+    }
+
+    /// What is in force: what was told, where the weights still say so and the Gateway shows it; else what nobody has told.
+    package func read() async throws(RoutingError) -> RouteText {
+        let now = try await route()
+        let told = try now.told()
+        guard try now.says(told), try await api.shown() == HTTPRoute.shown(told) else { return .legacy(plan) }
+        return told
+    }
+
+    private func route() async throws(RoutingError) -> HTTPRoute {
+        HTTPRoute(try await api.read(), plan: plan, place: place)
+    }
+}
