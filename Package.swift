@@ -75,6 +75,7 @@ let package = Package(
         room("Postgres", ["CLibPQ", logging]),
         room("JSON"),
         room("Randomness"),
+        room("TimeLimits"),
         // The log, the plan's text, and who goes where.
         room("MigrationLog", ["MigrationCore", "Postgres", "Schema", crypto, logging]),
         room("PlanFile", ["MigrationCore", yams], resources: [.embedInCode("plan.schema.json")]),
@@ -106,11 +107,11 @@ let package = Package(
             ]
         ),
         // What is migrated in the shipped example.
-        room("Cache"),
+        room("Cache", ["TimeLimits"]),
         room(
             "Callable",
             [
-                "JSON", asyncHTTPClient, crypto, cryptoExtras, httpTypes, hummingbird, nioCore, nioHTTP1, nioPosix,
+                "JSON", "TimeLimits", asyncHTTPClient, crypto, cryptoExtras, httpTypes, hummingbird, nioCore, nioHTTP1,
                 nioSSL,
             ]
         ),
@@ -130,8 +131,8 @@ let package = Package(
         room(
             "Recommendations",
             [
-                "Cache", "Callable", "JSON", "LanguageModel", "Postgres", "Resumes", argumentParser, asyncHTTPClient,
-                httpTypes, hummingbird, lifecycle, logging, nioCore, signals, yams,
+                "Cache", "Callable", "JSON", "LanguageModel", "Postgres", "Resumes", "TimeLimits", argumentParser,
+                asyncHTTPClient, httpTypes, hummingbird, lifecycle, logging, nioCore, signals, yams,
             ],
             resources: [
                 .embedInCode("Quality/trade-names.txt"), .embedInCode("Store/cache.sql"),
@@ -212,7 +213,7 @@ let package = Package(
             ]
         ),
         tests("JSONTests", ["JSON"]),
-        tests("CacheTests", ["Cache", "Randomness", "TestSupport"]),
+        tests("CacheTests", ["Cache", "Randomness", "TestSupport", "TimeLimits"]),
         tests(
             "CallableTests",
             [

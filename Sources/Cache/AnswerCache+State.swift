@@ -16,6 +16,8 @@ extension AnswerCache {
         var version: Int64
         /// The invalidations that there had been when its making began.
         var begun: UInt64
+        /// The flight that made it: of two, the one with the higher number began later.
+        var flight: Int
         var tags: [CacheTag]
     }
 

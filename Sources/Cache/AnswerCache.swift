@@ -1,8 +1,10 @@
 import Synchronization
+import TimeLimits
 
 /// Answers kept in memory, and behind that in a second tier, with one load at a time for each key.
 ///
 /// - One flight a key: look-ups that find one under way wait for it. One that leaves does not end it, and an error is told to those who wait and not kept.
+/// - One that takes longer than ``CacheSettings/loadTime`` is given up: its waiters are told so, and whoever comes later begins anew.
 /// - An answer that is no longer fresh is given while one refresh goes on in the background, and where a new one cannot be made (RFC 5861).
 /// - An invalidation of a tag is one step, whatever rests on it. A load that began before it is not kept.
 /// - A key has a user in it, and so no look-up finds another user's answer.
@@ -213,30 +215,37 @@ public final class AnswerCache<Value: Sendable>: Sendable {
         Task {
             let generation = await generation(wanted.tags)
             if !isReload, generation != nil, let (value, age) = await read(wanted) {
-                return land(flight, wanted.key, .success(value), age: age, fromTier: true)
+                land(flight, wanted.key, .success(value), age: age, fromTier: true)
+                return
             }
             waiting(.unkept(isReload: isReload))
             let started = now()
             let result: Result<Value, any Error>
-            do { result = .success(try await load()) } catch { result = .failure(error) }
+            do {
+                result = .success(try await TimeLimit.within(settings.loadTime, load))
+            } catch {
+                result = .failure(error)
+            }
             let took = now() - started
             state.withLock { state in
                 state.counts.loads += 1
                 state.counts.loadTime += took
                 if case .failure = result { state.counts.failedLoads += 1 }
             }
-            land(flight, wanted.key, result, age: .zero, fromTier: false)
-            if let generation, case .success(let value) = result { await write(wanted, value, generation) }
+            let isKept = land(flight, wanted.key, result, age: .zero, fromTier: false)
+            if isKept, let generation, case .success(let value) = result { await write(wanted, value, generation) }
         }
     }
 
+    /// - Returns: whether its result is kept.
+    @discardableResult
     private func land(
         _ id: Int,
         _ key: CacheKey,
         _ result: Result<Value, any Error>,
         age: Duration,
         fromTier: Bool
-    ) {
+    ) -> Bool {
         let time = now()
         let life = freshness(result) - age
         // Asked before the lock: they may take their time.
@@ -254,9 +263,9 @@ public final class AnswerCache<Value: Sendable>: Sendable {
                 state.counts.hits += own
                 state.counts.misses -= own
             }
-            let stale = keep(result, key, flight, cost, policy, until: time + life, &state, time)
+            let stale = keep(result, key, flight, id, cost, policy, until: time + life, &state, time)
             let kept = state.entries.peek(key)
-            return (flight.waiters, stale, kept?.begun == flight.begun && kept?.version == flight.wanted.version)
+            return (flight.waiters, stale, kept?.flight == id)
         }
         for waiter in waiters.values {
             switch result {
@@ -277,6 +286,7 @@ public final class AnswerCache<Value: Sendable>: Sendable {
                 }
             }
         }
+        return isKept
     }
 
     /// Keeps what is to be kept of a flight's result, and says what is given in its place.
@@ -284,6 +294,7 @@ public final class AnswerCache<Value: Sendable>: Sendable {
         _ result: Result<Value, any Error>,
         _ key: CacheKey,
         _ flight: Flight,
+        _ id: Int,
         _ cost: Int,
         _ policy: CacheErrorPolicy,
         until freshUntil: Duration,
@@ -308,7 +319,7 @@ public final class AnswerCache<Value: Sendable>: Sendable {
             return nil
         }
         // A flight that began earlier and landed later has the older answer, and one of another version is not to take a newer one's place.
-        if let old, old.begun > flight.begun { return nil }
+        if let old, old.flight > id { return nil }
         if let other = state.entries.peek(key), other.version > flight.wanted.version { return nil }
         state.entries.set(
             key,
@@ -317,6 +328,7 @@ public final class AnswerCache<Value: Sendable>: Sendable {
                 freshUntil: freshUntil,
                 version: flight.wanted.version,
                 begun: flight.begun,
+                flight: id,
                 tags: flight.wanted.tags
             ),
             cost: cost

@@ -1,3 +1,5 @@
+public import TimeLimits
+
 /// How long answers are kept, and how many.
 public struct CacheSettings: Hashable, Sendable {
     /// What all answers in memory may cost together; with a cost of 1 each, how many there may be.
@@ -14,10 +16,15 @@ public struct CacheSettings: Hashable, Sendable {
     public var jitter = 0.1
     /// How long the second tier may take to answer; then it is gone round, as where it fails.
     public var tierTime = Duration.seconds(1)
+    /// How long an answer may take to be made; then it is given up, and ``TookTooLong`` is its error.
+    public var loadTime = Duration.seconds(300)
 
     /// What is usual.
     public init() {}
 }
+
+/// The error of a load that took longer than ``CacheSettings/loadTime``.
+public typealias TookTooLong = TimeLimits.TookTooLong
 
 /// What becomes of an error of a load.
 public enum CacheErrorPolicy: Hashable, Sendable {

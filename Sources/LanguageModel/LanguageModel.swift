@@ -21,7 +21,7 @@ extension LanguageModel {
 }
 
 /// What a model is asked.
-package struct ModelRequest: Hashable, Sendable {
+package struct ModelRequest: Sendable {
     /// What is the same for every request: kept in the model's own prompt cache where it has one.
     package var system: String
     package var prompt: String
@@ -30,8 +30,18 @@ package struct ModelRequest: Hashable, Sendable {
     /// A JSON Schema of what is to be answered.
     package var schema: JSONValue
     package var mostTokens: Int
+    /// Whether a reply is of the schema: models promise that, and this is whether they keep it. One that is not is ``ModelError/malformed(_:)``.
+    package var accepts: @Sendable (JSONValue) -> Bool
 
-    package init(system: String, prompt: String, name: String, schema: JSONValue, mostTokens: Int = 4_096) {
+    package init(
+        system: String,
+        prompt: String,
+        name: String,
+        schema: JSONValue,
+        mostTokens: Int = 4_096,
+        accepts: @escaping @Sendable (JSONValue) -> Bool = { _ in true }
+    ) {
+        self.accepts = accepts
         self.system = system
         self.prompt = prompt
         self.name = name

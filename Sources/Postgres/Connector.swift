@@ -1,4 +1,5 @@
 import CLibPQ
+import Dispatch
 import Synchronization
 
 /// libpq's connection and the means to cancel what it does, which is the one call that other threads may make.
@@ -7,15 +8,14 @@ final class Handle: Sendable {
     nonisolated(unsafe) let pointer: OpaquePointer
     private let state: Mutex<State>
 
-    private struct State: @unchecked Sendable {
-        var cancel: OpaquePointer?
+    private struct State {
+        var canceller: Canceller?
         var isFinished = false
     }
 
     init(_ pointer: OpaquePointer) {
         self.pointer = pointer
-        let cancel = PQgetCancel(pointer)
-        state = Mutex(State(cancel: cancel))
+        state = Mutex(State(canceller: Canceller(pointer)))
     }
 
     private let isUnreplicated = Mutex(false)
@@ -43,23 +43,48 @@ final class Handle: Sendable {
         )
     }
 
-    /// Asks the server to stop the statement under way. Blocks for a moment; does nothing once finished.
+    /// Asks the server to stop the statement under way, and does not wait for it: a server that is frozen or cut off would keep whoever asks waiting without
+    /// end. Does nothing once finished.
     func cancel() {
-        state.withLock { state in
-            guard let cancel = state.cancel else { return }
-            var message = [CChar](repeating: 0, count: 256)
-            _ = PQcancel(cancel, &message, Int32(message.count))
-        }
+        guard let canceller = state.withLock({ $0.isFinished ? nil : $0.canceller }) else { return }
+        cancelling.async(group: asked) { canceller.ask() }
     }
+
+    private let asked = DispatchGroup()
+    private static let patience = DispatchTimeInterval.seconds(2)
+
+    /// Waits for what ``cancel()`` has asked: it would stop the next statement otherwise, which is somebody else's.
+    ///
+    /// - Returns: whether all of it is over.
+    func settle() -> Bool { asked.wait(timeout: .now() + Self.patience) == .success }
 
     func finish() {
         state.withLock { state in
-            guard !state.isFinished else { return }
             state.isFinished = true
-            PQfreeCancel(state.cancel)
-            state.cancel = nil
+            state.canceller = nil
         }
         closeOnce()
+    }
+
+    /// One that hangs keeps a thread of its own, and none that tasks or timers run on.
+    private let cancelling = DispatchQueue(label: "postgres.cancel")
+
+    /// What libpq needs for asking, apart from the connection; freed when nobody asks any more.
+    private final class Canceller: Sendable {
+        // Written once; libpq lets any thread ask by it.
+        private nonisolated(unsafe) let pointer: OpaquePointer
+
+        init?(_ connection: OpaquePointer) {
+            guard let pointer = PQgetCancel(connection) else { return nil }
+            self.pointer = pointer
+        }
+
+        func ask() {
+            var message = [CChar](repeating: 0, count: 256)
+            _ = PQcancel(pointer, &message, Int32(message.count))
+        }
+
+        deinit { PQfreeCancel(pointer) }
     }
 
     private let closed = Mutex(false)

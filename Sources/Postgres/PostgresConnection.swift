@@ -39,7 +39,8 @@ package actor PostgresConnection {
 
     /// Runs statements that nobody's come between.
     package func run<R: Sendable>(_ body: @Sendable (isolated PostgresConnection) throws -> R) async throws -> R {
-        try await withTaskCancellationHandler {
+        defer { if !connection.settle() { isBroken = true } }
+        return try await withTaskCancellationHandler {
             try body(self)
         } onCancel: {
             connection.cancel()

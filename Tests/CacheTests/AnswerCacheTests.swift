@@ -297,7 +297,25 @@ struct AnswerCacheTests {
         try await eventually("the load") { gate.loads == 1 }
         #expect(try await cache.value(for: key, isReload: true) { "new" } == ("new", .reloaded))
         gate.open()
-        #expect(try await old.value.value == "old")
+        #expect(try await old.value == ("old", .unkept(isReload: false)))
+        #expect(try await cache.value(for: key) { "x" }.value == "new")
+    }
+
+    @Test("a load that takes too long is given up: who waits is told so, and who comes later begins anew")
+    func hangingLoad() async throws {
+        let tier = MemoryTier(), gate = Gate()
+        let cache = cache({ $0.loadTime = .milliseconds(50) }, tier: tier)
+        let first = Task {
+            try await cache.value(for: key) {
+                await gate.pass(); return "late"
+            }
+        }
+        await #expect(throws: TookTooLong.self) { try await first.value }
+        #expect(try await cache.value(for: key) { "new" } == ("new", .miss))
+        gate.open()
+        try await eventually("it to be written") { await tier.entries.count == 1 }
+        #expect(try await cache.value(for: key) { "x" }.value == "new")
+        #expect(cache.counts.failedLoads == 1 && cache.counts.coalesced == 0)
     }
 
     @Test("an answer of another version is none, and takes no newer one's place")

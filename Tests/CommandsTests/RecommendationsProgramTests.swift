@@ -392,6 +392,46 @@ struct RecommendationsProgramTests {
         await pool.close()
     }
 
+    @Test("a second tier whose server is frozen is gone round by every call, however many, and named as silent")
+    func frozenTier() async throws {
+        let program = try RecommendationsProgram()
+        defer { program.remove() }
+        try program.importJob()
+        let folder = try #require(program.database.firstMatch(of: /host='([^']+)'/)?.output.1)
+        let proxy = try await FreezingProxy(before: "\(folder)/.s.PGSQL.5432")
+        let token = try program.issuer.token(user: "ana")
+        let (process, port) = try await program.serve(
+            "candidate",
+            ["--set", "cache-database=\(program.database) host=127.0.0.1 port=\(proxy.port)"]
+        )
+        defer { process.signal(SIGKILL); process.wait() }
+        @Sendable func ask(_ role: Int) throws -> String {
+            try program.call(port, "getRecommendations", "{\"jobId\":\"j\",\"targetRole\":\"r\(role)\"}", token: token)
+        }
+        #expect(try ask(0).contains("fwd=miss; stored"))
+        let before = try program.call(port, "recommendationsHealthCheck", "null", token: token)
+        #expect(before.contains("\"cacheTier\":\"ok\""), "\(before)")
+        proxy.freeze()
+        let begun = ContinuousClock.now
+        // More than there are threads for tasks, and connections.
+        let answers = try await withThrowingTaskGroup(of: String.self) { group in
+            for role in 1...16 { group.addTask { try await offThread { try ask(role) } } }
+            return try await group.reduce(into: []) { $0.append($1) }
+        }
+        for answer in answers { #expect(answer.hasPrefix("HTTP/1.1 200"), "\(answer.prefix(200))") }
+        #expect(try ask(1).contains("\"cached\":true"))
+        let health = try program.call(port, "recommendationsHealthCheck", "null", token: token)
+        #expect(
+            health.contains("\"status\":\"degraded\"") && health.contains("\"cacheTier\":\"no answer in"),
+            "\(health)"
+        )
+        print(
+            "sixteen calls, one more and the health check went round a frozen second tier in",
+            ContinuousClock.now - begun
+        )
+        await proxy.close()
+    }
+
     @Test("bad files are named with the place")
     func badFiles() throws {
         let program = try RecommendationsProgram()
@@ -473,12 +513,22 @@ struct RecommendationsProgramTests {
             )
         }
         let deep = String(repeating: "[", count: 1_000) + String(repeating: "]", count: 1_000)
-        for data in [
-            deep, "\"\(String(repeating: "a", count: 10 << 20))\"", "{\"jobId\":\"\\ud800\"}",
-            "{\"jobId\":\"a\\u0000b\"}", "{\"jobId\":{\"$ne\":1}}", "{\"jobId\":\"j\",\"jobId\":\"k\"}",
+        // Just over the limit, and far over it.
+        let large = [
+            "\"\(String(repeating: "a", count: 1_100_000))\"", "\"\(String(repeating: "a", count: 10 << 20))\"",
+        ]
+        for data in large + [
+            deep, "{\"jobId\":\"\\ud800\"}", "{\"jobId\":\"a\\u0000b\"}", "{\"jobId\":{\"$ne\":1}}",
+            "{\"jobId\":\"j\",\"jobId\":\"k\"}",
         ] {
-            // A body that is far too long may be cut off while it is sent.
-            guard let answer = try? program.call(port, "getRecommendations", data, token: good) else { continue }
+            let answer: String
+            do {
+                answer = try program.call(port, "getRecommendations", data, token: good)
+            } catch {
+                // A body that is far too long may be cut off while it is sent; no other is.
+                #expect(data.utf8.count > 10 << 20, "\(data.prefix(30)): \(error)")
+                continue
+            }
             #expect(answer.hasPrefix("HTTP/1.1 400"), "\(data.prefix(30)): \(answer.prefix(100))")
         }
         for job in ["'; drop table recommendations.job; --", "../../etc/passwd", "job\u{202E}", "%", "*"] {

@@ -153,6 +153,7 @@ struct KubernetesTests {
                 #expect(error?.code == .unreachable)
                 return error?.message ?? ""
             }
+            try await eventually("the controller to have taken the first") { cluster.api.hasStatus }
             cluster.api.pause(true)
             let asleep = await refused(1)
             #expect(

@@ -118,6 +118,8 @@ final class TestClusterAPI: Sendable {
     var object: JSONValue { state.withLock { $0.object } }
     var puts: Int { state.withLock { $0.puts } }
     var conflicts: Int { state.withLock { $0.conflicts } }
+    /// Whether the controller has said anything yet.
+    var hasStatus: Bool { state.withLock { !$0.status.isEmpty } }
     func pause(_ isPaused: Bool) { state.withLock { $0.isPaused = isPaused } }
     func refuse(_ reason: String?) { state.withLock { $0.refusal = reason } }
 

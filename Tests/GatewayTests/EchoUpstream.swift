@@ -84,7 +84,7 @@ final class EchoUpstream: Sendable {
             write(.body(.byteBuffer(ByteBuffer(string: "data: 1\n\n"))), context)
             found.released.futureResult.hop(to: context.eventLoop).assumeIsolated().whenComplete { _ in
                 self.write(.body(.byteBuffer(ByteBuffer(string: "data: 2\n\n"))), context)
-                self.write(.end(nil), context)
+                self.write(.end(trailers), context)
             }
         }
 

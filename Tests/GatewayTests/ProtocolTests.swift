@@ -91,6 +91,48 @@ struct ProtocolTests {
         }
     }
 
+    @Test(
+        "a stream whose trailer has a status is one answer: counted as that, with its time up to the end; another is counted by its head"
+    )
+    func streamStatus() async throws {
+        let upstream = try await EchoUpstream()
+        let gateway = TestGateway()
+        try await gateway.serve(
+            TestGateway.plan(legacy: upstream.port, candidate: upstream.port, timeout: .seconds(20)),
+            state: folder.appendingPathComponent("state.json"),
+            first: TestGateway.table(1, .zero)
+        ) { url in
+            try await gateway.untilMeasuring()
+            let begun = ContinuousClock.now
+            async let answers = withThrowingTaskGroup(of: String.self) { group in
+                for trailer in [
+                    "x-migrate-status: 503", "X-Migrate-Status: 504", "x-migrate-status: 429", "x-migrate-status: no",
+                ] {
+                    group.addTask {
+                        try await RawClient.talk(
+                            url,
+                            "POST /a?stream HTTP/1.1\r\nhost: g\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\(trailer)\r\n\r\n"
+                        )
+                    }
+                }
+                return try await group.reduce(into: []) { $0.append($1) }
+            }
+            try await eventually("all to be under way, and some time to pass") {
+                gateway.traffic?.underWay == 4 && ContinuousClock.now - begun > .milliseconds(300)
+            }
+            upstream.release()
+            for answer in try await answers { #expect(answer.lowercased().contains("\r\n0\r\nx-migrate-status: ")) }
+            func counts() -> Counts { gateway.signals.map(\.services[0].legacy).reduce(Counts(), +) }
+            try await eventually("all to be counted") { counts().requests == 4 }
+            let found = counts()
+            #expect(found.errors == 1 && found.timeouts == 1)
+            // Of an answer that was none, the cache has said nothing.
+            #expect(found.cacheHits == 1)
+            #expect(found.latency.buckets.reduce(0) { $0 + ($1.micros > 250_000 ? $1.count : 0) } == 3)
+        }
+        await upstream.close()
+    }
+
     @Test("a stream may outlast the time limit while it speaks, and is cut when it has been silent for so long")
     func silentStream() async throws {
         let upstream = try await EchoUpstream()

@@ -15,7 +15,8 @@ struct ModelTests {
         system: "s",
         prompt: #"{"lines":[{"id":"a","text":"x","draft":"Led “5” teams ä€😀"}]}"#,
         name: "lines",
-        schema: ["type": "object"]
+        schema: ["type": "object"],
+        accepts: { $0["lines"]?.array != nil }
     )
     private static let answer: JSONValue = ["lines": [["id": "a", "text": "Led “5” teams ä€😀"]]]
 
@@ -123,6 +124,15 @@ struct ModelTests {
             clock.advance(.seconds(11))
             #expect(await ask("stub") == nil)
             #expect(!breaker.isOpen)
+            // A model that does not keep to the schema is none.
+            for _ in 0..<2 {
+                #expect(
+                    await ask("stub-shapeless") == .malformed("the reply is not of the schema that was asked for")
+                )
+            }
+            #expect(breaker.isOpen && breaker.lastOutcome == "malformed")
+            clock.advance(.seconds(11))
+            #expect(await ask("stub") == nil)
             // What is wrong with a request says nothing of the model.
             for _ in 0..<5 { #expect(await ask("stub-truncated") == .truncated) }
             #expect(!breaker.isOpen)

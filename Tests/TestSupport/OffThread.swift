@@ -1,8 +1,8 @@
-import Dispatch
+import Foundation
 
-/// Does something that blocks, such as waiting for a program, on a thread that no other test needs.
+/// Does something that blocks, such as waiting for a program, on a thread of its own: however many do, none waits for another.
 package func offThread<R: Sendable>(_ body: @escaping @Sendable () throws -> R) async throws -> R {
     try await withCheckedThrowingContinuation { continuation in
-        DispatchQueue.global().async { continuation.resume(with: Result(catching: body)) }
+        Thread.detachNewThread { continuation.resume(with: Result(catching: body)) }
     }
 }

@@ -1,4 +1,5 @@
 package import JSON
+import TimeLimits
 
 /// What a function is called with.
 package struct Call: Sendable {
@@ -68,16 +69,9 @@ package struct CallableFunction: Sendable {
     /// - Throws: ``CallableError`` and nothing else; what nobody foresaw is INTERNAL, and told to `unexpected`.
     func answer(_ call: Call, unexpected: @Sendable (any Error) -> Void) async throws(CallableError) -> CallableAnswer {
         do {
-            return try await withThrowingTaskGroup(of: CallableAnswer.self) { group in
-                group.addTask { try await body(call) }
-                group.addTask {
-                    try await TimeLimit.pass(timeLimit)
-                    throw CallableError(.deadlineExceeded, "the time limit has passed")
-                }
-                defer { group.cancelAll() }
-                guard let answer = try await group.next() else { throw CallableError.unexpected }
-                return answer
-            }
+            return try await TimeLimit.within(timeLimit) { try await body(call) }
+        } catch is TookTooLong {
+            throw CallableError(.deadlineExceeded, "the time limit has passed")
         } catch let error as CallableError {
             throw error
         } catch is CancellationError {

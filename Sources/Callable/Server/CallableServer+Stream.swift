@@ -1,9 +1,14 @@
+import HTTPTypes
 import Hummingbird
 import JSON
 import NIOCore
+import TimeLimits
 
 // A call whose answer is a stream of events.
 extension CallableServer {
+    /// The trailer that says which status the answer would have without a stream.
+    private static let status = HTTPField.Name("x-migrate-status")
+
     private enum Event: Sendable {
         case message(JSONValue)
         case fields([String: String])
@@ -20,6 +25,15 @@ extension CallableServer {
             case .end(.failure(let error)): "data: \(JSONValue.object(["error": error.json]).text)\n\n"
             }
         }
+
+        /// What comes after the last of them.
+        var trailers: HTTPFields? {
+            guard case .end(let answer) = self, let name = CallableServer.status else { return nil }
+            switch answer {
+            case .success: return [name: "200"]
+            case .failure(let error): return [name: "\(error.status.http)"]
+            }
+        }
     }
 
     /// What goes on for a stream: over when nobody holds it, whether its body was written, broken off, or never begun.
@@ -31,8 +45,8 @@ extension CallableServer {
 
     /// `data: {"message": …}` as often as the function says something, then `{"result": …}` or `{"error": …}`.
     ///
-    /// The head waits for the first of these, for a sign of life, or until the function announces its fields: whoever counts answers by their head sees what
-    /// became of the call, if that was known so early. An error that comes first has its status, as without a stream.
+    /// The head waits for the first of these, for a sign of life, or until the function announces its fields. It is always of 200: clients of this protocol take
+    /// another status of a stream for something else than the error in it. What became of the call is a trailer, ``status``, for whoever counts.
     func stream(
         _ function: CallableFunction,
         _ call: Call,
@@ -69,19 +83,20 @@ extension CallableServer {
         switch first {
         case .fields(let fields)?: head.add(fields)
         case .end(.success(let answer))?: head.add(answer.fields)
-        case .end(.failure(let error))?: head.fail(error)
-        case .message?, .ping?, nil: break
+        case .end(.failure)?, .message?, .ping?, nil: break
         }
-        let beginning = first?.text
+        let beginning = first
         return head.response(
             ResponseBody { writer in
                 // A client that has left before the answer's head: this is dropped without being run, and what goes on with it.
                 defer { withExtendedLifetime(running) {} }
-                if let beginning { try await writer.write(ByteBuffer(string: beginning)) }
+                if let text = beginning?.text { try await writer.write(ByteBuffer(string: text)) }
+                var last = beginning
                 for await event in events {
+                    last = event
                     if let text = event.text { try await writer.write(ByteBuffer(string: text)) }
                 }
-                try await writer.finish(nil)
+                try await writer.finish(last?.trailers)
             }
         )
     }
@@ -90,9 +105,13 @@ extension CallableServer {
 
     /// Of a call that never began: clients of streams read events whatever the status is.
     func failedStream(_ error: CallableError, _ request: Request) -> Response {
-        var head = Head(fields(request), Self.streamType)
-        head.fail(error)
-        let text = Event.end(.failure(error)).text ?? ""
-        return head.response(.init(byteBuffer: ByteBuffer(string: text)))
+        let head = Head(fields(request), Self.streamType)
+        let end = Event.end(.failure(error))
+        return head.response(
+            ResponseBody { writer in
+                if let text = end.text { try await writer.write(ByteBuffer(string: text)) }
+                try await writer.finish(end.trailers)
+            }
+        )
     }
 }

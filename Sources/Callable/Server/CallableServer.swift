@@ -3,6 +3,7 @@ package import Hummingbird
 import JSON
 import NIOCore
 import Synchronization
+import TimeLimits
 
 /// Functions over HTTP, as the callable protocol has them.
 ///

@@ -10,9 +10,10 @@ import JSON
 /// | `stub-quota` | the account's spend limit |
 /// | `stub-truncated`, `stub-refusal` | stops too soon, or does not want to |
 /// | `stub-garbage`, `stub-prose`, `stub-cut` | a stream that is none, an answer that is no JSON, a stream that ends in the middle |
+/// | `stub-shapeless` | JSON that is not of the schema that it promised |
 /// | `stub-stall` | begins, and says nothing more |
 enum StubBehaviour: Equatable {
-    case draft, hallucinate, quota, truncated, refusal, garbage, prose, cut, stall
+    case draft, hallucinate, quota, truncated, refusal, garbage, prose, cut, stall, shapeless
     case failing(status: Int, times: Int)
 
     init(model: String) {
@@ -26,6 +27,7 @@ enum StubBehaviour: Equatable {
         case "prose": self = .prose
         case "cut": self = .cut
         case "stall": self = .stall
+        case "shapeless": self = .shapeless
         case let status:
             if let status = Int(status), parts.count > 2, let times = Int(parts[2]) {
                 self = .failing(status: status, times: times)
@@ -49,6 +51,7 @@ enum StubAnswer {
     /// The answer's text for a prompt of lines; of any other prompt an answer without lines.
     static func text(_ behaviour: StubBehaviour, prompt: String) -> String {
         if behaviour == .prose { return "Sure! Here is your résumé." }
+        if behaviour == .shapeless { return #"{"lines":{"first":"Led everything"}}"# }
         let lines = (try? JSONValue(parsing: prompt))?["lines"]?.array ?? []
         let said = lines.enumerated().map { index, line -> JSONValue in
             var text = line["draft"]?.string ?? ""

@@ -71,6 +71,12 @@ extension FrontHandler: UpstreamDelegate {
         let isWhole = exchange.isRequestComplete
         let closes = !exchange.isPersistent || !isWhole
         let framing = exchange.framing
+        if exchange.streamedAt != nil, let status = trailers.flatMap({ FieldTable.status(trailers: $0) }) {
+            // The stream was one answer: it is counted as that, from the request to here.
+            exchange.status = status
+            exchange.streamedAt = nil
+            if status >= 400 { exchange.cache = nil }
+        }
         if isWhole { copy(exchange) }
         finish(exchange, outcome: outcome(exchange.status), keepsUpstream: exchange.upstreamIsPersistent && isWhole)
         if framing == .chunked { context.write(wrapOutboundOut(Self.lastChunk(trailers)), promise: nil) }

@@ -126,7 +126,7 @@ enum Trailers {
         try section.reading { bytes throws(MessageFault) in
             var fields = FieldTable()
             try fields.read(bytes, from: 0)
-            for field in fields.all where field.role == .other { lines.writeField(bytes, field) }
+            for field in fields.all where [.other, .status].contains(field.role) { lines.writeField(bytes, field) }
         }
         return lines.readableBytes == 0 ? nil : lines
     }

@@ -1,3 +1,4 @@
+import NIOCore
 import NIOHTTP1
 
 /// What the gateway has to know of a field beyond passing it on.
@@ -6,7 +7,7 @@ enum FieldRole {
     /// Belongs to one connection and goes no further (RFC 9110 §7.6.1).
     case hopByHop
     case connection, contentLength, transferEncoding, upgrade
-    case host, expect, cacheStatus, contentType, traceparent, implementation
+    case host, expect, cacheStatus, contentType, traceparent, implementation, status
 }
 
 /// The fields of a head, as places in its bytes; used again from message to message, so that reading one allocates nothing.
@@ -58,6 +59,23 @@ struct FieldTable {
         }
     }
 
+    /// The status that a trailer section tells of a stream (`x-migrate-status`), which had none of its own when its head was sent; nil without one.
+    ///
+    /// - Parameter trailers: field lines without the empty one.
+    static func status(trailers: ByteBuffer) -> Int? {
+        var section = trailers
+        section.writeStaticString("\r\n")
+        return section.withUnsafeReadableBytes { bytes in
+            var table = FieldTable()
+            guard (try? table.read(bytes, from: 0)) != nil,
+                let place = table.all.first(where: { $0.role == .status })?.value, place.count == 3,
+                place.allSatisfy({ Octet.isDigit(bytes[$0]) })
+            else { return nil }
+            let status = place.reduce(0) { $0 * 10 + Int(bytes[$1] - 0x30) }
+            return (200...599).contains(status) ? status : nil
+        }
+    }
+
     private static func role(_ bytes: UnsafeRawBufferPointer, _ name: Range<Int>) -> FieldRole {
         func has(_ word: StaticString) -> Bool { Octet.equal(bytes, name, word) }
         switch name.count {
@@ -69,7 +87,9 @@ struct FieldTable {
         case 11: return has("traceparent") ? .traceparent : .other
         case 12: return has("cache-status") ? .cacheStatus : has("content-type") ? .contentType : .other
         case 14: return has("content-length") ? .contentLength : .other
-        case 16: return has("proxy-connection") || has("x-migrate-shadow") ? .hopByHop : .other
+        case 16:
+            return has("proxy-connection") || has("x-migrate-shadow")
+                ? .hopByHop : has("x-migrate-status") ? .status : .other
         case 17: return has("transfer-encoding") ? .transferEncoding : .other
         case 18: return has("proxy-authenticate") ? .hopByHop : .other
         case 19: return has("proxy-authorization") ? .hopByHop : .other

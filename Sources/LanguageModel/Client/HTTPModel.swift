@@ -60,6 +60,9 @@ package struct HTTPModel: LanguageModel {
         guard settings.breaker.admits() else { throw .breakerOpen }
         do throws(ModelError) {
             let reply = try await tried(request, key, deadline, told)
+            guard request.accepts(reply.value) else {
+                throw .malformed("the reply is not of the schema that was asked for")
+            }
             settings.breaker.succeeded()
             settings.breaker.note("ok")
             return reply

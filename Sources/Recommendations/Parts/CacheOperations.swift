@@ -61,14 +61,19 @@ struct CacheOperations: AnswerKeeping {
         var tags = [Self.tag(job: place.job), Self.tag(user: place.user)]
         if place.operation == .previewImprovement { tags.append(Self.tag(previewsOf: place.job)) }
         if let recommendation = place.recommendation { tags.append(Self.tag(recommendation, of: place.job)) }
-        let (value, outcome) = try await cache.value(
-            for: key,
-            version: place.version,
-            tags: tags,
-            isReload: place.isForced,
-            waiting: { waiting($0.status(cache: Self.name)) },
-            load: make
-        )
+        let value: Answer, outcome: CacheOutcome
+        do {
+            (value, outcome) = try await cache.value(
+                for: key,
+                version: place.version,
+                tags: tags,
+                isReload: place.isForced,
+                waiting: { waiting($0.status(cache: Self.name)) },
+                load: make
+            )
+        } catch is TookTooLong {
+            throw CallableError(.deadlineExceeded, "the answer took too long to be made")
+        }
         var answer = value
         answer.data["cached"] = .bool(outcome.isHit)
         answer.cacheStatus = outcome.status(cache: Self.name)

@@ -188,7 +188,9 @@ struct Rewriter: SuggestionRewriting {
                 }
             )
         ])
-        return ModelRequest(system: system, prompt: prompt.text, name: "resume_lines", schema: schema)
+        return ModelRequest(system: system, prompt: prompt.text, name: "resume_lines", schema: schema) {
+            Self.lines(of: $0) != nil
+        }
     }
 
     /// Why a text is not taken; nil where it is.

@@ -2,6 +2,7 @@ import Cache
 import Callable
 import JSON
 import LanguageModel
+import TimeLimits
 
 /// Whether the service can do its work: each part says what was seen of it just now, and none is well by default.
 struct Health: Sendable {
@@ -41,21 +42,13 @@ struct Health: Sendable {
     }
 
     private func seen(_ body: @escaping @Sendable () async throws -> Void) async -> String {
-        await withTaskGroup(of: String.self) { group in
-            group.addTask {
-                do {
-                    try await body()
-                    return "ok"
-                } catch {
-                    return "failed"
-                }
-            }
-            group.addTask {
-                try? await Task.sleep(for: Self.limit)
-                return "no answer in \(Self.limit)"
-            }
-            defer { group.cancelAll() }
-            return await group.next() ?? "failed"
+        do {
+            try await TimeLimit.within(Self.limit, body)
+            return "ok"
+        } catch is TookTooLong {
+            return "no answer in \(Self.limit)"
+        } catch {
+            return "failed"
         }
     }
 }
