@@ -94,7 +94,7 @@ extension PlanReader {
         let pairs = mapping(
             node,
             "a service",
-            keys: ["legacy", "candidate", "path", "timeout", "fallback", "shadow", "only_reads"],
+            keys: ["legacy", "candidate", "path", "timeout", "fallback", "shadow", "only_reads", "shadow_ignores"],
             required: ["legacy", "candidate"]
         )
         let nodes = Dictionary(pairs.map { ($0.0, $0.2) }) { first, _ in first }
@@ -112,6 +112,13 @@ extension PlanReader {
         if let node = nodes["only_reads"], let word = text(node, "only_reads") {
             if word == "true" { onlyReads = true } else { report(node, "only_reads is true, or is left out") }
         }
+        var ignored: [String]?
+        if let node = nodes["shadow_ignores"] {
+            if nodes["shadow"] == nil {
+                report(node, "shadow_ignores says what shadow does not compare, and there is no shadow")
+            }
+            ignored = sequence(node, "shadow_ignores", largest: 64).compactMap { field($0) }
+        }
         return Service(
             name: name,
             path: path,
@@ -120,8 +127,24 @@ extension PlanReader {
             timeout: timeout,
             fallsBack: fallsBack,
             shadow: nodes["shadow"].flatMap { weight($0, "shadow") },
-            onlyReads: onlyReads
+            onlyReads: onlyReads,
+            shadowIgnores: ignored
         )
+    }
+
+    /// A field of answers, as differences name it: `result.data.recommendations[].title`.
+    private mutating func field(_ node: Node) -> String? {
+        guard let text = text(node, "a field") else { return nil }
+        let isOne =
+            text.utf8.count <= 120
+            && text.allSatisfy { character in
+                character.isASCII && (character.isLetter || character.isNumber || "._-[]$@".contains(character))
+            }
+        guard isOne, !text.isEmpty else {
+            report(node, "a field of an answer is a path such as result.timestamp or result.list[].id")
+            return nil
+        }
+        return text
     }
 
     private mutating func path(_ node: Node) -> String? {

@@ -392,6 +392,44 @@ struct RecommendationsProgramTests {
         await pool.close()
     }
 
+    @Test(
+        "compared as the plan of the examples says, the two implementations answer alike, kept answers or not; compared whole they do not"
+    )
+    func compared() async throws {
+        let program = try RecommendationsProgram()
+        defer { program.remove() }
+        try program.importJob()
+        let token = try program.issuer.token(user: "ana")
+        let (old, legacy) = try await program.serve("legacy", ["--delay", "0", "--timeouts", "0"])
+        let (new, candidate) = try await program.serve("candidate")
+        defer { for process in [old, new] { process.signal(SIGKILL); process.wait() } }
+        let file = Program.example.replacing("recommendations.yaml", with: "recommendations-quality.yaml")
+        let text = try String(contentsOfFile: file, encoding: .utf8)
+        let example = try #require(try PlanFile.parse(text, file: file).services.first)
+        #expect(example.shadowIgnores?.count == 5)
+        for ignored in [example.shadowIgnores, nil] {
+            var plan = TestGateway.plan(legacy: legacy, candidate: candidate, timeout: .seconds(20))
+            plan.services[0].path = example.path
+            plan.services[0].shadow = .all
+            plan.services[0].onlyReads = true
+            plan.services[0].shadowIgnores = ignored
+            let gateway = TestGateway()
+            let state = program.folder.appendingPathComponent("gateway-\(ignored?.count ?? 0).json")
+            try await gateway.serve(plan, state: state, first: TestGateway.table(1, SamplePlan.weight(5_000))) { url in
+                try await gateway.untilMeasuring()
+                let port = try #require(url.split(separator: ":").last.flatMap { Int($0) })
+                for number in 0..<30 {
+                    let data = "{\"jobId\":\"j\",\"targetRole\":\"Lead \(number % 10)\"}"
+                    let answer = try program.call(port, "getRecommendations", data, token: token)
+                    #expect(answer.hasPrefix("HTTP/1.1 200"))
+                }
+                func counts() -> Counts { gateway.signals.map(\.services[0].candidate).reduce(Counts(), +) }
+                try await eventually("comparisons") { counts().compared >= 10 }
+                #expect((counts().different == 0) == (ignored != nil), "\(counts().different) of \(counts().compared)")
+            }
+        }
+    }
+
     @Test("a second tier whose server is frozen is gone round by every call, however many, and named as silent")
     func frozenTier() async throws {
         let program = try RecommendationsProgram()

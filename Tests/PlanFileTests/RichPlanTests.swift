@@ -7,7 +7,7 @@ struct RichPlanTests {
     static let rich = """
         migration: shop
         services:
-          reads:  { legacy: "http://127.0.0.1:9101", candidate: "https://127.0.0.1:9201", fallback: legacy, shadow: 2.5%, only_reads: true }
+          reads:  { legacy: "http://127.0.0.1:9101", candidate: "https://127.0.0.1:9201", fallback: legacy, shadow: 2.5%, only_reads: true, shadow_ignores: [result.timestamp, "result.list[].id"] }
           writes: { legacy: "http://127.0.0.1:9101", candidate: "http://127.0.0.1:9201" }
         sticky_by: [client_ip]
         window: 10s

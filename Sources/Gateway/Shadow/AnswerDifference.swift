@@ -21,8 +21,11 @@ struct AnswerDifference {
     }
 
     private(set) var fields: [Field] = []
+    private let ignored: Set<String>
 
-    init(legacy: ShadowAnswer, candidate: ShadowAnswer) {
+    /// - Parameter ignored: paths of fields that are not compared, nor what is below them.
+    init(legacy: ShadowAnswer, candidate: ShadowAnswer, ignoring ignored: [String] = []) {
+        self.ignored = Set(ignored)
         if legacy.status != candidate.status { add("status", "\(legacy.status)", "\(candidate.status)") }
         let texts = [legacy, candidate].map { answer in
             answer.isJSON ? try? JSONValue(parsing: answer.body.readableBytesView) : nil
@@ -39,6 +42,7 @@ struct AnswerDifference {
         case (.object(let old), .object(let new)):
             for key in Set(old.keys).union(new.keys).sorted() {
                 let inner = path.isEmpty ? key : "\(path).\(key)"
+                guard !ignored.contains(inner) else { continue }
                 switch (old[key], new[key]) {
                 case (let one?, let other?): compare(inner, one, other)
                 case (let one, let other): add(inner, one?.shown ?? "absent", other?.shown ?? "absent")

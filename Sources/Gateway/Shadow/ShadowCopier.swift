@@ -82,9 +82,10 @@ actor ShadowCopier {
                 legacy = try await ask(entry.legacy, request)
             }
             let again = try await ask(entry.legacy, request)
+            let ignored = entry.service.shadowIgnores ?? []
             let isDifferent = judges[entry.index, default: ShadowJudge()].judge(
-                raw: AnswerDifference(legacy: legacy, candidate: candidate).fields,
-                noise: AnswerDifference(legacy: legacy, candidate: again).fields,
+                raw: AnswerDifference(legacy: legacy, candidate: candidate, ignoring: ignored).fields,
+                noise: AnswerDifference(legacy: legacy, candidate: again, ignoring: ignored).fields,
                 service: entry.service.name,
                 at: SystemClock.now
             )

@@ -14,6 +14,8 @@ package struct Service: Hashable, Codable, Sendable {
     package var shadow: Weight?
     /// Whether every request of the service changes nothing, whatever its method; nil is no.
     package var onlyReads: Bool?
+    /// What of the answers is not compared, such as `result.timestamp`: fields that say when or how an answer was made. With a field goes all below it.
+    package var shadowIgnores: [String]?
 
     package init(
         name: String,
@@ -23,7 +25,8 @@ package struct Service: Hashable, Codable, Sendable {
         timeout: TimeSpan,
         fallsBack: Bool? = nil,
         shadow: Weight? = nil,
-        onlyReads: Bool? = nil
+        onlyReads: Bool? = nil,
+        shadowIgnores: [String]? = nil
     ) {
         self.name = name
         self.path = path
@@ -33,6 +36,7 @@ package struct Service: Hashable, Codable, Sendable {
         self.fallsBack = fallsBack
         self.shadow = shadow
         self.onlyReads = onlyReads
+        self.shadowIgnores = shadowIgnores
     }
 }
 
