@@ -10,9 +10,13 @@ package protocol PlaneAdapter: ServiceDiscoveryAdapter {
     /// The data plane's name in the log.
     var router: String { get }
     func read() async throws(RoutingError) -> RouteText
+    /// Whether a route that was acknowledged once is in force if it is read: nobody else has to have taken it.
+    var isSeenByReading: Bool { get }
 }
 
 extension PlaneAdapter {
+    package var isSeenByReading: Bool { false }
+
     package func current() async throws(RoutingError) -> Acknowledgement? {
         let now = try await read()
         return now.isUntold ? nil : Acknowledgement(router: router, revision: now.revision, at: SystemClock.now)
@@ -52,6 +56,7 @@ package actor PlaneKeeper {
         var next = fence
         let isNew = try next.admit(table)
         wanted = table
+        if !isNew, adapter.isSeenByReading, try await adapter.read() == RouteText(table, plan) { return }
         _ = try await adapter.apply(table)
         guard isNew else { return }
         try store.write(RouteStore.Kept(plan: plan, table: table))
@@ -66,6 +71,8 @@ package actor PlaneKeeper {
     ///
     /// - Returns: whether it had to be told.
     package func reassert() async throws(RoutingError) -> Bool {
+        // Whoever is at it tells it what is wanted now.
+        guard !isBusy else { return false }
         await enter()
         defer { leave() }
         guard let table = wanted ?? fence.table else { return false }

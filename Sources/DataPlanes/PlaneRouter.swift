@@ -7,6 +7,7 @@ import NIOPosix
 import Routing
 import ServiceLifecycle
 import Signals
+import Synchronization
 
 /// A data plane as one router of one migration in one environment: follows the routes as the embedded gateway does, and measures.
 package struct PlaneRouter: ServiceLifecycle.Service {
@@ -77,6 +78,12 @@ package struct PlaneRouter: ServiceLifecycle.Service {
         try result.get()
     }
 
+    private final class Flag: Sendable {
+        private let value = Atomic<Bool>(false)
+        var isSet: Bool { value.load(ordering: .sequentiallyConsistent) }
+        func set() { value.store(true, ordering: .sequentiallyConsistent) }
+    }
+
     private struct Follower: ServiceLifecycle.Service {
         let source: any RouteSource
         let keeper: PlaneKeeper
@@ -92,7 +99,22 @@ package struct PlaneRouter: ServiceLifecycle.Service {
                             try? await Task.sleep(for: PlaneRouter.glance)
                         }
                     }
-                    for await table in source.tables() { await take(table) }
+                    var taking: (table: RouteTable, task: Task<Void, Never>, isOver: Flag)?
+                    for await table in source.tables() {
+                        if let taking, taking.table == table, !taking.isOver.isSet { continue }
+                        // A newer one does not wait until the data plane has taken the older, or not.
+                        taking?.task.cancel()
+                        let isOver = Flag()
+                        let before = taking?.task
+                        let task = Task {
+                            await before?.value
+                            await take(table)
+                            isOver.set()
+                        }
+                        taking = (table, task, isOver)
+                    }
+                    taking?.task.cancel()
+                    await taking?.task.value
                     group.cancelAll()
                 }
             }

@@ -39,7 +39,12 @@ package actor PostgresConnection {
 
     /// Runs statements that nobody's come between.
     package func run<R: Sendable>(_ body: @Sendable (isolated PostgresConnection) throws -> R) async throws -> R {
-        defer { if !connection.settle() { isBroken = true } }
+        defer {
+            // What was asked to stop may have been the rollback.
+            if !connection.settle() || PQtransactionStatus(connection.pointer) != PQTRANS_IDLE { isBroken = true }
+        }
+        // What is begun in a task that was cancelled before is carried out.
+        if Task.isCancelled { return try body(self) }
         return try await withTaskCancellationHandler {
             try body(self)
         } onCancel: {

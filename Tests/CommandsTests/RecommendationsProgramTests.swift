@@ -65,11 +65,12 @@ struct RecommendationsProgram {
         return (process, port)
     }
 
-    func call(_ port: Int, _ function: String, _ data: String, token: String) throws -> String {
+    func call(_ port: Int, _ function: String, _ data: String, token: String, app: String? = nil) throws -> String {
         let body = "{\"data\":\(data)}"
+        let app = app.map { "x-firebase-appcheck: \($0)\r\n" } ?? ""
         return try RawSocket.exchange(
             port,
-            "POST /\(function) HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nauthorization: Bearer \(token)\r\ncontent-length: \(body.utf8.count)\r\n\r\n\(body)"
+            "POST /\(function) HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nauthorization: Bearer \(token)\r\n\(app)content-length: \(body.utf8.count)\r\n\r\n\(body)"
         )
     }
 
@@ -427,6 +428,34 @@ struct RecommendationsProgramTests {
                 try await eventually("comparisons") { counts().compared >= 10 }
                 #expect((counts().different == 0) == (ignored != nil), "\(counts().different) of \(counts().compared)")
             }
+        }
+    }
+
+    @Test("where App Check is enforced, an app without its token is told as much as a user without one")
+    func appCheck() async throws {
+        let program = try RecommendationsProgram()
+        defer { program.remove() }
+        try program.importJob()
+        let (process, port) = try await program.serve(
+            "candidate",
+            [
+                "--set", "app-check-project=123", "--set",
+                "app-check-keys=\(program.issuer.certificates.absoluteString)",
+            ]
+        )
+        defer { process.signal(SIGKILL); process.wait() }
+        let token = try program.issuer.token(user: "ana")
+        func app(_ project: String) throws -> String {
+            try program.issuer.sign([
+                "aud": [.string("projects/\(project)")],
+                "iss": .string("https://firebaseappcheck.googleapis.com/\(project)"),
+                "sub": "1:123:web:abc", "exp": .int(Int(Date().timeIntervalSince1970) + 600),
+            ])
+        }
+        for (app, status) in [(nil, "401"), (try app("124"), "401"), (token, "401"), (try app("123"), "200")] {
+            let answer = try program.call(port, "getRecommendations", "{\"jobId\":\"j\"}", token: token, app: app)
+            #expect(answer.hasPrefix("HTTP/1.1 \(status)"), "\(answer.prefix(200))")
+            #expect(!answer.contains("App Check"))
         }
     }
 

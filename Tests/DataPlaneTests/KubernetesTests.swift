@@ -196,7 +196,7 @@ struct KubernetesTests {
             for (place, says) in [
                 (["metadata", "annotations", "migrate/route"], "has no annotation"),
                 (["spec", "rules", "1", "backendRefs", "0"], "has not two back ends for /a"),
-                (["spec", "rules", "1"], "has no rule for exactly /a"),
+                (["spec", "rules", "1"], "has not one rule that matches exactly /a"),
                 (["spec", "rules", "0", "filters", "0"], "does not redirect /.well-known/migrate/m/production"),
             ] {
                 let whole = cluster.api.object

@@ -103,7 +103,6 @@ struct ProtocolTests {
             first: TestGateway.table(1, .zero)
         ) { url in
             try await gateway.untilMeasuring()
-            let begun = ContinuousClock.now
             async let answers = withThrowingTaskGroup(of: String.self) { group in
                 for trailer in [
                     "x-migrate-status: 503", "X-Migrate-Status: 504", "x-migrate-status: 429", "x-migrate-status: no",
@@ -117,9 +116,9 @@ struct ProtocolTests {
                 }
                 return try await group.reduce(into: []) { $0.append($1) }
             }
-            try await eventually("all to be under way, and some time to pass") {
-                gateway.traffic?.underWay == 4 && ContinuousClock.now - begun > .milliseconds(300)
-            }
+            try await eventually("all to be under way") { gateway.traffic?.underWay == 4 }
+            let begun = ContinuousClock.now
+            try await eventually("some time to pass") { ContinuousClock.now - begun > .milliseconds(300) }
             upstream.release()
             for answer in try await answers { #expect(answer.lowercased().contains("\r\n0\r\nx-migrate-status: ")) }
             func counts() -> Counts { gateway.signals.map(\.services[0].legacy).reduce(Counts(), +) }

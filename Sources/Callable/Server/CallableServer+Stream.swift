@@ -91,12 +91,17 @@ extension CallableServer {
                 // A client that has left before the answer's head: this is dropped without being run, and what goes on with it.
                 defer { withExtendedLifetime(running) {} }
                 if let text = beginning?.text { try await writer.write(ByteBuffer(string: text)) }
-                var last = beginning
-                for await event in events {
-                    last = event
-                    if let text = event.text { try await writer.write(ByteBuffer(string: text)) }
+                var end = beginning?.trailers
+                if end == nil {
+                    for await event in events {
+                        if let text = event.text { try await writer.write(ByteBuffer(string: text)) }
+                        end = event.trailers
+                        if end != nil { break }
+                    }
                 }
-                try await writer.finish(last?.trailers)
+                // One that is broken off is not to look as if it were whole.
+                guard let end else { throw CancellationError() }
+                try await writer.finish(end)
             }
         )
     }

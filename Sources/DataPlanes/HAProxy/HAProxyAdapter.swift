@@ -45,7 +45,12 @@ package struct HAProxyAdapter: PlaneAdapter {
                 )
             }
         }
-        try? await Task.sleep(for: try await isYoung() ? Self.settleOfYoung : Self.settle)
+        let settle = try await isYoung() ? Self.settleOfYoung : Self.settle
+        do {
+            try await Task.sleep(for: settle)
+        } catch {
+            throw RoutingError(.unreachable, "the wait for requests that were routed before was broken off")
+        }
         return Acknowledgement(router: router, revision: wanted.revision, at: SystemClock.now)
     }
 

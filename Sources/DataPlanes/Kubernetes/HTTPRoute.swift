@@ -171,10 +171,16 @@ struct HTTPRoute: Sendable {
 
     private func rule(of path: String) throws(RoutingError) -> JSONPointer {
         let rules = object["spec"]?["rules"]?.array ?? []
-        let number = rules.firstIndex { rule in
-            rule["matches"]?.array?.contains { $0["path"] == ["type": "Exact", "value": .string(path)] } ?? false
+        let path: JSONValue = ["path": ["type": "Exact", "value": .string(path)]]
+        // Of two rules one would go on as it was.
+        let found = rules.indices.filter { number in
+            rules[number]["matches"]?.array?.contains { $0["path"] == path["path"] } ?? false
         }
-        guard let number else { throw unfit("has no rule for exactly \(path)") }
+        guard let number = found.first, found.count == 1, rules[number]["matches"] == .array([path]) else {
+            throw unfit(
+                "has not one rule that matches exactly \(path["path"]?["value"]?.string ?? "") and nothing else"
+            )
+        }
         return JSONPointer(["spec", "rules", String(number)])
     }
 

@@ -31,10 +31,12 @@ struct KubernetesAPI: Sendable {
     private static let patience = TimeAmount.seconds(5)
     private static let longest = 4 << 20
     /// Redirects are looked at here, not followed.
-    private static let client = HTTPClient(
-        eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
-        configuration: HTTPClient.Configuration(redirectConfiguration: .disallow)
-    )
+    private static let client = {
+        var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
+        // HTTP/2 would have one connection for all that is asked.
+        configuration.httpVersion = .http1Only
+        return HTTPClient(eventLoopGroup: MultiThreadedEventLoopGroup.singleton, configuration: configuration)
+    }()
 
     private let access: KubernetesAccess
     private let place: KubernetesPlace

@@ -15,6 +15,7 @@ package struct KubernetesAdapter: PlaneAdapter {
     private static let betweenShows = Duration.milliseconds(20)
 
     package let router: String
+    package var isSeenByReading: Bool { true }
     private let plan: Plan
     private let place: KubernetesPlace
     private let api: KubernetesAPI

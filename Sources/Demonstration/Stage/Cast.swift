@@ -24,8 +24,12 @@ struct Cast: Sendable {
 
     /// Starts legacy and candidate, with jobs for so many users.
     ///
-    /// - Parameter hasModel: whether the candidate asks a language model, a stub that invents something in every line.
-    static func start(_ stage: Stage, users: Int, hasModel: Bool = false) async throws -> Cast {
+    /// - Parameters:
+    ///   - hasModel: whether the candidate asks a language model, a stub that invents something in every line.
+    ///   - options: more options of legacy.
+    static func start(_ stage: Stage, users: Int, hasModel: Bool = false, legacy options: [String] = []) async throws
+        -> Cast
+    {
         let ports = try FreePort.take(4)
         let database = ["--database", stage.shopConninfo]
         try stage.start("seed", "recommendations", ["seed", "--users", "\(users)"] + database)
@@ -48,7 +52,7 @@ struct Cast: Sendable {
         try stage.start(
             "legacy",
             "recommendations",
-            ["--implementation", "legacy", "--port", "\(ports[0])"] + common
+            ["--implementation", "legacy", "--port", "\(ports[0])"] + common + options
         )
         try stage.start(
             "candidate",

@@ -21,14 +21,13 @@ struct AnswerDifference {
     }
 
     private(set) var fields: [Field] = []
-    private let ignored: Set<String>
-
     /// - Parameter ignored: paths of fields that are not compared, nor what is below them.
     init(legacy: ShadowAnswer, candidate: ShadowAnswer, ignoring ignored: [String] = []) {
-        self.ignored = Set(ignored)
+        let ignored = Set(ignored)
         if legacy.status != candidate.status { add("status", "\(legacy.status)", "\(candidate.status)") }
         let texts = [legacy, candidate].map { answer in
-            answer.isJSON ? try? JSONValue(parsing: answer.body.readableBytesView) : nil
+            answer.isJSON
+                ? (try? JSONValue(parsing: answer.body.readableBytesView)).map { Self.without(ignored, "", $0) } : nil
         }
         if let left = texts[0], let right = texts[1] {
             compare("", left, right)
@@ -37,12 +36,27 @@ struct AnswerDifference {
         }
     }
 
+    /// A value without the fields that are ignored, so that entries of lists are not told apart by them either.
+    private static func without(_ ignored: Set<String>, _ path: String, _ value: JSONValue) -> JSONValue {
+        guard !ignored.isEmpty else { return value }
+        switch value {
+        case .object(let fields):
+            let kept = fields.compactMap { key, value -> (String, JSONValue)? in
+                let inner = path.isEmpty ? key : "\(path).\(key)"
+                return ignored.contains(inner) ? nil : (key, without(ignored, inner, value))
+            }
+            return .object(Dictionary(kept) { first, _ in first })
+        case .array(let values):
+            return ignored.contains("\(path)[]") ? [] : .array(values.map { without(ignored, "\(path)[]", $0) })
+        case .null, .bool, .int, .number, .decimal, .string: return value
+        }
+    }
+
     private mutating func compare(_ path: String, _ left: JSONValue, _ right: JSONValue) {
         switch (left, right) {
         case (.object(let old), .object(let new)):
             for key in Set(old.keys).union(new.keys).sorted() {
                 let inner = path.isEmpty ? key : "\(path).\(key)"
-                guard !ignored.contains(inner) else { continue }
                 switch (old[key], new[key]) {
                 case (let one?, let other?): compare(inner, one, other)
                 case (let one, let other): add(inner, one?.shown ?? "absent", other?.shown ?? "absent")
