@@ -33,6 +33,7 @@ struct GatewayTests {
         let gateway = TestGateway()
         let plan = TestGateway.plan(legacy: legacy.port, candidate: candidate.port)
         try await gateway.serve(plan, state: state, first: TestGateway.table(1, .zero)) { url in
+            try await gateway.untilMeasuring()
             let (status, body, headers) = try await get(url + "/a")
             #expect(status == 200)
             #expect(body == "old forwarded")
@@ -76,7 +77,7 @@ struct GatewayTests {
             first: nil
         ) { url in
             let load = SteadyLoad()
-            let late = try await load.switching(url, gateway.routes, candidate)
+            let late = try await load.switching(url, gateway.routes, candidate, settle: .milliseconds(20))
             #expect(late == Array(repeating: 0, count: 20))
             #expect(load.failed == 0)
             #expect(load.answered > 800)

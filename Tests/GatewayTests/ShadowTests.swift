@@ -177,6 +177,8 @@ struct ShadowTests {
                     try await eventually("copies") { candidate.requests > before + 5 }
                     gateway.route(TestGateway.table(down, .zero))
                     try await eventually("revision \(down)") { gateway.acknowledged.contains(down) }
+                    // What was sent before may be on its way: the candidate reads when it has a processor.
+                    try await Task.sleep(for: .milliseconds(20))
                     let (sent, answered) = (candidate.requests, load.answered + load.failed)
                     try await eventually("more requests") { load.answered + load.failed > answered + 40 }
                     #expect(candidate.requests == sent)

@@ -39,9 +39,15 @@ package final class SteadyLoad: Sendable {
 
     /// Switches between all and nothing twenty times while the clients ask.
     ///
-    /// - Returns: how many requests each time were sent to the candidate after the moment at which 0 was acknowledged.
-    package func switching(_ url: String, _ routes: TestRoutes, _ candidate: TestUpstream) async throws -> [Int] {
-        routes.count { candidate.requests }
+    /// - Parameter settle: how long a request that was sent before may be on its way to the candidate, which reads when it has a processor.
+    /// - Returns: how many requests each time came to the candidate so long after the moment at which 0 was acknowledged.
+    package func switching(
+        _ url: String,
+        _ routes: TestRoutes,
+        _ candidate: TestUpstream,
+        settle: Duration = .zero
+    ) async throws -> [Int] {
+        routes.count(after: settle) { candidate.requests }
         var late: [Int] = []
         try await keepUp(url) {
             for turn in 0..<20 {
@@ -53,6 +59,7 @@ package final class SteadyLoad: Sendable {
                 routes.route(TestRoutes.table(down, .zero))
                 try await eventually("revision \(down)") { routes.acknowledged.contains(down) }
                 let seen = answered
+                try await eventually("the count") { routes.counted(at: down) != nil }
                 try await eventually("more requests") { answered > seen + 40 }
                 late.append(candidate.requests - (routes.counted(at: down) ?? 0))
             }
