@@ -177,6 +177,34 @@ struct KubernetesTests {
         }
     }
 
+    @Test("a rollback does not wait for an advance that is not taken")
+    func overtaking() async throws {
+        try await staged { cluster, routes, _ in
+            try await cluster.follow(routes) {
+                routes.route(TestRoutes.table(1, SamplePlan.weight(100)))
+                try await eventually("revision 1") { routes.acknowledged.contains(1) }
+                cluster.api.pause(true)
+                func told() -> JSONValue? { cluster.api.object["metadata"]?["annotations"]?["migrate/route"] }
+                let (up, down) = (TestRoutes.table(2, .all), TestRoutes.table(3, .zero))
+                routes.route(up)
+                try await eventually("the advance to be written") {
+                    told() == .string(RouteText(up, cluster.plan).text)
+                }
+                routes.route(down)
+                try await eventually(within: 5, "the rollback to be written, within half of the patience") {
+                    told() == .string(RouteText(down, cluster.plan).text)
+                }
+                #expect(!routes.acknowledged.contains(3))
+                cluster.api.pause(false)
+                try await eventually("revision 3") {
+                    routes.insist(on: down)
+                    return routes.acknowledged.contains(3)
+                }
+                #expect(!routes.acknowledged.contains(2))
+            }
+        }
+    }
+
     @Test("what the API server refuses is told with the mend, and what is no HTTPRoute of the plan is left alone")
     func refusals() async throws {
         try await staged { cluster, _, _ in
@@ -205,6 +233,16 @@ struct KubernetesTests {
                 #expect(error?.code == .storage && error?.message.contains(says) ?? false, "\(error?.message ?? "")")
                 cluster.api.edit { _ in whole }
             }
+            let whole = cluster.api.object
+            cluster.api.edit { object in
+                object["spec"]?["rules"]?[1].flatMap { object.setting(JSONPointer(["spec", "rules", "2"]), to: $0) }
+            }
+            let twice = await error()
+            #expect(
+                twice?.message.contains("has not one rule that matches exactly /a") ?? false,
+                "\(twice?.message ?? "")"
+            )
+            cluster.api.edit { _ in whole }
             #expect(cluster.api.puts == puts)
             try FileManager.default.removeItem(at: token)
             #expect(await error()?.message.contains("the token \(token.path) cannot be read") ?? false)

@@ -45,7 +45,7 @@ extension TestPlane {
     /// - Parameter isGentle: whether no request may fail; else it is printed how many did.
     func checkSwitching(_ routes: TestRoutes, _ candidate: TestUpstream, isGentle: Bool = true) async throws {
         let load = SteadyLoad()
-        let late = try await load.switching(url, routes, candidate)
+        let late = try await load.switching(url, routes) { candidate.requests }
         #expect(late == Array(repeating: 0, count: 20))
         if isGentle { #expect(load.failed == 0) } else { print("requests that switching broke off:", load.failed) }
         #expect(load.answered > 800)

@@ -116,6 +116,30 @@ struct ShadowTests {
         await poorer.close()
     }
 
+    @Test(
+        "what a plan does not compare tells no entries of a list apart either",
+        arguments: [["list[].id", "at"], ["at"]]
+    )
+    func ignored(_ paths: [String]) async throws {
+        let legacy = try await TestUpstream(
+            Self.answers { _ in #"{"at":1,"list":[{"id":"a","title":"x"},{"id":"b","title":"y"}]}"# }
+        )
+        let candidate = try await TestUpstream(
+            Self.answers { _ in #"{"at":2,"list":[{"id":"c","title":"x"},{"id":"d","title":"y"}]}"# }
+        )
+        let gateway = TestGateway()
+        var plan = plan(legacy, candidate)
+        plan.services[0].shadowIgnores = paths
+        try await gateway.serve(plan, state: state, first: TestGateway.table(1, SamplePlan.weight(1))) { url in
+            try await gateway.untilMeasuring()
+            for user in 0..<20 { try await ask(url, user: "steady-\(user)") }
+            try await eventually("comparisons") { total(gateway).compared > 10 }
+            #expect((total(gateway).different == 0) == (paths.count == 2))
+        }
+        await legacy.close()
+        await candidate.close()
+    }
+
     @Test("a candidate that hangs delays nobody, and is compared with nothing")
     func hangs() async throws {
         let legacy = try await TestUpstream(Self.answers { _ in "{}" }), candidate = try await TestUpstream(.hangs)
@@ -177,8 +201,8 @@ struct ShadowTests {
                     try await eventually("copies") { candidate.requests > before + 5 }
                     gateway.route(TestGateway.table(down, .zero))
                     try await eventually("revision \(down)") { gateway.acknowledged.contains(down) }
-                    // What was sent before may be on its way: the candidate reads when it has a processor.
-                    try await Task.sleep(for: .milliseconds(20))
+                    // What was sent before may not have been read yet.
+                    try await candidate.catchUp()
                     let (sent, answered) = (candidate.requests, load.answered + load.failed)
                     try await eventually("more requests") { load.answered + load.failed > answered + 40 }
                     #expect(candidate.requests == sent)

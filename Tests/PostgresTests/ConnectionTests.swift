@@ -104,6 +104,35 @@ struct ConnectionTests {
         await sender.close()
     }
 
+    @Test("what is begun in a task that was cancelled before is carried out")
+    func begunWhenCancelled() async throws {
+        let connection = try await connect()
+        for _ in 0..<20 {
+            let task = Task {
+                while !Task.isCancelled { await Task.yield() }
+                return try await connection.run {
+                    try $0.query("select pg_sleep(0.005), 1::bigint as n").first?.int("n")
+                }
+            }
+            task.cancel()
+            #expect(try await task.value == 1)
+        }
+        await connection.close()
+    }
+
+    @Test("a connection that is left in a transaction is nobody else's")
+    func leftOpen() async throws {
+        let pool = PostgresPool(try TestDatabase.conninfo, name: "test", limit: 1)
+        func pid() async throws -> Int64? {
+            try await pool.run { try $0.query("select pg_backend_pid()::bigint as pid").first?.int("pid") }
+        }
+        let first = try await pid()
+        _ = try await pool.run { try $0.query("begin") }
+        let second = try await pid()
+        #expect(first != nil && second != nil && first != second)
+        await pool.close()
+    }
+
     @Test("a cancelled task stops its statement")
     func cancellation() async throws {
         let connection = try await connect()

@@ -39,29 +39,27 @@ package final class SteadyLoad: Sendable {
 
     /// Switches between all and nothing twenty times while the clients ask.
     ///
-    /// - Parameter settle: how long a request that was sent before may be on its way to the candidate, which reads when it has a processor.
-    /// - Returns: how many requests each time came to the candidate so long after the moment at which 0 was acknowledged.
+    /// - Parameter sent: how many requests were sent to the candidate so far.
+    /// - Returns: how many each time were sent to it after the moment at which 0 was acknowledged.
     package func switching(
         _ url: String,
         _ routes: TestRoutes,
-        _ candidate: TestUpstream,
-        settle: Duration = .zero
+        sent: @escaping @Sendable () -> Int
     ) async throws -> [Int] {
-        routes.count(after: settle) { candidate.requests }
+        routes.count(sent)
         var late: [Int] = []
         try await keepUp(url) {
             for turn in 0..<20 {
                 let (up, down) = (Int64(turn * 2 + 1), Int64(turn * 2 + 2))
                 routes.route(TestRoutes.table(up, .all))
                 try await eventually("revision \(up)") { routes.acknowledged.contains(up) }
-                let before = candidate.requests
-                try await eventually("requests to the candidate") { candidate.requests > before + 5 }
+                let before = sent()
+                try await eventually("requests to the candidate") { sent() > before + 5 }
                 routes.route(TestRoutes.table(down, .zero))
                 try await eventually("revision \(down)") { routes.acknowledged.contains(down) }
                 let seen = answered
-                try await eventually("the count") { routes.counted(at: down) != nil }
                 try await eventually("more requests") { answered > seen + 40 }
-                late.append(candidate.requests - (routes.counted(at: down) ?? 0))
+                late.append(sent() - (routes.counted(at: down) ?? 0))
             }
         }
         return late

@@ -12,32 +12,18 @@ package final class TestRoutes: Sendable, RouteSource, SignalSink {
 
     private let insisted = Mutex<ContinuousClock.Instant?>(nil)
     private let looks = Mutex<[Int64: Int]>([:])
-    private let look = Mutex<(after: Duration, look: @Sendable () -> Int)?>(nil)
+    private let look = Mutex<(@Sendable () -> Int)?>(nil)
 
     package init() { (stream, continuation) = AsyncStream.makeStream() }
 
-    /// Counts something at the very moment of each acknowledgement, or so long after it.
-    package func count(after settle: Duration = .zero, _ look: @escaping @Sendable () -> Int) {
-        self.look.withLock { $0 = (settle, look) }
-    }
+    /// Counts something at the very moment of each acknowledgement.
+    package func count(_ look: @escaping @Sendable () -> Int) { self.look.withLock { $0 = look } }
     /// What was counted when a revision was acknowledged.
     package func counted(at revision: Int64) -> Int? { looks.withLock { $0[revision] } }
 
     package func tables() -> AsyncStream<RouteTable> { stream }
     package func acknowledge(_ table: RouteTable) async {
-        if let (settle, look) = look.withLock({ $0 }) {
-            let count: @Sendable () -> Void = { [self] in
-                looks.withLock { $0[table.revision] = $0[table.revision] ?? look() }
-            }
-            if settle == .zero {
-                count()
-            } else {
-                Task {
-                    try? await Task.sleep(for: settle)
-                    count()
-                }
-            }
-        }
+        if let look = look.withLock({ $0 }) { looks.withLock { $0[table.revision] = $0[table.revision] ?? look() } }
         acknowledgements.withLock { $0.append(table.revision) }
     }
     package func hand(in signals: [RouterSignal]) async throws { handed.withLock { $0 += signals } }

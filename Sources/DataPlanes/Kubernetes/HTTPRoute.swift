@@ -110,14 +110,16 @@ struct HTTPRoute: Sendable {
 
     /// Why it is not in force as it stands, by what those who serve it say; nil where all of them have taken it.
     var pending: String? {
-        let generation = object["metadata"]?["generation"]?.int ?? 0
+        guard let generation = object["metadata"]?["generation"]?.int else {
+            return "the API server counts no generations"
+        }
         let parents = object["status"]?["parents"]?.array ?? []
         guard !parents.isEmpty else { return "no controller has taken it" }
         for parent in parents {
             let name = "\(parent["parentRef"]?["name"]?.string ?? "?") (\(parent["controllerName"]?.string ?? "?"))"
             for type in ["Accepted", "ResolvedRefs"] {
                 let found = parent["conditions"]?.array?.first { $0["type"]?.string == type }
-                guard let found, found["observedGeneration"]?.int ?? 0 >= generation else {
+                guard let found, let seen = found["observedGeneration"]?.int, seen >= generation else {
                     return "\(name) has not said \(type) of generation \(generation)"
                 }
                 guard found["status"]?.string == "True" else {

@@ -55,6 +55,9 @@ actor ShadowCopier {
         let ended = tasks.values.filter { weights[$0.service] ?? .zero == .zero }
         for (_, task) in ended { task.cancel() }
         for (_, task) in ended { await task.value }
+        guard !ended.isEmpty else { return }
+        // The client's threads carry out what was begun before they hear of the end: from here on they have.
+        for loop in client.eventLoopGroup.makeIterator() { try? await loop.submit {}.get() }
     }
 
     private func take(_ request: ShadowRequest) async {
