@@ -142,18 +142,7 @@ struct EtcdTests {
     @Test("two that write at once: what the one has read is not written over, and the higher revision stays")
     func compared() async throws {
         try await staged { etcd, _, _, _ in
-            try await etcd.run {
-                let (one, other) = (etcd.adapter, etcd.adapter)
-                for round in 0..<20 {
-                    let low = TestRoutes.table(Int64(round * 2 + 1), .zero),
-                        high = TestRoutes.table(Int64(round * 2 + 2), .all)
-                    async let first = try? one.apply(low)
-                    async let second = try? other.apply(high)
-                    _ = await (first, second)
-                    let now = try await one.read()
-                    #expect(now == RouteText(high, etcd.plan))
-                }
-            }
+            try await etcd.run { try await etcd.checkCompared(rounds: 20) }
         }
     }
 

@@ -98,16 +98,7 @@ struct KubernetesTests {
     @Test("two that write at once: what the one has read is not written over, and the higher revision stays")
     func compared() async throws {
         try await staged { cluster, _, _ in
-            let (one, other) = (cluster.adapter, cluster.adapter)
-            for round in 0..<10 {
-                let low = TestRoutes.table(Int64(round * 2 + 1), .zero),
-                    high = TestRoutes.table(Int64(round * 2 + 2), .all)
-                async let first = try? one.apply(low)
-                async let second = try? other.apply(high)
-                _ = await (first, second)
-                let now = try await one.read()
-                #expect(now == RouteText(high, cluster.plan))
-            }
+            try await cluster.checkCompared(rounds: 10)
             print("of \(cluster.api.puts) writes \(cluster.api.conflicts) more were refused by the API server")
         }
     }

@@ -133,6 +133,19 @@ extension TestPlane {
         #expect(legacy.probesUp > 0)
     }
 
+    /// Of two that write at once the one writes nothing over what the other has written meanwhile: the higher revision stays.
+    func checkCompared(rounds: Int) async throws {
+        let (one, other) = (plane.adapter(router: "r", plan: plan), plane.adapter(router: "r", plan: plan))
+        for round in 0..<rounds {
+            let low = TestRoutes.table(Int64(round * 2 + 1), .zero), high = TestRoutes.table(Int64(round * 2 + 2), .all)
+            async let first = try? one.apply(low)
+            async let second = try? other.apply(high)
+            _ = await (first, second)
+            let now = try await one.read()
+            #expect(now == RouteText(high, plan))
+        }
+    }
+
     /// Refuses an older revision, another commit at the same one, and another log's, unless that came of it.
     func checkFence() async throws {
         let adapter = plane.adapter(router: "r", plan: plan)
