@@ -89,6 +89,7 @@ let package = Package(
             ]
         ),
         room("Signals", ["MigrationCore", histogram]),
+        room("Prometheus", ["MigrationCore", asyncHTTPClient, nioCore, nioFoundation, nioHTTP1]),
         room("Simulation", ["MigrationCore", "Randomness", "Routing"]),
         room("ScenarioFile", ["MigrationCore", "PlanFile", "Simulation", yams]),
         // What runs.
@@ -102,8 +103,8 @@ let package = Package(
         room(
             "DataPlanes",
             [
-                "Gateway", "JSON", "MigrationCore", "Routing", "Signals", asyncHTTPClient, lifecycle, logging, nioCore,
-                nioFoundation, nioHTTP1, nioPosix, nioSSL,
+                "Gateway", "JSON", "MigrationCore", "Prometheus", "Routing", "Signals", asyncHTTPClient, lifecycle,
+                logging, nioCore, nioFoundation, nioHTTP1, nioPosix, nioSSL,
             ]
         ),
         // What is migrated in the shipped example.
@@ -142,8 +143,8 @@ let package = Package(
         room(
             "Worker",
             [
-                "MigrationCore", "MigrationLog", "Postgres", "Routing", "Signals", asyncHTTPClient, lifecycle, logging,
-                nioCore, nioFoundation, nioHTTP1,
+                "MigrationCore", "MigrationLog", "Postgres", "Prometheus", "Routing", "Signals", asyncHTTPClient,
+                lifecycle, logging, nioCore, nioFoundation, nioHTTP1,
             ]
         ),
         // What speaks to people.
@@ -184,7 +185,7 @@ let package = Package(
             swiftSettings: settings
         ),
         tests("MigrationCoreTests", ["MigrationCore", "PlanFile", "TestSupport"]),
-        tests("PlanFileTests", ["MigrationCore", "PlanFile", "Postgres"]),
+        tests("PlanFileTests", ["JSON", "MigrationCore", "PlanFile", "TestSupport"]),
         tests("PostgresTests", ["Postgres", "TestSupport"]),
         tests(
             "MigrationLogTests",

@@ -68,6 +68,7 @@ package enum PlanFile {
             if service.fallsBack == true { lines.append("    fallback: legacy") }
             if let share = service.shadow { lines.append("    shadow: \(Decimals.text(share.rawValue, scale: 100))%") }
             if service.onlyReads == true { lines.append("    only_reads: true") }
+            if service.isNew == true { lines.append("    new: true") }
             if let ignored = service.shadowIgnores {
                 lines.append("    shadow_ignores: [\(ignored.map { "\"\($0)\"" }.joined(separator: ", "))]")
             }

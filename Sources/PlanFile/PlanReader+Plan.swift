@@ -94,7 +94,9 @@ extension PlanReader {
         let pairs = mapping(
             node,
             "a service",
-            keys: ["legacy", "candidate", "path", "timeout", "fallback", "shadow", "only_reads", "shadow_ignores"],
+            keys: [
+                "legacy", "candidate", "path", "timeout", "fallback", "shadow", "only_reads", "shadow_ignores", "new",
+            ],
             required: ["legacy", "candidate"]
         )
         let nodes = Dictionary(pairs.map { ($0.0, $0.2) }) { first, _ in first }
@@ -108,9 +110,12 @@ extension PlanReader {
         if let node = nodes["fallback"], let word = text(node, "fallback") {
             if word == "legacy" { fallsBack = true } else { report(node, "fallback is legacy, or is left out") }
         }
-        var onlyReads: Bool?
-        if let node = nodes["only_reads"], let word = text(node, "only_reads") {
-            if word == "true" { onlyReads = true } else { report(node, "only_reads is true, or is left out") }
+        let isNew = flag(nodes["new"], "new")
+        if isNew == true {
+            for word in ["fallback", "shadow"] {
+                guard let node = nodes[word] else { continue }
+                report(node, "legacy has nothing of a new service: it answers no \(word)", "leave out \(word), or new")
+            }
         }
         var ignored: [String]?
         if let node = nodes["shadow_ignores"] {
@@ -127,9 +132,18 @@ extension PlanReader {
             timeout: timeout,
             fallsBack: fallsBack,
             shadow: nodes["shadow"].flatMap { weight($0, "shadow") },
-            onlyReads: onlyReads,
-            shadowIgnores: ignored
+            onlyReads: flag(nodes["only_reads"], "only_reads"),
+            shadowIgnores: ignored,
+            isNew: isNew
         )
+    }
+
+    /// A setting that is true, or is not there.
+    private mutating func flag(_ node: Node?, _ name: String) -> Bool? {
+        guard let node, let word = text(node, name) else { return nil }
+        if word == "true" { return true }
+        report(node, "\(name) is true, or is left out")
+        return nil
     }
 
     /// A field of answers, as differences name it: `result.data.recommendations[].title`.

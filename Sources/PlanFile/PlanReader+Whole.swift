@@ -23,6 +23,7 @@ extension PlanReader {
             check(plan.criteria(at: index), plan.triggers(at: index), node)
             check(baseline: plan, index, node)
             check(weights: plan, index, node)
+            check(comparisons: plan, index, node)
         }
         if plan.expires <= plan.watch, let node = nodes["expires"] {
             report(node, "the plan expires before its watch can end")
@@ -82,6 +83,24 @@ extension PlanReader {
         for criterion in plan.criteria(at: index) {
             guard case .improved = criterion.condition.test, plan.baseline == nil else { continue }
             report(node, "“\(criterion)” needs a baseline", "add to the plan: baseline: record 10m")
+        }
+    }
+
+    /// Where everything that a condition looks at is new, there is nothing to compare.
+    private mutating func check(comparisons plan: Plan, _ index: Int, _ node: Node) {
+        let stage = plan.stages[index]
+        if plan.comparable(stage.services).isEmpty {
+            for criterion in plan.criteria(at: index) where criterion.condition.needsLegacy {
+                report(
+                    node,
+                    "“\(criterion)” compares with legacy, which has none of the services of \(stage.name)",
+                    "give the stage criteria of its own that do not"
+                )
+            }
+        }
+        guard plan.comparable(Array(plan.services.indices)).isEmpty else { return }
+        for trigger in plan.triggers(at: index) where trigger.condition.needsLegacy {
+            report(node, "“\(trigger)” compares with legacy, which has none of the services", "leave it out")
         }
     }
 

@@ -1,4 +1,5 @@
 import Foundation
+import JSON
 import MigrationCore
 import MigrationLog
 import Postgres
@@ -9,10 +10,14 @@ import Testing
 @Suite("A migration on a data plane", .serialized, .database)
 struct DataPlaneMigrationTests {
     enum Plane: String, CaseIterable, Sendable {
-        case gateway, haproxy, envoy, nginx, etcd
+        case gateway, haproxy, envoy, nginx, etcd, kubernetes
 
         /// Whether it switches without a request that fails; each reload of nginx ends connections that its clients are just using.
         var isGentle: Bool { self != .nginx }
+        /// Whether a user stays where they are; a Gateway of Kubernetes deals requests at random.
+        var keepsUsers: Bool { self != .kubernetes }
+        /// Whether it measures latencies; a Gateway of Kubernetes is scraped five times a second, and its windows are longer for that.
+        var measuresLatency: Bool { self != .kubernetes }
     }
 
     /// The data plane itself, with the configuration that was written for it.
@@ -28,7 +33,7 @@ struct DataPlaneMigrationTests {
             )
         case .haproxy:
             try ChildProcess("/usr/sbin/haproxy", ["-db", "-f", folder + "/haproxy.cfg"], output: output)
-        case .envoy:
+        case .envoy, .kubernetes:
             try ChildProcess(
                 TestPeers.envoy(),
                 [
@@ -40,16 +45,19 @@ struct DataPlaneMigrationTests {
         }
     }
 
-    private static func text(_ legacy: Int, _ candidate: Int) -> String {
+    /// - Parameters:
+    ///   - legacy: its address.
+    ///   - candidate: its address.
+    private static func text(_ plane: Plane, _ legacy: String, _ candidate: String) -> String {
         """
         migration: shop
         services:
-          a: { legacy: "http://127.0.0.1:\(legacy)", candidate: "http://127.0.0.1:\(candidate)", timeout: 2s }
-          b: { legacy: "http://127.0.0.1:\(legacy)", candidate: "http://127.0.0.1:\(candidate)", timeout: 2s }
+          a: { legacy: "\(legacy)", candidate: "\(candidate)", timeout: 2s }
+          b: { legacy: "\(legacy)", candidate: "\(candidate)", timeout: 2s }
         sticky_by: [header:x-user-id]
-        window: 500ms
-        stages: [{ name: p, environment: p, steps: [10%, 50%, 100%], bake: 1500ms }]
-        criteria: [error_rate < 5%, timeout_rate < 5%, latency.p95 < 1s]
+        window: \(plane.measuresLatency ? "500ms" : "1s")
+        stages: [{ name: p, environment: p, steps: [10%, 50%, 100%], bake: \(plane.measuresLatency ? "1500ms" : "3s") }]
+        criteria: [error_rate < 5%, timeout_rate < 5%\(plane.measuresLatency ? ", latency.p95 < 1s" : "")]
         rollback: [error_rate > 10% for 1s]
         watch: 2s
         expires: 1d
@@ -74,7 +82,13 @@ struct DataPlaneMigrationTests {
         _ candidate: TestUpstream,
         _ body: (_ url: String) async throws -> Void
     ) async throws {
-        let plan = try Program.file(Self.text(legacy.port, candidate.port), "shop.yaml")
+        func text(_ legacy: String, _ candidate: String) -> String { Self.text(plane, legacy, candidate) }
+        let (old, new) = ("http://127.0.0.1:\(legacy.port)", "http://127.0.0.1:\(candidate.port)")
+        // An Envoy stands for the Gateway, and has the addresses of the cluster's services.
+        let wiring = try Program.file(text(old, new), "shop.yaml")
+        let plan =
+            plane == .kubernetes
+            ? try Program.file(text("http://old.shop.svc:8080", "http://new.shop.svc:8080"), "shop.yaml") : wiring
         let folder = URL(fileURLWithPath: plan).deletingLastPathComponent().appendingPathComponent(plane.rawValue).path
         let (port, logPort) = (try freePort(), try freePort())
         #expect(try run("db", "install").code == 0)
@@ -85,50 +99,113 @@ struct DataPlaneMigrationTests {
         let place = ["--listen", "127.0.0.1:\(port)"]
         if plane != .gateway {
             let configured = try Program.run(
-                ["route", "config", plane.rawValue, plan, "--environment", "p"] + (plane == .etcd ? [] : place)
-                    + ["--folder", folder] + log,
+                ["route", "config", plane == .kubernetes ? "envoy" : plane.rawValue, wiring, "--environment", "p"]
+                    + (plane == .etcd ? [] : place) + ["--folder", folder] + log,
                 database: TestDatabase.conninfo
             )
             #expect(configured.code == 0, "\(configured.text)")
         }
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
         let rest = plane == .gateway ? place + ["--state", folder + "/state.json"] : ["--folder", folder] + log
-        var environment = ProcessInfo.processInfo.environment
-        environment["MIGRATE_DATABASE_URL"] = try TestDatabase.conninfo
         let output = folder + "/output"
-        var processes: [ChildProcess] = []
+        /// Runs what tells the data plane, and a worker, while the body runs.
+        func perform(_ rest: [String]) async throws {
+            var environment = ProcessInfo.processInfo.environment
+            environment["MIGRATE_DATABASE_URL"] = try TestDatabase.conninfo
+            var processes: [ChildProcess] = []
+            let result: Result<Void, any Error>
+            do {
+                if let process = try start(plane, folder, output) { processes.append(process) }
+                if plane == .etcd {
+                    processes.append(
+                        try await TestEtcdServer.resolver(
+                            folder + "/resolver.json",
+                            port: port,
+                            name: "one",
+                            output: output + "-resolver"
+                        )
+                    )
+                }
+                for arguments in [
+                    [plane.rawValue, "--migration", "shop", "--environment", "p"] + rest,
+                    ["worker", "--name", "w"],
+                ] {
+                    processes.append(
+                        try ChildProcess(Program.path("migrate"), arguments, environment: environment, output: output)
+                    )
+                }
+                #expect(try run("start", "shop").code == 0)
+                result = .success(try await body("http://127.0.0.1:\(port)"))
+            } catch {
+                let said = String(decoding: FileManager.default.contents(atPath: output) ?? Data(), as: UTF8.self)
+                result = .failure(TestFailure("\(error)\n\(said.suffix(3_000))"))
+            }
+            for process in processes.reversed() { process.signal(SIGTERM) }
+            try await offThread { [processes] in for process in processes { process.wait() } }
+            try result.get()
+        }
         let result: Result<Void, any Error>
         do {
-            if let process = try start(plane, folder, output) { processes.append(process) }
-            if plane == .etcd {
-                processes.append(
-                    try await TestEtcdServer.resolver(
-                        folder + "/resolver.json",
-                        port: port,
-                        name: "one",
-                        output: output + "-resolver"
-                    )
-                )
+            if plane == .kubernetes {
+                try await withCluster(plan, folder, gateway: "http://127.0.0.1:\(port)", perform)
+            } else {
+                try await perform(rest)
             }
-            for arguments in [
-                [plane.rawValue, "--migration", "shop", "--environment", "p"] + rest,
-                ["worker", "--name", "w"],
-            ] {
-                processes.append(
-                    try ChildProcess(Program.path("migrate"), arguments, environment: environment, output: output)
-                )
-            }
-            #expect(try run("start", "shop").code == 0)
-            result = .success(try await body("http://127.0.0.1:\(port)"))
+            result = .success(())
         } catch {
-            let said = String(decoding: FileManager.default.contents(atPath: output) ?? Data(), as: UTF8.self)
-            result = .failure(TestFailure("\(error)\n\(said.suffix(3_000))"))
+            result = .failure(error)
         }
-        for process in processes.reversed() { process.signal(SIGTERM) }
-        try await offThread { [processes] in for process in processes { process.wait() } }
         try await server?.stop()
         await legacy.close()
         await candidate.close()
+        try result.get()
+    }
+
+    /// An API server with the plan's HTTPRoute, a controller that has the folder's Envoy follow it, and a Prometheus that scrapes that Envoy.
+    ///
+    /// - Parameter body: is given what `migrate kubernetes` has to know of all that.
+    private func withCluster(
+        _ plan: String,
+        _ folder: String,
+        gateway: String,
+        _ body: ([String]) async throws -> Void
+    ) async throws {
+        let own = ["--namespace", "shop", "--folder", folder + "/cluster"]
+        let configured = try Program.run(
+            ["route", "config", "kubernetes", plan, "--environment", "p", "--gateway", "web"] + own,
+            database: TestDatabase.conninfo
+        )
+        #expect(configured.code == 0, "\(configured.text)")
+        func url(_ name: String) -> URL { URL(fileURLWithPath: "\(folder)/\(name)") }
+        // A Prometheus cannot ask at a socket in a folder.
+        let admin = try freePort()
+        let bootstrap = try JSONValue(parsing: Array(Data(contentsOf: url("envoy.json"))))
+        let address: JSONValue = ["socket_address": ["address": "127.0.0.1", "port_value": .int(admin)]]
+        let open = try #require(bootstrap.setting(JSONPointer(["admin", "address"]), to: address))
+        try Data(open.bytes).write(to: url("envoy.json"))
+        try Data("a token of the cluster\n".utf8).write(to: url("token"))
+        let manifest = try JSONValue(parsing: Array(Data(contentsOf: url("cluster/httproute.json"))))
+        let api = TestClusterAPI(manifest, routes: url("routes.json"))
+        let server = try await TestUpstream(.says { api.answer($0) })
+        let result: Result<Void, any Error>
+        do {
+            try await TestPrometheus.run(scraping: "127.0.0.1:\(admin)", path: "/stats/prometheus") { prometheus in
+                try await api.controlled {
+                    try await body(
+                        own + [
+                            "--gateway-url", gateway, "--server", "http://127.0.0.1:\(server.port)", "--token",
+                            url("token").path, "--prometheus", prometheus, "--counter",
+                            #"envoy_cluster_{implementation}_upstream_rq{envoy_cluster_name="{rule}"}"#, "--code",
+                            "envoy_response_code",
+                        ]
+                    )
+                }
+            }
+            result = .success(())
+        } catch {
+            result = .failure(error)
+        }
+        await server.close()
         try result.get()
     }
 
@@ -144,7 +221,7 @@ struct DataPlaneMigrationTests {
             try await TestUpstream(.answers("candidate"))
         ) {
             url in
-            try await load.keepUp(url, watching: true) {
+            try await load.keepUp(url, watching: plane.keepsUsers) {
                 try await eventually(within: 60, "the migration to complete") { try phase() == "completed" }
             }
         }

@@ -184,6 +184,64 @@ struct EvidenceTests {
         #expect(try scenario.migration.steps.isEmpty)
     }
 
+    // MARK: - Services that are new
+
+    @Test("what legacy does not have is in no comparison: its refusals do not make a bad candidate look good")
+    func newService() throws {
+        // Of the new service legacy refuses everything; of the other the candidate is four times as bad.
+        func compare(isNew: Bool, _ plan: Plan) throws -> MigrationScenario {
+            var plan = plan
+            plan.services[1].isNew = isNew ? true : nil
+            var scenario = try started(plan)
+            for _ in 0..<40 where try scenario.migration.phase.name == "running" {
+                try scenario.window { _, service, side in
+                    switch (service, side) {
+                    case (0, .candidate): MigrationScenario.counts(1_000, errors: 80)
+                    case (0, .legacy): MigrationScenario.counts(1_000, errors: 20)
+                    case (_, .candidate): MigrationScenario.counts(1_000)
+                    case (_, .legacy): MigrationScenario.counts(1_000, errors: 1_000)
+                    }
+                }
+            }
+            return scenario
+        }
+        #expect(try compare(isNew: false, plan(criteria: [claim])).migration.phase.name == "watching")
+        #expect(try compare(isNew: true, plan(criteria: [claim])).migration.phase.name == "running")
+        let worse = plan(triggers: [Condition(metric: .errorRate, test: .compared(factor: 1_000_000, alpha: 50_000))])
+        #expect(try compare(isNew: false, worse).migration.phase.rollback == nil)
+        #expect(try compare(isNew: true, worse).migration.phase.rollback != nil)
+        // What asks for no comparison still sees it: 40 of 1,000 over both.
+        let limit = plan(triggers: [Condition(metric: .errorRate, side: .above, threshold: 50_000)])
+        #expect(try compare(isNew: true, limit).migration.phase.rollback == nil)
+    }
+
+    @Test("a service's own comparison is not watched where the service is new, and every other trigger is")
+    func newServiceScope() throws {
+        var plan = plan(triggers: [
+            Condition(metric: .errorRate, test: .compared(factor: 1_000_000, alpha: 50_000)),
+            Condition(metric: .errorRate, side: .above, threshold: 50_000),
+        ])
+        for index in plan.triggers.indices { plan.triggers[index].scope = .service }
+        #expect(plan.guards(at: 0).map(\.service) == [0, 1, 0, 1])
+        plan.services[1].isNew = true
+        #expect(plan.guards(at: 0).map(\.service) == [0, 0, 1])
+    }
+
+    @Test("a baseline is recorded of what legacy has")
+    func newServiceBaseline() throws {
+        var plan = plan(criteria: [Condition(metric: .errorRate, test: .improved(by: 100_000))])
+        plan.baseline = .seconds(30)
+        plan.services[1].isNew = true
+        var scenario = try MigrationScenario(plan)
+        try scenario.perform(.start(reason: nil), by: "ana")
+        for _ in 0..<3 {
+            try scenario.window { _, service, side in
+                side == .candidate ? Counts() : MigrationScenario.counts(100, errors: service == 0 ? 2 : 100)
+            }
+        }
+        #expect(try scenario.migration.baselines.first?.value == Measurement(value: 6, of: 300))
+    }
+
     // MARK: - Users, and sources
 
     @Test("users are counted instead of requests, and a window with too few on either side says nothing")

@@ -1,34 +1,14 @@
 import Foundation
+import JSON
 import PlanFile
-import Postgres
+import TestSupport
 import Testing
 
 @Suite("The plan file’s JSON Schema")
 struct SchemaTests {
     /// What a validator that editors use says of each text.
-    private func accepted(_ texts: [String]) throws -> [Bool] {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("schema-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        try Data(PlanFile.schema.utf8).write(to: folder.appendingPathComponent("schema.json"))
-        try JSONEncoder().encode(texts).write(to: folder.appendingPathComponent("texts.json"))
-        let script = """
-            import json, sys, yaml, jsonschema
-            folder = sys.argv[1]
-            schema = json.load(open(folder + "/schema.json"))
-            jsonschema.Draft202012Validator.check_schema(schema)
-            validator = jsonschema.Draft202012Validator(schema)
-            def valid(text):
-                try:
-                    return validator.is_valid(yaml.safe_load(text))
-                except yaml.YAMLError:
-                    return False
-            print(json.dumps([valid(t) for t in json.load(open(folder + "/texts.json"))]))
-            """
-        let output = folder.appendingPathComponent("out").path
-        let process = try ChildProcess("/usr/bin/python3", ["-c", script, folder.path], output: output)
-        try #require(process.wait() == 0, "\((try? String(contentsOfFile: output, encoding: .utf8)) ?? "")")
-        return try JSONDecoder().decode([Bool].self, from: Data(contentsOf: URL(fileURLWithPath: output)))
+    private func accepted(_ texts: [String]) async throws -> [Bool] {
+        try await TestPeers.faults(texts, schema: JSONValue(parsing: PlanFile.schema)).map(\.isEmpty)
     }
 
     private func isRead(_ text: String) -> Bool { (try? PlanFile.parse(text, file: "p.yaml")) != nil }
@@ -42,14 +22,14 @@ struct SchemaTests {
     }
 
     @Test("accepts every example, and what is rendered of it")
-    func examples() throws {
+    func examples() async throws {
         let texts = [try Self.example, PlanFileTests.good, RichPlanTests.rich, SourcePlanTests.text]
         let rendered = try texts.map { PlanFile.render(try PlanFile.parse($0, file: "p.yaml")) }
-        #expect(try accepted(texts + rendered).allSatisfy(\.self))
+        #expect(try await accepted(texts + rendered).allSatisfy(\.self))
     }
 
     @Test("refuses what is wrong in shape, as the reader does")
-    func shapes() throws {
+    func shapes() async throws {
         let changes = [
             ("watch: 24h", "wach: 24h"), ("watch: 24h", "watch: [24h]"), ("watch: 24h", "watch: 24"),
             ("watch: 24h\n", ""),
@@ -63,7 +43,7 @@ struct SchemaTests {
         ]
         let texts = changes.map { RichPlanTests.rich.replacing($0.0, with: $0.1) }
         for text in texts { #expect(text != RichPlanTests.rich) }
-        let verdicts = try accepted(texts)
+        let verdicts = try await accepted(texts)
         for (index, change) in changes.enumerated() {
             #expect(!isRead(texts[index]), "\(change)")
             #expect(!verdicts[index], "\(change)")
@@ -71,7 +51,7 @@ struct SchemaTests {
     }
 
     @Test("accepts whatever the reader reads, of a thousand mutated plans")
-    func mutated() throws {
+    func mutated() async throws {
         var state: UInt64 = 7
         func next(_ bound: Int) -> Int {
             state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
@@ -91,7 +71,7 @@ struct SchemaTests {
             }
             return lines.joined(separator: "\n")
         }
-        let verdicts = try accepted(texts)
+        let verdicts = try await accepted(texts)
         let read = texts.map(isRead)
         for (index, text) in texts.enumerated() where read[index] { #expect(verdicts[index], "\(text)") }
         #expect(read.count { $0 } > 50)

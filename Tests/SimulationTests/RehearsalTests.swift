@@ -133,6 +133,27 @@ struct RehearsalTests {
         }
     }
 
+    @Test("what legacy refused of a new service says nothing of how a healthy candidate does")
+    func newService() throws {
+        var plan = SamplePlan.plan()
+        let service = ServiceWindow(legacy: MigrationScenario.counts(100, errors: 100))
+        let seen = EnvironmentWindow(
+            environment: "production",
+            routers: ["r"],
+            services: [ServiceWindow(legacy: MigrationScenario.counts(300, errors: 3)), service]
+        )
+        let recorded = RecordedWindows(
+            migration: "m",
+            length: plan.window,
+            services: ["a", "b"],
+            windows: [Window(k: 1, environments: [seen])]
+        )
+        func legacy() -> Counts? { recorded.history(plan)["production"]?.samples.first?.counts }
+        #expect(legacy()?.requests == 400 && legacy()?.errors == 103)
+        plan.services[1].isNew = true
+        #expect(legacy()?.requests == 300 && legacy()?.errors == 3)
+    }
+
     @Test("a threshold is proposed where a healthy candidate would fire it, and kept where it would not")
     func advice() throws {
         var plan = SamplePlan.plan()

@@ -1,4 +1,5 @@
 import Foundation
+package import JSON
 import Postgres
 
 /// Programs that `tools/test` has installed for the tests.
@@ -30,10 +31,22 @@ package enum TestPeers {
             .appendingPathComponent("Peers/\(name)").path
     }
 
+    /// What a JSON Schema validator holds against each text, of JSON or YAML, as `PLACE: KEYWORD`.
+    package static func faults(_ texts: [String], schema: JSONValue) async throws -> [[String]] {
+        let input: JSONValue = ["schema": schema, "texts": .array(texts.map { .string($0) })]
+        let output = try await output("schema.py", input: input.text, interpreter: "/usr/bin/python3")
+        return (try JSONValue(parsing: output).array ?? []).map { ($0.array ?? []).compactMap(\.string) }
+    }
+
     /// What a script of `Tests/Peers` prints.
-    package static func output(_ script: String, _ arguments: [String] = [], input: String? = nil) async throws
-        -> String
-    {
+    ///
+    /// - Parameter interpreter: nil for the Python with the libraries of ``python()``.
+    package static func output(
+        _ script: String,
+        _ arguments: [String] = [],
+        input: String? = nil,
+        interpreter: String? = nil
+    ) async throws -> String {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("peer-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
@@ -41,7 +54,7 @@ package enum TestPeers {
         // What it is given goes through a file: a pipe would want somebody to feed it.
         let given = folder.appendingPathComponent("in").path
         try Data((input ?? "").utf8).write(to: URL(fileURLWithPath: given))
-        let line = [try python(), file(script)] + arguments
+        let line = [try interpreter ?? python(), file(script)] + arguments
         let process = try ChildProcess("/bin/sh", ["-c", "exec \"$@\" < \"$0\"", given] + line, output: output)
         let code = try await offThread { process.wait() }
         let text = String(decoding: FileManager.default.contents(atPath: output) ?? Data(), as: UTF8.self)

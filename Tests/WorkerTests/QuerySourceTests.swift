@@ -55,49 +55,12 @@ struct QuerySourceTests {
         )
     }
 
-    /// A real Prometheus that scrapes a port five times a second, while the body runs.
-    private func prometheus(_ scraped: Int, _ body: (String) async throws -> Void) async throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
-            "prometheus-\(UUID().uuidString.prefix(8))"
-        )
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        let configuration = """
-            global: { scrape_interval: 200ms, scrape_timeout: 200ms }
-            scrape_configs:
-              - job_name: test
-                static_configs: [{ targets: ["127.0.0.1:\(scraped)"] }]
-
-            """
-        let file = folder.appendingPathComponent("prometheus.yml")
-        try Data(configuration.utf8).write(to: file)
-        let port = try freePort()
-        let process = try ChildProcess(
-            "/usr/bin/prometheus",
-            [
-                "--config.file=\(file.path)", "--storage.tsdb.path=\(folder.path)/data",
-                "--web.listen-address=127.0.0.1:\(port)", "--log.level=error",
-            ],
-            output: folder.appendingPathComponent("log").path
-        )
-        let result: Result<Void, any Error>
-        do {
-            result = .success(try await body("http://127.0.0.1:\(port)"))
-        } catch {
-            let said = FileManager.default.contents(atPath: folder.appendingPathComponent("log").path) ?? Data()
-            result = .failure(TestFailure("\(error)\n\(String(decoding: said.suffix(2_000), as: UTF8.self))"))
-        }
-        process.signal(SIGTERM)
-        _ = try await offThread { process.wait() }
-        try FileManager.default.removeItem(at: folder)
-        try result.get()
-    }
-
     @Test(
         "a Prometheus is asked for a part and a whole of each side; a side that it knows nothing of is missing, and an error is the source's"
     )
     func prometheus() async throws {
         let service = try await Self.scraped()
-        try await prometheus(service.port) { url in
+        try await TestPrometheus.run(scraping: "127.0.0.1:\(service.port)") { url in
             func sum(_ name: String) -> String { "sum(increase(\(name){side=\"{implementation}\"}[{window}]))" }
             var seen: Reading?
             try await eventually(within: 60, "a whole window of scrapes") {

@@ -30,12 +30,13 @@ struct KubernetesRun: AsyncParsableCommand {
         abstract: "Has a Gateway of Kubernetes follow the log, by the weights of an HTTPRoute.",
         discussion: """
             The Gateway carries the requests; this changes the weights, only over what it has read, and acknowledges a route when every controller says that it
-            has taken it and the Gateway shows it. It measures nothing: the plan's signals come from elsewhere. In a pod the account's token and certificates are
-            used, which may get and update that HTTPRoute; elsewhere `kubectl proxy` is a way.
+            has taken it and the Gateway shows it. What the Gateway does is measured by a counter of its own programs in a Prometheus; without --prometheus nothing
+            is, and nothing advances by itself. In a pod the account's token and certificates are used, which may get and update that HTTPRoute; elsewhere
+            `kubectl proxy` is a way.
 
             Example:
               migrate route config kubernetes plan.yaml --environment production --namespace shop --gateway web --folder /var/lib/migrate/kubernetes
-              migrate kubernetes --migration recommendations --environment production --namespace shop --folder /var/lib/migrate/kubernetes --gateway-url http://web.shop
+              migrate kubernetes --migration recommendations --environment production --namespace shop --folder /var/lib/migrate/kubernetes --gateway-url http://web.shop --prometheus http://prometheus:9090 --counter 'gateway_requests_total{route="checkout",backend="{backend}"}' --code code
             """
     )
     @Option(help: "The migration.") var migration: String
@@ -52,10 +53,25 @@ struct KubernetesRun: AsyncParsableCommand {
             "The file with the certificates that the API server's is held against; else the pod's, or the system's where --server is given."
     )
     var authority: String?
+    @Option(help: "The Prometheus that scrapes the Gateway's programs, http://HOST:PORT.") var prometheus: String?
+    @Option(
+        help:
+            "The selector of the counter's series for one side of a service, with {backend}, {namespace}, {port}, {service}, {rule} and {implementation} to be filled in."
+    )
+    var counter: String?
+    @Option(help: "The label that holds an answer's status, 503 or 5xx.") var code: String?
     @OptionGroup var database: DatabaseOptions
 
     func validate() throws {
-        for (option, text) in [("--gateway-url", gatewayURL), ("--server", server ?? "https://in.the.pod")] {
+        let together = [prometheus, counter, code].compactMap(\.self).count
+        guard [0, 3].contains(together) else {
+            throw ValidationError("--prometheus, --counter and --code belong together: give all of them, or none")
+        }
+        let urls = [
+            ("--gateway-url", gatewayURL), ("--server", server ?? "https://in.the.pod"),
+            ("--prometheus", prometheus ?? "http://not.asked"),
+        ]
+        for (option, text) in urls {
             guard let url = URL(string: text), ["http", "https"].contains(url.scheme), url.host != nil, url.path.isEmpty
             else { throw ValidationError("\(option) is http://HOST:PORT or https://HOST:PORT, and is “\(text)”") }
         }
@@ -82,11 +98,22 @@ struct KubernetesRun: AsyncParsableCommand {
         )
     }
 
+    private var measured: GatewayCounter? {
+        guard let prometheus, let counter, let code else { return nil }
+        return GatewayCounter(
+            address: prometheus,
+            selector: counter,
+            code: code,
+            logger: Logs.logger("migrate.kubernetes")
+        )
+    }
+
     func run() async throws {
         let plane = KubernetesPlane(
             folder: KubernetesFolder(route.folder),
             place: route.place(migration, environment),
-            access: try access()
+            access: try access(),
+            counter: measured
         )
         try await PlaneRun(migration: migration, environment: environment, database: database).run(
             plane,

@@ -87,7 +87,7 @@ struct SimulateCommand: AsyncParsableCommand {
         let history: [String: Advisor.History]
         switch rehearsal.against {
         case .scenario: history = rehearsal.history(first)
-        case .recorded(let windows, _): history = windows.history()
+        case .recorded(let windows, _): history = windows.history(rehearsal.plan)
         }
         return Advisor(rehearsal.plan, plays: 400, seed: seed).advice(history)
     }

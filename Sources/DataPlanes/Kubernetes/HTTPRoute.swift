@@ -196,11 +196,11 @@ struct HTTPRoute: Sendable {
 }
 
 /// A service of a cluster, as an HTTPRoute refers to it.
-private struct BackEndReference: CustomStringConvertible {
-    private let name: String
+struct BackEndReference: CustomStringConvertible {
+    let name: String
     /// Nil where it is the HTTPRoute's own.
-    private let namespace: String?
-    private let port: Int
+    let namespace: String?
+    let port: Int
 
     /// - Parameter address: `http://NAME:PORT`, `http://NAME.NAMESPACE:PORT` or a longer name that begins so.
     init(_ address: String, in place: KubernetesPlace) throws(RoutingError) {

@@ -4,17 +4,25 @@ import Gateway
 package import MigrationCore
 package import Signals
 
-/// A Gateway of Kubernetes: told by an HTTPRoute. It is not measured: the Gateway API says nothing of requests, so every window is missing, and a plan needs
-/// signals from elsewhere (`prometheus`, `sql`, `json`).
+/// A Gateway of Kubernetes: told by an HTTPRoute, and measured by what its programs tell a Prometheus, as the Gateway API says nothing of requests.
+///
+/// Without a counter every window is missing, and then nothing advances by itself. Latencies, users and cache answers are not known.
 package struct KubernetesPlane: DataPlane {
     private let folder: KubernetesFolder
     private let place: KubernetesPlace
     private let access: KubernetesAccess
+    private let counter: GatewayCounter?
 
-    package init(folder: KubernetesFolder, place: KubernetesPlace, access: KubernetesAccess) {
+    package init(
+        folder: KubernetesFolder,
+        place: KubernetesPlace,
+        access: KubernetesAccess,
+        counter: GatewayCounter? = nil
+    ) {
         self.folder = folder
         self.place = place
         self.access = access
+        self.counter = counter
     }
 
     package var name: String { "Kubernetes" }
@@ -25,7 +33,10 @@ package struct KubernetesPlane: DataPlane {
     }
 
     package func windows(_ plan: Plan, meter: Meter, client: HTTPClient) async throws -> any PlaneWindows {
-        NoWindows(meter: meter)
+        guard let counter else { return NoWindows(meter: meter) }
+        let windows = try GatewayWindows(plan: plan, place: place, meter: meter, counter: counter, client: client)
+        try await windows.check()
+        return windows
     }
 
     private struct NoWindows: PlaneWindows {

@@ -9,12 +9,16 @@ extension Decision {
         let seen = window.environments.first { $0.environment == stage.environment }
         let isWhole = observed.first { $0.environment == stage.environment }?.isWhole ?? false
         let claims = plan.criteria(at: number)
-        var sight = sight(seen, stage.services, window.k)
-        sight.comparisons = claims.count { $0.condition.isCompared }
-        let criteria = zip(claims, migration.gates).map { judge($0, $1, number, sight, isWhole: isWhole) }
+        let comparisons = claims.count { $0.condition.isCompared }
+        let criteria = zip(claims, migration.gates).map { criterion, running in
+            var sight = sight(seen, stage.services, criterion.condition, window.k)
+            sight.comparisons = comparisons
+            return judge(criterion, running, number, sight, isWhole: isWhole)
+        }
         let watches = plan.guards(at: number)
         let guards = zip(watches, migration.guards).map { guarded, running in
-            var sight = self.sight(seen, guarded.service.map { [$0] } ?? Array(plan.services.indices), window.k)
+            let services = guarded.service.map { [$0] } ?? Array(plan.services.indices)
+            var sight = sight(seen, services, guarded.trigger.condition, window.k)
             sight.comparisons = watches.count { $0.trigger.condition.isCompared }
             return judge(guarded.trigger, running, sight, isWhole: isWhole)
         }
@@ -29,7 +33,9 @@ extension Decision {
         )
     }
 
-    private func sight(_ seen: EnvironmentWindow?, _ services: [Int], _ k: Int64) -> Sight {
+    /// What a condition looks at: where it compares, what both sides have of the services.
+    private func sight(_ seen: EnvironmentWindow?, _ services: [Int], _ condition: Condition, _ k: Int64) -> Sight {
+        let services = condition.needsLegacy ? plan.comparable(services) : services
         func sample(_ implementation: Implementation) -> Sample {
             Sample(
                 seen?.total(implementation, services) ?? Counts(),
@@ -101,8 +107,10 @@ extension Decision {
             !observed.isEmpty, observed.allSatisfy(\.isWhole)
         else { return nil }
         let counts = plan.stages.map { stage in
-            window.environments.first { $0.environment == stage.environment }?.total(.legacy, stage.services)
-                ?? Counts()
+            window.environments.first { $0.environment == stage.environment }?.total(
+                .legacy,
+                plan.comparable(stage.services)
+            ) ?? Counts()
         }
         // A window without traffic says nothing of the time before.
         let isSeen = plan.stages.indices.allSatisfy { counts[$0].requests > 0 || !plan.usesBaseline(at: $0) }

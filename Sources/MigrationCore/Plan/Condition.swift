@@ -37,6 +37,14 @@ package struct Condition: Hashable, Codable, Sendable {
         return false
     }
 
+    /// Whether it needs to know what legacy did, now or before the first step.
+    package var needsLegacy: Bool {
+        switch test {
+        case .improved, .compared, .ranked: true
+        case .threshold, .burning: false
+        }
+    }
+
     /// Whether it is judged by many windows together.
     package var isCumulative: Bool {
         switch test {

@@ -107,6 +107,11 @@ extension Plan {
         }
     }
 
+    /// Those of some services that both sides have: what can be compared.
+    package func comparable(_ services: [Int]) -> [Int] {
+        services.filter { self.services.indices.contains($0) && self.services[$0].isNew != true }
+    }
+
     /// What guards the stage.
     package func triggers(at stage: Int) -> [Trigger] { stages[stage].triggers ?? triggers }
 
@@ -115,9 +120,9 @@ extension Plan {
         let environment = stages[stage].environment
         let moved = Set(stages.filter { $0.environment == environment }.flatMap(\.services)).sorted()
         return triggers(at: stage).enumerated().flatMap { index, trigger in
-            trigger.scope == .service
-                ? moved.map { Guard(index: index, trigger: trigger, service: $0) }
-                : [Guard(index: index, trigger: trigger, service: nil)]
+            guard trigger.scope == .service else { return [Guard(index: index, trigger: trigger, service: nil)] }
+            let watched = trigger.condition.needsLegacy ? comparable(moved) : moved
+            return watched.map { Guard(index: index, trigger: trigger, service: $0) }
         }
     }
 

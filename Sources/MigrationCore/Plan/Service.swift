@@ -16,6 +16,8 @@ package struct Service: Hashable, Codable, Sendable {
     package var onlyReads: Bool?
     /// What of the answers is not compared, such as `result.timestamp`: fields that say when or how an answer was made. With a field goes all below it.
     package var shadowIgnores: [String]?
+    /// Whether only the candidate has an implementation, and legacy answers that it has none (501); nil is no. Its requests are in no comparison of the two.
+    package var isNew: Bool?
 
     package init(
         name: String,
@@ -26,7 +28,8 @@ package struct Service: Hashable, Codable, Sendable {
         fallsBack: Bool? = nil,
         shadow: Weight? = nil,
         onlyReads: Bool? = nil,
-        shadowIgnores: [String]? = nil
+        shadowIgnores: [String]? = nil,
+        isNew: Bool? = nil
     ) {
         self.name = name
         self.path = path
@@ -37,6 +40,7 @@ package struct Service: Hashable, Codable, Sendable {
         self.shadow = shadow
         self.onlyReads = onlyReads
         self.shadowIgnores = shadowIgnores
+        self.isNew = isNew
     }
 }
 

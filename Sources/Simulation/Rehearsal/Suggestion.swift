@@ -154,13 +154,15 @@ extension Rehearsal {
 }
 
 extension RecordedWindows {
-    /// What the candidate did, by environment, and legacy where no request went to it.
-    package func history() -> [String: Advisor.History] {
+    /// What the candidate did, by environment, and legacy where no request went to it; of the plan's new services legacy did nothing.
+    package func history(_ plan: Plan) -> [String: Advisor.History] {
+        let new = Set(plan.services.filter { $0.isNew == true }.map(\.name))
+        let comparable = services.indices.filter { !new.contains(services[$0]) }
         var samples: [String: [Sample]] = [:]
         for window in windows {
             for environment in window.environments {
-                let places = Array(environment.services.indices)
-                let candidate = environment.total(.candidate, places), legacy = environment.total(.legacy, places)
+                let candidate = environment.total(.candidate, Array(services.indices))
+                let legacy = environment.total(.legacy, comparable)
                 guard candidate.requests + legacy.requests > 0 else { continue }
                 let side: Implementation = candidate.requests > 0 ? .candidate : .legacy
                 samples[environment.environment, default: []].append(
