@@ -89,7 +89,7 @@ let package = Package(
             ]
         ),
         room("Signals", ["MigrationCore", histogram]),
-        room("Prometheus", ["MigrationCore", asyncHTTPClient, nioCore, nioFoundation, nioHTTP1]),
+        room("Prometheus", ["MigrationCore", "TimeLimits", asyncHTTPClient, nioCore, nioFoundation, nioHTTP1]),
         room("Simulation", ["MigrationCore", "Randomness", "Routing"]),
         room("ScenarioFile", ["MigrationCore", "PlanFile", "Simulation", yams]),
         // What runs.
@@ -103,8 +103,8 @@ let package = Package(
         room(
             "DataPlanes",
             [
-                "Gateway", "JSON", "MigrationCore", "Prometheus", "Routing", "Signals", asyncHTTPClient, lifecycle,
-                logging, nioCore, nioFoundation, nioHTTP1, nioPosix, nioSSL,
+                "Gateway", "JSON", "MigrationCore", "Prometheus", "Routing", "Signals", "TimeLimits", asyncHTTPClient,
+                httpTypes, hummingbird, lifecycle, logging, nioCore, nioFoundation, nioHTTP1, nioPosix, nioSSL,
             ]
         ),
         // What is migrated in the shipped example.
@@ -159,8 +159,8 @@ let package = Package(
             "Demonstration",
             [
                 "Cache", "Callable", "Commands", "JSON", "MigrationCore", "MigrationLog", "PlanFile", "Postgres",
-                "Routing",
-                "Signals", argumentParser, asyncHTTPClient, httpTypes, hummingbird, nioCore, nioHTTP1, signals,
+                "Randomness", "Routing", "Signals", argumentParser, asyncHTTPClient, httpTypes, hummingbird, nioCore,
+                nioHTTP1, signals,
             ]
         ),
         room(
@@ -226,7 +226,7 @@ let package = Package(
             "LanguageModelTests",
             ["JSON", "LanguageModel", "Postgres", "TestSupport", "demo", asyncHTTPClient, nioCore, nioHTTP1]
         ),
-        tests("ResumesTests", ["JSON", "Resumes", "TestSupport"], exclude: ["Fixtures"]),
+        tests("ResumesTests", ["JSON", "Randomness", "Resumes", "TestSupport"], exclude: ["Fixtures"]),
         tests(
             "RecommendationsTests",
             [

@@ -76,6 +76,21 @@ package struct ModelUsage: Hashable, Sendable {
         self.output = output
         self.cached = cached
     }
+
+    /// Adds numbers of tokens as a model tells them; one that is not there is 0.
+    ///
+    /// - Throws: ``ModelError/malformed(_:)`` for what cannot have been counted.
+    static func tokens(_ counts: JSONValue?...) throws(ModelError) -> Int {
+        var sum = 0
+        for count in counts {
+            guard let count, count != .null else { continue }
+            guard let number = count.int, (0...1_000_000_000).contains(number) else {
+                throw .malformed("a number of tokens is \(count.text.prefix(40))")
+            }
+            sum += number
+        }
+        return sum
+    }
 }
 
 /// Why a model has not answered. None of them holds a key, a prompt or an answer.

@@ -86,11 +86,11 @@ extension PlanReader {
         }
     }
 
-    /// Where everything that a condition looks at is new, there is nothing to compare.
+    /// A new service is judged without legacy; and where everything that a condition looks at is new, there is nothing to compare.
     private mutating func check(comparisons plan: Plan, _ index: Int, _ node: Node) {
-        let stage = plan.stages[index]
+        let stage = plan.stages[index], criteria = plan.criteria(at: index), triggers = plan.triggers(at: index)
         if plan.comparable(stage.services).isEmpty {
-            for criterion in plan.criteria(at: index) where criterion.condition.needsLegacy {
+            for criterion in criteria where criterion.condition.needsLegacy {
                 report(
                     node,
                     "“\(criterion)” compares with legacy, which has none of the services of \(stage.name)",
@@ -98,9 +98,33 @@ extension PlanReader {
                 )
             }
         }
-        guard plan.comparable(Array(plan.services.indices)).isEmpty else { return }
-        for trigger in plan.triggers(at: index) where trigger.condition.needsLegacy {
-            report(node, "“\(trigger)” compares with legacy, which has none of the services", "leave it out")
+        let moved = plan.stages.filter { $0.environment == stage.environment }.flatMap(\.services)
+        if plan.comparable(moved).isEmpty {
+            for trigger in triggers where trigger.condition.needsLegacy {
+                report(
+                    node,
+                    "“\(trigger)” compares with legacy, which has none of the services that \(stage.environment) moves",
+                    "give the stage triggers of its own that do not"
+                )
+            }
+        }
+        guard let new = stage.services.first(where: { plan.services[$0].isNew == true }) else { return }
+        func isJudged(_ conditions: [Condition]) -> Bool {
+            conditions.contains { !$0.needsLegacy && $0.metric.needsTraffic }
+        }
+        if !isJudged(criteria.map(\.condition)) {
+            report(
+                node,
+                "no criterion of \(stage.name) looks at \(plan.services[new].name), which is new",
+                "add: error_rate < 2%"
+            )
+        }
+        if !isJudged(triggers.map(\.condition)) {
+            report(
+                node,
+                "no trigger of \(stage.name) looks at \(plan.services[new].name), which is new",
+                "add: error_rate > 5% for 1m"
+            )
         }
     }
 

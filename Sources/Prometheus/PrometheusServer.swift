@@ -4,6 +4,7 @@ package import MigrationCore
 import NIOCore
 import NIOFoundationCompat
 import NIOHTTP1
+import TimeLimits
 
 /// A Prometheus, asked by instant queries of its [HTTP API](https://prometheus.io/docs/prometheus/latest/querying/api/).
 package struct PrometheusServer: Sendable {
@@ -27,21 +28,25 @@ package struct PrometheusServer: Sendable {
         let encoded = text.addingPercentEncoding(withAllowedCharacters: allowed) ?? ""
         let time = Decimals.text(Int(moment.rawValue), scale: 1_000_000)
         let request = HTTPClientRequest(url: "\(address)/api/v1/query?query=\(encoded)&time=\(time)")
-        let response = try await client.execute(request, timeout: .microseconds(timeout.rawValue))
-        let body = try await response.body.collect(upTo: Self.longest)
+        let client = client
+        // The client's own limit ends with the answer's head.
+        let (status, body) = try await TimeLimit.within(.microseconds(timeout.rawValue)) {
+            let response = try await client.execute(request, timeout: .microseconds(timeout.rawValue))
+            return (response.status.code, try await response.body.collect(upTo: Self.longest))
+        }
         guard let answer = try? JSONDecoder().decode(Answer.self, from: body) else {
-            throw PrometheusError("Prometheus answered with status \(response.status.code) and no JSON")
+            throw PrometheusError("Prometheus answered with status \(status) and no JSON")
         }
         guard answer.status == "success", let data = answer.data else {
             throw PrometheusError(
-                "Prometheus: \(answer.error ?? "status \(response.status.code)")",
+                "Prometheus: \(answer.error ?? "status \(status)")",
                 isOfQuery: answer.errorType == "bad_data"
             )
         }
         if let warning = answer.warnings?.first { throw PrometheusError("Prometheus warns: \(warning)") }
         return data.result.map { series in
             let samples = (series.values ?? []) + (series.value.map { [$0] } ?? [])
-            return PrometheusSeries(labels: series.metric ?? [:], values: samples.map(\.number))
+            return PrometheusSeries(labels: series.metric ?? [:], samples: samples.map(\.sample))
         }
     }
 
@@ -63,12 +68,17 @@ package struct PrometheusServer: Sendable {
 
     /// `[1700000000.1, "12.5"]`.
     private struct Point: Decodable {
-        var number: Double
+        var sample: PrometheusSeries.Sample
 
         init(from decoder: any Decoder) throws {
             var container = try decoder.unkeyedContainer()
-            _ = try container.decode(Double.self)
-            number = Double(try container.decode(String.self)) ?? .nan
+            let seconds = try container.decode(Double.self)
+            guard (0...1e11).contains(seconds) else {
+                throw DecodingError.dataCorruptedError(in: container, debugDescription: "\(seconds) is no time")
+            }
+            // It counts milliseconds.
+            let at = Timestamp(rawValue: Int64((seconds * 1_000).rounded()) * 1_000)
+            sample = PrometheusSeries.Sample(at: at, value: Double(try container.decode(String.self)) ?? .nan)
         }
     }
 }
@@ -76,8 +86,15 @@ package struct PrometheusServer: Sendable {
 /// One series of an answer.
 package struct PrometheusSeries: Sendable {
     package var labels: [String: String]
-    /// What its samples are, the oldest first; not a number where Prometheus says so.
-    package var values: [Double]
+    /// The oldest first.
+    package var samples: [Sample]
+
+    package struct Sample: Sendable {
+        /// When it was scraped; of a vector, when it was asked for.
+        package var at: Timestamp
+        /// Not a number where Prometheus says so.
+        package var value: Double
+    }
 }
 
 /// Why a Prometheus has not said what it was asked.

@@ -13,6 +13,11 @@ package struct Engine: Sendable {
 
     /// Every finding of every rule, the most urgent first; one whose suggestion the guard does not let through is advice without it.
     package func findings(in resume: Resume, keywords: [String] = []) -> [Recommendation] {
+        let truth = TruthGuard(resume, lexicon: lexicon)
+        return sorted(resume, keywords).map { Self.grounded($0, truth) }
+    }
+
+    private func sorted(_ resume: Resume, _ keywords: [String]) -> [Recommendation] {
         let roles = resume.roles
         var all = roles.flatMap { role in
             role.bullets.flatMap { BulletRules($0, of: role, now: now, lexicon: lexicon).findings }
@@ -22,13 +27,13 @@ package struct Engine: Sendable {
         all += DateRules(resume: resume, now: now).findings
         all += WholeRules(resume: resume, lexicon: lexicon, now: now).findings
         all += KeywordRules(resume: resume, keywords: Keywords(keywords, in: resume)).findings
-        let truth = TruthGuard(resume, lexicon: lexicon)
-        return all.map { Self.grounded($0, truth) }.sorted { ($1.priority, $0.id) < ($0.priority, $1.id) }
+        return all.sorted { ($1.priority, $0.id) < ($0.priority, $1.id) }
     }
 
     /// The most urgent findings, at most ``most``.
     package func recommendations(for resume: Resume, keywords: [String] = []) -> [Recommendation] {
-        Array(findings(in: resume, keywords: keywords).prefix(Self.most))
+        let truth = TruthGuard(resume, lexicon: lexicon)
+        return sorted(resume, keywords).prefix(Self.most).map { Self.grounded($0, truth) }
     }
 
     private static func grounded(_ recommendation: Recommendation, _ truth: TruthGuard) -> Recommendation {

@@ -18,11 +18,9 @@ package struct Keywords: Sendable {
         for keyword in keywords {
             let term = Words.of(keyword)
             guard !term.isEmpty, seen.insert(keyword.lowercased()).inserted else { continue }
-            let count = texts.reduce(0) { $0 + Self.count(term, in: $1) }
-            let isWhole =
-                Self.isPlain(keyword, term)
-                || resume.everything.contains { $0.lowercased().contains(keyword.lowercased()) }
-            guard count > 0, isWhole else {
+            let signs = Self.signs(around: term, in: keyword)
+            let count = zip(resume.everything, texts).reduce(0) { $0 + Self.count(term, signs, in: $1.1, of: $1.0) }
+            guard count > 0 else {
                 missing.append(keyword)
                 continue
             }
@@ -50,21 +48,32 @@ package struct Keywords: Sendable {
         ]
     }
 
-    /// Whether cutting a keyword into words has lost nothing of it: `.NET` is not “net”.
-    private static func isPlain(_ keyword: String, _ term: [Word]) -> Bool {
-        keyword.filter { !$0.isWhitespace } == term.map(\.text).joined()
+    /// What cutting a keyword into words has left out before them and after them: `.NET` is not “net”.
+    private static func signs(around term: [Word], in keyword: String) -> (before: String, after: String) {
+        guard let first = term.first, let last = term.last else { return ("", "") }
+        let before = keyword[..<first.range.lowerBound], after = keyword[last.range.upperBound...]
+        return (before.filter { !$0.isWhitespace }, after.filter { !$0.isWhitespace })
     }
 
-    /// How often a term stands among words. A single word with one capital, its first, is a name: “Spring” is no spring, and “Go” does not go.
-    private static func count(_ term: [Word], in words: [Word]) -> Int {
+    /// How often a term stands among the words of a text, with its signs. A single word with one capital, its first, is a name: “Spring” is no spring, and “Go” does not go.
+    private static func count(
+        _ term: [Word],
+        _ signs: (before: String, after: String),
+        in words: [Word],
+        of text: String
+    ) -> Int {
         guard words.count >= term.count else { return 0 }
         let isName =
             term.count == 1 && term[0].isCapitalized
             && !term[0].text.dropFirst().contains { $0.isUppercase || $0.isNumber }
         return (0...(words.count - term.count)).count { start in
-            term.indices.allSatisfy { index in
+            let isThere = term.indices.allSatisfy { index in
                 isName ? words[start + index].text == term[index].text : words[start + index].lower == term[index].lower
             }
+            guard isThere, !signs.before.isEmpty || !signs.after.isEmpty else { return isThere }
+            let last = words[start + term.count - 1]
+            return text[..<words[start].range.lowerBound].hasSuffix(signs.before)
+                && text[last.range.upperBound...].hasPrefix(signs.after)
         }
     }
 }

@@ -1,10 +1,13 @@
 import AsyncHTTPClient
 import DataPlanes
 import Foundation
+import JSON
+import Logging
 import MigrationCore
 import NIOCore
 import NIOHTTP1
 import Routing
+import ServiceLifecycle
 import Signals
 import TestSupport
 import Testing
@@ -16,11 +19,12 @@ struct EnvoyTests {
     /// An Envoy before two upstreams that name themselves.
     private func staged(
         _ candidate: TestUpstream.Behaviour = .answers("candidate"),
+        asks: Bool = false,
         _ body: (TestEnvoy, TestRoutes, _ candidate: TestUpstream) async throws -> Void
     ) async throws {
         let legacy = try await TestUpstream(.answers("legacy"))
         let other = try await TestUpstream(candidate)
-        let envoy = try await TestEnvoy(TestRoutes.plan(legacy: legacy.port, candidate: other.port))
+        let envoy = try await TestEnvoy(TestRoutes.plan(legacy: legacy.port, candidate: other.port), asks: asks)
         defer { envoy.remove() }
         try await body(envoy, TestRoutes(), other)
         await legacy.close()
@@ -80,7 +84,7 @@ struct EnvoyTests {
                 let last = try #require(routes.signals.last?.k)
                 // A rollback that it does not hear: nobody acknowledges it, and it finds it when it starts.
                 routes.route(TestRoutes.table(8, .zero))
-                let adapter = EnvoyAdapter(router: "e", plan: envoy.plan, folder: envoy.folder)
+                let adapter = envoy.adapter
                 try await eventually("the file to be written") {
                     String(
                         decoding: FileManager.default.contents(atPath: envoy.folder.routes.path) ?? Data(),
@@ -155,13 +159,116 @@ struct EnvoyTests {
         }
     }
 
+    // MARK: - One that asks
+
+    @Test("one that asks for its routes is switched twenty times under load as well")
+    func discovered() async throws {
+        try await staged(asks: true) { envoy, routes, candidate in
+            try await envoy.discovered {
+                try await envoy.run {
+                    #expect(try await SteadyLoad.side(envoy.url, user: "u1") == "legacy")
+                    try await envoy.follow(routes) { try await envoy.checkSwitching(routes, candidate) }
+                }
+            }
+        }
+    }
+
+    @Test(
+        "one that asks serves nobody until it is answered; it goes on while nobody answers, and has what was told last when somebody does again"
+    )
+    func undiscovered() async throws {
+        try await staged(asks: true) { envoy, _, _ in
+            let adapter = envoy.adapter
+            try await envoy.run(serves: false) {
+                try await eventually("Envoy to be up") {
+                    (try? await HTTPClient.shared.get(url: envoy.folder.elsewhere.map { "\($0.url)/ready" } ?? "").get())
+                        != nil
+                }
+                await #expect(throws: (any Error).self) { try await SteadyLoad.side(envoy.url, user: "u") }
+                try await envoy.discovered {
+                    try await eventually("Envoy to serve") { (try? await adapter.read()) != nil }
+                    #expect(try await SteadyLoad.side(envoy.url, user: "u") == "legacy")
+                    #expect(try await adapter.apply(TestRoutes.table(7, .all)).revision == 7)
+                    #expect(try await SteadyLoad.side(envoy.url, user: "u") == "candidate")
+                }
+                #expect(try await SteadyLoad.side(envoy.url, user: "u") == "candidate")
+                // Nobody can tell it, so nobody acknowledges; what was to be told is what it hears next.
+                await #expect(throws: RoutingError.self) { try await adapter.apply(TestRoutes.table(8, .zero)) }
+                #expect(try await SteadyLoad.side(envoy.url, user: "u") == "candidate")
+                try await envoy.discovered {
+                    try await eventually("revision 8") { try await adapter.read().revision == 8 }
+                    #expect(try await SteadyLoad.side(envoy.url, user: "u") == "legacy")
+                }
+            }
+        }
+    }
+
+    @Test("one that refuses what it is told says why, and is not told again at once")
+    func refused() async throws {
+        try await staged(asks: true) { envoy, _, _ in
+            // It does not know the candidate.
+            let text = String(decoding: try Data(contentsOf: envoy.folder.configuration), as: UTF8.self)
+            try Data(text.replacing("\"0.candidate\"", with: "\"another\"").utf8).write(to: envoy.folder.configuration)
+            try await envoy.discovered {
+                try await envoy.run(serves: false) {
+                    try await eventually("Envoy to refuse") {
+                        do throws(RoutingError) {
+                            _ = try await envoy.adapter.apply(TestRoutes.table(1, .all))
+                            return false
+                        } catch { return error.message.contains("refuses") }
+                    }
+                    let (_, before) = try await envoy.updates()
+                    try await Task.sleep(for: .seconds(2))
+                    let (accepted, after) = try await envoy.updates()
+                    #expect(accepted == 0 && after - before <= 4, "\(after - before) times in two seconds")
+                }
+            }
+        }
+    }
+
+    @Test("the same version is held until there is another, and then answered at once; else by 304")
+    func held() async throws {
+        try await staged(asks: true) { envoy, _, _ in
+            let address = Address(host: "127.0.0.1", port: try freePort())
+            var logger = Logger(label: "discovery")
+            logger.logLevel = .critical
+            let discovery = try EnvoyDiscovery(
+                folder: envoy.folder,
+                listen: address,
+                hold: .milliseconds(300),
+                logger: logger
+            )
+            let group = ServiceGroup(services: [discovery], logger: logger)
+            let task = Task { try await group.run() }
+            @Sendable func ask(_ version: String, _ name: String = "migrate") async throws -> (UInt, String) {
+                var request = HTTPClientRequest(url: "\(address.url)/v3/discovery:routes")
+                request.method = .POST
+                let question: JSONValue = ["version_info": .string(version), "resource_names": [.string(name)]]
+                request.body = .bytes(question.bytes)
+                let response = try await HTTPClient.shared.execute(request, timeout: .seconds(5))
+                return (response.status.code, String(buffer: try await response.body.collect(upTo: 1 << 20)))
+            }
+            try await eventually("somebody to answer") { (try? await ask("")) != nil }
+            let (status, text) = try await ask("")
+            #expect(status == 200)
+            let version = try #require(try JSONValue(parsing: text)["version_info"]?.string)
+            #expect(version == "0:-:-:10000")
+            let begun = ContinuousClock.now
+            #expect(try await ask(version).0 == 304)
+            #expect(ContinuousClock.now - begun >= .milliseconds(300))
+            #expect(try await ask(version, "other").0 == 404)
+            await group.triggerGracefulShutdown()
+            _ = await task.result
+        }
+    }
+
     @Test("takes the configuration of any plan, with whatever its paths have in them")
     func configured() async throws {
         let plan = TestRoutes.oddPlan()
         let envoy = try await TestEnvoy(plan)
         defer { envoy.remove() }
         #expect(try envoy.check() == 0)
-        let adapter = EnvoyAdapter(router: "e", plan: plan, folder: envoy.folder)
+        let adapter = envoy.adapter
         let route = try await envoy.run { try await adapter.read() }
         #expect(route.isUntold)
     }

@@ -1,13 +1,8 @@
-import AsyncHTTPClient
 import DataPlanes
 import Foundation
-import Gateway
 import JSON
-import Logging
 import MigrationCore
 import Routing
-import Signals
-import Synchronization
 import TestSupport
 import Testing
 
@@ -243,108 +238,5 @@ struct KubernetesTests {
             try FileManager.default.removeItem(at: token)
             #expect(await error()?.message.contains("the token \(token.path) cannot be read") ?? false)
         }
-    }
-
-    /// What a Gateway's program tells who scrapes it.
-    private final class Exporter: Sendable {
-        private struct State {
-            var counts: [String: Int] = ["old 200": 0]
-            var isAway = false
-        }
-        private let state = Mutex(State())
-
-        func count(_ series: String, _ more: Int = 1) { state.withLock { $0.counts[series, default: 0] += more } }
-        func change(_ change: @Sendable (inout [String: Int]) -> Void) { state.withLock { change(&$0.counts) } }
-        func leave(_ isAway: Bool) { state.withLock { $0.isAway = isAway } }
-
-        func answer() -> String {
-            state.withLock { state in
-                if state.isAway { return "HTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n" }
-                let lines = state.counts.sorted { $0.key < $1.key }.map { key, count in
-                    let parts = key.split(separator: " ")
-                    return "requests_total{to=\"\(parts[0])\",code=\"\(parts[1])\"} \(count)\n"
-                }
-                let text = "# TYPE requests_total counter\n" + lines.joined()
-                return
-                    "HTTP/1.1 200 OK\r\ncontent-type: text/plain; version=0.0.4\r\ncontent-length: \(text.utf8.count)\r\n\r\n\(text)"
-            }
-        }
-    }
-
-    @Test(
-        "counts each request that its programs tell a Prometheus in one window; where one began anew, dropped a series or is away, the window is missing"
-    )
-    func counted() async throws {
-        let exporter = Exporter()
-        let program = try await TestUpstream(.says { _ in exporter.answer() })
-        var plan = SamplePlan.plan(window: .seconds(1))
-        plan.services = [plan.services[0]]
-        plan.services[0].legacy = "http://old.shop.svc:8080"
-        plan.services[0].candidate = "http://new.shop.svc:8080"
-        let clock = plan.clock
-        try await TestPrometheus.run(scraping: "127.0.0.1:\(program.port)") { url in
-            func windows(_ selector: String, _ code: String = "code") async throws -> any PlaneWindows {
-                var logger = Logger(label: "counted")
-                logger.logLevel = .critical
-                let plane = KubernetesPlane(
-                    folder: KubernetesFolder("."),
-                    place: KubernetesPlace(namespace: "shop", name: nil, migration: "m", environment: "p"),
-                    access: KubernetesAccess(server: "", token: nil, authority: nil, gateway: ("", nil)),
-                    counter: GatewayCounter(address: url, selector: selector, code: code, logger: logger)
-                )
-                return try await plane.windows(plan, meter: Meter(services: 1, clock: clock), client: .shared)
-            }
-            /// What is told of the window that is over next.
-            func next(_ windows: any PlaneWindows, before: () async throws -> Void = {}) async throws -> ServiceWindow?
-            {
-                let k = clock.index(of: SystemClock.now)
-                try await before()
-                try await eventually("the window's end") { clock.index(of: SystemClock.now) > k }
-                return await windows.take(from: k, before: k + 1)?.first?.services.first
-            }
-            let good = try await windows(#"requests_total{to="{backend}"}"#)
-            try await eventually(within: 30, "Prometheus to have scraped it") {
-                _ = try await next(good)
-                return try await next(good) != nil
-            }
-            var seen = ServiceWindow()
-            for turn in 1...6 {
-                let window = try await next(good) {
-                    for _ in 0..<40 {
-                        exporter.count("old 200", 3)
-                        if turn > 2 { for code in ["200", "404", "503", "504", "0"] { exporter.count("new \(code)") } }
-                        try await Task.sleep(for: .milliseconds(20))
-                    }
-                }
-                seen = seen + (try #require(window, "window \(turn)"))
-            }
-            // What was counted after the last scrape is in the next.
-            seen = seen + (try #require(try await next(good)))
-            #expect(seen.legacy.requests == 720 && seen.legacy.errors == 0 && seen.legacy.timeouts == 0)
-            #expect(seen.candidate.requests == 800 && seen.candidate.errors == 320 && seen.candidate.timeouts == 160)
-            #expect(try await next(good) == ServiceWindow())
-
-            func isMissing(_ change: () -> Void) async throws -> Bool {
-                // Whenever it is scraped, it is so within two windows.
-                let first = try await next(good) { change() }
-                let second = try await next(good)
-                return first == nil || second == nil
-            }
-            #expect(try await isMissing { exporter.change { $0["old 200"] = 1 } }, "a program that began anew")
-            try await eventually(within: 10, "it to be measured again") { try await next(good) != nil }
-            #expect(try await isMissing { exporter.change { $0["new 503"] = nil } }, "a series that is gone")
-            try await eventually(within: 10, "it to be measured again") { try await next(good) != nil }
-            #expect(try await isMissing { exporter.leave(true) }, "a program that is away")
-            #expect(try await next(good) == nil)
-            exporter.leave(false)
-            try await eventually(within: 10, "it to be measured again") { try await next(good) != nil }
-            // Without traffic there is nothing, and without a series it is not known whether there was any.
-            for (selector, code) in [(#"nobody_total{to="{backend}"}"#, "code"), ("requests_total", "status")] {
-                let bad = try await windows(selector, code)
-                for _ in 0..<3 { #expect(try await next(bad) == nil, "\(selector)") }
-            }
-            await #expect(throws: (any Error).self) { _ = try await windows("requests_total{to=") }
-        }
-        await program.close()
     }
 }

@@ -1,7 +1,11 @@
+import AsyncHTTPClient
 import DataPlanes
 import Foundation
+import Logging
 import MigrationCore
+import NIOCore
 import Postgres
+import ServiceLifecycle
 import TestSupport
 
 /// A real Envoy with the configuration that is made for a plan, in a folder of its own.
@@ -10,18 +14,53 @@ final class TestEnvoy: TestPlane {
     let folder: EnvoyFolder
     let port: Int
     var url: String { "http://127.0.0.1:\(port)" }
-    var plane: any DataPlane { EnvoyPlane(folder: folder) }
+    /// Who gives it its routes; nil where it sees the file.
+    let discovery: EnvoyDiscovery?
+    var plane: any DataPlane { EnvoyPlane(folder: folder, discovery: discovery) }
+    var adapter: EnvoyAdapter { EnvoyAdapter(router: "e", plan: plan, folder: folder, discovery: discovery) }
 
     /// Prepares the folder; nothing runs yet.
-    init(_ plan: Plan) async throws {
+    ///
+    /// - Parameter asks: whether it asks for its routes, and has its administration at a port.
+    init(_ plan: Plan, asks: Bool = false) async throws {
         self.plan = plan
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("envoy-\(UUID().uuidString.prefix(8))")
         try FileManager.default.createDirectory(at: path, withIntermediateDirectories: true)
-        folder = EnvoyFolder(path.path)
+        folder = EnvoyFolder(path.path, admin: asks ? Address(host: "127.0.0.1", port: try freePort()) : nil)
         port = try freePort()
-        let configuration = try EnvoyConfiguration(plan: plan, host: "127.0.0.1", port: port, folder: folder)
+        let discovery = asks ? Address(host: "127.0.0.1", port: try freePort()) : nil
+        let configuration = try EnvoyConfiguration(
+            plan: plan,
+            host: "127.0.0.1",
+            port: port,
+            folder: folder,
+            discovery: discovery
+        )
         try configuration.routes().write(to: folder.routes)
         try configuration.text().write(to: folder.configuration)
+        var logger = Logger(label: "discovery")
+        logger.logLevel = .critical
+        self.discovery = try discovery.map { [folder] in
+            try EnvoyDiscovery(folder: folder, listen: $0, logger: logger)
+        }
+    }
+
+    /// Has it told its routes while the body runs.
+    func discovered<R: Sendable>(_ body: () async throws -> R) async throws -> R {
+        guard let discovery else { throw TestFailure("this one does not ask") }
+        var logger = Logger(label: "discovery")
+        logger.logLevel = .critical
+        let group = ServiceGroup(services: [discovery], logger: logger)
+        let task = Task { try await group.run() }
+        let result: Result<R, any Error>
+        do {
+            result = .success(try await body())
+        } catch {
+            result = .failure(error)
+        }
+        await group.triggerGracefulShutdown()
+        _ = await task.result
+        return try result.get()
     }
 
     private var output: String { folder.url.appendingPathComponent("envoy.log").path }
@@ -39,12 +78,16 @@ final class TestEnvoy: TestPlane {
     func check() throws -> Int32 { try start(["--mode", "validate"]).wait() }
 
     /// Runs an Envoy while the body runs.
-    func run<R: Sendable>(_ body: () async throws -> R) async throws -> R {
+    ///
+    /// - Parameter serves: whether it has to serve somebody before that.
+    func run<R: Sendable>(serves: Bool = true, _ body: () async throws -> R) async throws -> R {
         let process = try start(["--disable-hot-restart"])
         let result: Result<R, any Error>
         do {
-            let adapter = EnvoyAdapter(router: "e", plan: plan, folder: folder)
-            try await eventually("Envoy to answer") { (try? await adapter.read()) != nil }
+            if serves {
+                let adapter = adapter
+                try await eventually("Envoy to answer") { (try? await adapter.read()) != nil }
+            }
             result = .success(try await body())
         } catch {
             let said = String(decoding: FileManager.default.contents(atPath: output) ?? Data(), as: UTF8.self)
@@ -54,6 +97,20 @@ final class TestEnvoy: TestPlane {
         _ = try await offThread { process.wait() }
         try? FileManager.default.removeItem(at: folder.admin)
         return try result.get()
+    }
+
+    /// How often it has taken routes, and how often it has refused them.
+    func updates() async throws -> (taken: Int, refused: Int) {
+        let address = folder.elsewhere?.url ?? ""
+        let answer = try await HTTPClient.shared.get(
+            url: "\(address)/stats?filter=rds.migrate.update_(success|rejected)"
+        ).get()
+        let text = answer.body.map { String(buffer: $0) } ?? ""
+        func count(_ name: String) -> Int {
+            let line = text.split(separator: "\n").first { $0.contains(".update_\(name): ") }
+            return line.flatMap { Int($0.split(separator: " ").last ?? "") } ?? 0
+        }
+        return (count("success"), count("rejected"))
     }
 
     func remove() { try? FileManager.default.removeItem(at: folder.url) }

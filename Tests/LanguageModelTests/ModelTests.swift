@@ -175,8 +175,11 @@ struct ModelTests {
             for (name, stop, short, refused) in [
                 ("anthropic", "end_turn", "max_tokens", "refusal"), ("openai", "stop", "length", "content_filter"),
             ] {
-                let whole: JSONValue = ["ok", [.string(Self.answer.text), .string(stop), 100]]
-                for form in ["whole", "stream", "retried", "overloaded", "structured"] {
+                // Nothing is kept of a prompt's beginning unless that is asked for.
+                for (form, cached) in [
+                    ("whole", 0), ("stream", 0), ("retried", 0), ("overloaded", 0), ("structured", 100),
+                ] {
+                    let whole: JSONValue = ["ok", [.string(Self.answer.text), .string(stop), .int(cached)]]
                     #expect(told["\(name) \(form)"] == whole, "\(name) \(form)")
                 }
                 #expect(told["\(name) truncated"]?[1]?[1] == .string(short))
@@ -192,6 +195,25 @@ struct ModelTests {
 }
 
 extension ModelTests {
+    @Test("numbers of tokens that nobody can have counted are a malformed answer")
+    func tokens() {
+        let events: [(any ModelWire, JSONValue)] = [
+            (
+                AnthropicWire(),
+                [
+                    "type": "message_start",
+                    "message": ["usage": ["input_tokens": .int(.max), "cache_read_input_tokens": 1]],
+                ]
+            ),
+            (AnthropicWire(), ["type": "message_delta", "usage": ["output_tokens": -1]]),
+            (OpenAIWire(), ["choices": [], "usage": ["prompt_tokens": .int(.max), "completion_tokens": .int(.max)]]),
+        ]
+        for (wire, value) in events {
+            var collector = wire.collector()
+            #expect(throws: ModelError.self) { try collector.take(ServerSentEvent(name: "m", data: value.text)) }
+        }
+    }
+
     @Test("what this sends has only fields that the official clients have, and asks for its form where they do")
     func fields() async throws {
         try await withStubModel { address in

@@ -48,7 +48,7 @@ struct ServerSentEventsTests {
 
     @Test("a stream that ends within an event, holds no text, or has no end is a typed error")
     func faults() throws {
-        for text in ["data: a", "data: a\n", "data: a\ndata: b\n", "dat", "data: a\r"] {
+        for text in ["data: a", "data: a\n", "data: a\ndata: b\n", "dat", "data: a\r", "event: a\n"] {
             var parser = ServerSentEvents()
             _ = try parser.take(Array(text.utf8))
             #expect(throws: ServerSentEventsFault.incomplete) { try parser.finish() }

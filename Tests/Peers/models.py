@@ -28,7 +28,7 @@ def claude_stream(model):
     client = anthropic.Anthropic(base_url=base, api_key="stub-key", max_retries=0, timeout=20)
     with client.messages.stream(model=model, max_tokens=100, messages=[{"role": "user", "content": prompt}]) as stream:
         text = "".join(stream.text_stream)
-        return [text, stream.get_final_message().stop_reason, 100]
+        return [text, stream.get_final_message().stop_reason, stream.get_final_message().usage.cache_read_input_tokens]
 
 
 def gpt(model, key="stub-key", retries=2):

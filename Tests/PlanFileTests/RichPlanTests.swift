@@ -8,7 +8,7 @@ struct RichPlanTests {
         migration: shop
         services:
           reads:  { legacy: "http://127.0.0.1:9101", candidate: "https://127.0.0.1:9201", fallback: legacy, shadow: 2.5%, only_reads: true, shadow_ignores: [result.timestamp, "result.list[].id"] }
-          writes: { legacy: "http://127.0.0.1:9101", candidate: "http://127.0.0.1:9201", new: true }
+          writes: { legacy: "http://127.0.0.1:9101", candidate: "http://127.0.0.1:9201" }
         sticky_by: [client_ip]
         window: 10s
         baseline: record 10m
@@ -65,7 +65,6 @@ struct RichPlanTests {
         let plan = try PlanFile.parse(Self.rich, file: "p.yaml")
         #expect(plan.stages.map(\.name) == ["reads", "writes"])
         #expect(plan.stages.map(\.services) == [[0], [1]])
-        #expect(plan.services.map(\.isNew) == [nil, true])
         #expect(plan.baseline == .minutes(10))
         #expect(plan.checks[0].how == .process(arguments: ["/usr/bin/env", "true"]))
         #expect(plan.checks[0].then == .rollBack)
@@ -116,22 +115,6 @@ struct RichPlanTests {
     }
 
     static let bad = [
-        Bad(
-            "fallback: legacy,",
-            "fallback: legacy, new: true,",
-            "p.yaml:3:",
-            "it answers no fallback",
-            "leave out fallback"
-        ),
-        Bad("only_reads: true,", "only_reads: true, new: true,", "p.yaml:3:", "it answers no shadow"),
-        Bad("new: true", "new: yes", "p.yaml:4:", "new is true, or is left out"),
-        Bad(
-            "availability > 99%",
-            "error_rate no worse than legacy by 1.5x",
-            "p.yaml:",
-            "compares with legacy, which has none of the services of writes",
-            "criteria of its own"
-        ),
         Bad("services: [writes]", "services: [write]", "p.yaml:15:16", "“write”", "did you mean “writes”?"),
         Bad("services: [writes]", "services: [writes, writes]", "p.yaml:15", "stands here twice"),
         Bad("services: [reads]", "services: [writes]", "no stage moves reads"),

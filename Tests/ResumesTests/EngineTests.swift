@@ -1,4 +1,5 @@
 import JSON
+import Randomness
 import Resumes
 import Testing
 
@@ -271,6 +272,8 @@ struct GuardTests {
             ("Google team lead", "Google"), ("Wrote kubernetes services", "kubernetes"),
             ("Wrote Kubernetes", "Kubernetes"), ("Wrote swift and rust", "rust"),
             ("Completed a Master of Science", "Master"), ("Holds a PhD", "PhD"),
+            ("Led the team and hold a master", "master"), ("Led the team with a pilot license", "license"),
+            ("Managed the team as senior manager", "senior"),
             ("Built machine learning systems", "machine learning"),
             ("Worked at SWIFT", "SWIFT"), ("Led the team at Goo\u{200B}gle", "Goo\u{200B}gle"),
             ("Led the Nоrthwind team", "Nоrthwind"),
@@ -280,6 +283,22 @@ struct GuardTests {
     )
     func ungrounded(_ text: String, _ word: String) {
         #expect(truth.verdict(on: text).ungrounded.contains(word), "\(truth.verdict(on: text))")
+    }
+
+    @Test("no rank, degree, licence or trade passes for being an everyday word or the form of a verb")
+    func trades() {
+        let bare = TruthGuard(texts: ["Led the work of the shop"])
+        let words = """
+            accountant accounting architect attorney auditing audits bachelor certificate certified chemist coach coaching code coding \
+            computing consultant cooking counsel dentist design designer designs diploma director doctorate drafting drawing editor \
+            electrician engineer engineering executive forecasting founder graduate junior law lawyer lecturer lecturing license licenses \
+            licensing magistrate manager marketing master masters mathematics mechanic medicine mentoring modeling nurse nursing painting \
+            partner physics pilot piloting president professor programming recruiting sales scripting senior statistics supervisor surgeon \
+            teacher teaching testing trading translating translator tutoring university welding writing
+            """
+        for word in words.split(whereSeparator: \.isWhitespace) {
+            #expect(bare.verdict(on: "Led the work as \(word) of the shop").ungrounded == ["\(word)"], "\(word)")
+        }
     }
 
     private static let other = TruthGuard(texts: [
@@ -436,6 +455,46 @@ struct OrdinaryTests {
         let keywords = Keywords(["Spring", "Go", ".NET", "Excel", "postgresql", "C++"], in: resume)
         #expect(keywords.missing == ["Spring", "Go", ".NET", "C++"])
         #expect(keywords.covered == ["Excel", "postgresql"] && keywords.unlisted == [])
+    }
+
+    @Test("a keyword's signs are looked for where its word stands, and not in an address elsewhere")
+    func signs() throws {
+        let resume = try Sample.resume(["Negotiated 4 contracts in spring that lowered the net costs of the shop"]) {
+            $0["basics"] = ["name": "A", "email": "ana@gmx.net", "phone": "1"]
+        }
+        let keywords = Keywords([".NET", ".net", "NET-"], in: resume)
+        #expect(keywords.covered == [] && keywords.coverage == 0)
+        let real = try Sample.resume(["Moved 4 services to .NET, and 3 to C++ (C# before), for 9 shops"])
+        #expect(Keywords([".net", "C++", "C#", "(C#"], in: real).covered == [".net", "C++", "C#", "(C#"])
+        #expect(Keywords(["C+", ".C++"], in: real).covered == [])
+        let ids = Sample.findings(resume, ["code review", "code-review"]).map(\.id)
+        #expect(Set(ids).count == ids.count && ids.filter { $0.hasPrefix("missing_keyword") }.count == 2)
+    }
+
+    @Test("what is read word by word has limits as a whole, and within them is read at once")
+    func largeTexts() throws {
+        var random = SplitMix(seed: 7)
+        func acronym() -> String { String((0..<5).map { _ in Character(UnicodeScalar(UInt8(65 + random.below(26)))) }) }
+        func roles(_ count: Int, bytes: Int) -> JSONValue {
+            .array(
+                (0..<count).map { _ in
+                    ["summary": .string("Ran " + (0..<bytes / 6).map { _ in acronym() }.joined(separator: " "))]
+                }
+            )
+        }
+        let most = try Resume(["work": roles(10, bytes: 19_900)])
+        let begun = ContinuousClock.now
+        let found = Engine(now: Sample.now).recommendations(for: most)
+        // Without a limit it was minutes; a slow machine is no reason to fail.
+        #expect(ContinuousClock.now - begun < .seconds(20))
+        #expect(found.count == Engine.most)
+        let fault = #expect(throws: ResumeFault.self) { try Resume(["work": roles(11, bytes: 19_900)]) }
+        #expect(fault?.description.contains("200000 bytes") ?? false, "\(fault?.description ?? "")")
+        let bullets = JSONValue.array((0..<251).map { .string("Led \($0) shops") })
+        let many = #expect(throws: ResumeFault.self) {
+            try Resume(["work": [["highlights": bullets], ["highlights": bullets]]])
+        }
+        #expect(many?.description.contains("/work: must have at most 500 highlights") ?? false)
     }
 
     @Test("dates of one kind, whatever their precision, are not mixed")

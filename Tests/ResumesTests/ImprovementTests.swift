@@ -1,4 +1,5 @@
 import JSON
+import Randomness
 import Resumes
 import Testing
 
@@ -56,6 +57,66 @@ struct ImprovementTests {
         #expect(throws: ImprovementFault.conflict("first_person-work-0-highlights-0", "other")) {
             try Improvement(of: resume.value, by: [other, try find(resume, "first_person")])
         }
+    }
+
+    @Test("two that take out words beside each other, at a line's end")
+    func neighbours() throws {
+        let resume = try Sample.resume(["Built innovative dynamic dynamic", Sample.sound[0]])
+        let found = Sample.findings(resume).filter {
+            ["buzzwords", "repeated_words"].contains($0.category) && !$0.changes.isEmpty
+        }
+        #expect(found.count == 2)
+        #expect(try Improvement(of: resume.value, by: found).resume["work"]?[0]?["highlights"]?[0] == "Built")
+    }
+
+    @Test("any changes of different words are all carried out, and leave the rest of the text as it is")
+    func randomly() throws {
+        let template = try find(
+            try Sample.resume(["I led a team of 6 engineers through three rewrites of the search"]),
+            "first_person"
+        )
+        var random = SplitMix(seed: 3), carriedOut = 0
+        for turn in 0..<400 {
+            let words = (0..<(2 + random.below(7))).map { "w\($0)" }
+            let text = words.joined(separator: " ")
+            var made = Array(repeating: 0, count: words.count), expected: [String] = [], edits: [Recommendation] = []
+            // A word stays, goes, or becomes another; what is beside a change stays.
+            for (index, word) in words.enumerated() {
+                made[index] = index > 0 && made[index - 1] == 2 ? 0 : random.below(3)
+                var other = words
+                switch made[index] {
+                case 1: other.remove(at: index)
+                case 2: other[index] = "n\(index)"
+                default: expected.append(word)
+                }
+                guard made[index] > 0 else { continue }
+                if made[index] == 2 { expected.append("n\(index)") }
+                let said = other.joined(separator: " ")
+                var edit = template
+                edit.id = "e\(index)"
+                edit.changes[0].before = .string(text)
+                edit.changes[0].after = .string(said)
+                edit.suggestedContent = said
+                edits.append(edit)
+            }
+            let resume: JSONValue = ["work": [["highlights": [.string(text)]]]]
+            let improvement = try Improvement(of: resume, by: edits)
+            carriedOut += improvement.applied.count
+            #expect(
+                improvement.resume["work"]?[0]?["highlights"]?[0] == .string(expected.joined(separator: " ")),
+                "\(turn): \(text)"
+            )
+        }
+        #expect(carriedOut > 400)
+    }
+
+    @Test("what changes nothing is not applied")
+    func nothing() throws {
+        let resume = try Sample.resume(["I led a team of 6 engineers through three rewrites of the search"])
+        var person = try find(resume, "first_person")
+        person.changes[0].after = person.changes[0].before
+        let improvement = try Improvement(of: resume.value, by: [person])
+        #expect(improvement.applied.isEmpty && improvement.advice == [person] && improvement.changes.isEmpty)
     }
 
     @Test("a duplicate goes, and what stands after it does not move under another change")

@@ -8,10 +8,12 @@ package enum TestPrometheus {
     /// - Parameters:
     ///   - target: `HOST:PORT`.
     ///   - path: where the target tells its counts.
+    ///   - seldom: another target of the same job, scraped every four seconds; nil is none.
     ///   - body: is given the Prometheus's address.
     package static func run(
         scraping target: String,
         path: String = "/metrics",
+        seldom: String? = nil,
         _ body: (String) async throws -> Void
     ) async throws {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
@@ -26,8 +28,18 @@ package enum TestPrometheus {
                 static_configs: [{ targets: ["\(target)"] }]
 
             """
+        let another =
+            seldom.map { target in
+                """
+                  - job_name: seldom
+                    scrape_interval: 4s
+                    static_configs: [{ targets: ["\(target)"] }]
+                    relabel_configs: [{ target_label: job, replacement: test }]
+
+                """
+            } ?? ""
         let file = folder.appendingPathComponent("prometheus.yml")
-        try Data(configuration.utf8).write(to: file)
+        try Data((configuration + another).utf8).write(to: file)
         let port = try freePort()
         let process = try ChildProcess(
             "/usr/bin/prometheus",

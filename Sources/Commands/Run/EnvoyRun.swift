@@ -1,13 +1,30 @@
 import ArgumentParser
 import DataPlanes
 
+/// How Envoy and the program beside it know of each other.
+struct EnvoyOptions: ParsableArguments {
+    @Option(help: "The folder with Envoy's configuration, its routes and its socket.") var folder: String
+    @Option(
+        help:
+            "HOST:PORT at which Envoy asks for its routes; without it Envoy sees the file in the folder. What is asked there is answered to whoever asks."
+    )
+    var discovery: ListenArgument?
+    @Option(
+        help:
+            "HOST:PORT of Envoy's administration where it is no socket in the folder. Whoever reaches it can do everything to Envoy: keep it among hosts of your own."
+    )
+    var admin: ListenArgument?
+
+    var place: EnvoyFolder { EnvoyFolder(folder, admin: admin?.address) }
+}
+
 struct EnvoyRun: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "envoy",
         abstract: "Has an Envoy split a migration's traffic in one environment, following the log.",
         discussion: """
-            Envoy carries the requests; this tells it who goes where by the file of its routes, sees that they are in force, and measures what
-            Envoy counts. While this is away Envoy goes on as it was told last: run it beside Envoy, under the same supervisor. Envoy counts no
+            Envoy carries the requests; this tells it who goes where by the file of its routes, or with --discovery whenever Envoy asks, sees that they are in force,
+            and measures what Envoy counts. While this is away Envoy goes on as it was told last: run it beside Envoy, under the same supervisor. Envoy counts no
             users and no cache answers, so conditions on those are missing, and never pass.
 
             Example:
@@ -19,13 +36,17 @@ struct EnvoyRun: AsyncParsableCommand {
     @Option(help: "The migration.") var migration: String
     @Option(help: "The environment that it serves.") var environment: String
     @Option(help: "A name of its own among the migration's routers; else envoy-ENVIRONMENT.") var name: String?
-    @Option(help: "The folder with Envoy's configuration, its routes and its socket.") var folder: String
+    @OptionGroup var envoy: EnvoyOptions
     @OptionGroup var database: DatabaseOptions
 
     func run() async throws {
+        let discovery = try envoy.discovery.map {
+            try EnvoyDiscovery(folder: envoy.place, listen: $0.address, logger: Logs.logger("migrate.envoy"))
+        }
         try await PlaneRun(migration: migration, environment: environment, database: database).run(
-            EnvoyPlane(folder: EnvoyFolder(folder)),
-            name: name ?? "envoy-\(environment)"
+            EnvoyPlane(folder: envoy.place, discovery: discovery),
+            name: name ?? "envoy-\(environment)",
+            beside: discovery.map { [$0] } ?? []
         )
     }
 }

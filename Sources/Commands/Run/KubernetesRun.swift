@@ -36,7 +36,7 @@ struct KubernetesRun: AsyncParsableCommand {
 
             Example:
               migrate route config kubernetes plan.yaml --environment production --namespace shop --gateway web --folder /var/lib/migrate/kubernetes
-              migrate kubernetes --migration recommendations --environment production --namespace shop --folder /var/lib/migrate/kubernetes --gateway-url http://web.shop --prometheus http://prometheus:9090 --counter 'gateway_requests_total{route="checkout",backend="{backend}"}' --code code
+              migrate kubernetes --migration recommendations --environment production --namespace shop --folder /var/lib/migrate/kubernetes --gateway-url http://web.shop --prometheus http://prometheus:9090 --counter 'gateway_requests_total{route="{service}",backend="{backend}"}' --code code
             """
     )
     @Option(help: "The migration.") var migration: String

@@ -13,8 +13,14 @@ struct PlaneRun {
 
     /// Runs until it is told to stop.
     ///
-    /// - Parameter name: the router's in the log.
-    func run(_ plane: any DataPlane, name: String) async throws {
+    /// - Parameters:
+    ///   - name: the router's in the log.
+    ///   - others: what the data plane needs besides.
+    func run(
+        _ plane: any DataPlane,
+        name: String,
+        beside others: [any ServiceLifecycle.Service] = []
+    ) async throws {
         let logger = Logs.logger("migrate.\(plane.name.lowercased())")
         let kept = try RouteStore(file: plane.state).read()
         let head = try await GatewayHead.pull(
@@ -46,7 +52,7 @@ struct PlaneRun {
         let witness = GatewayWitness(stateFile: plane.state, log: head.access.log, logger: logger)
         Output.line("\(name) tells \(plane.name) who goes where in \(environment)")
         try await ServiceGroup(
-            services: [routes, witness, router],
+            services: others + [routes, witness, router],
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
         ).run()

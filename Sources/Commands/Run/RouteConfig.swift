@@ -130,22 +130,26 @@ struct RouteConfig: ParsableCommand {
         )
         @OptionGroup var place: Place
         @Option(help: "Where clients are accepted.") var listen: ListenArgument
-        @Option(help: "The folder with Envoy's configuration, its routes and its socket.") var folder: String
+        @OptionGroup var envoy: EnvoyOptions
 
         func run() throws {
             let plan = try place.checked()
-            let folder = EnvoyFolder(folder)
+            let folder = envoy.place
             let configuration = try EnvoyConfiguration(
                 plan: plan,
                 host: listen.host,
                 port: listen.port,
-                folder: folder
+                folder: folder,
+                discovery: envoy.discovery?.address
             )
+            let rest = [("discovery", envoy.discovery), ("admin", envoy.admin)].compactMap { name, value in
+                value.map { " --\(name) \($0.host):\($0.port)" }
+            }
             try place.write(
                 [(folder.routes, configuration.routes()), (folder.configuration, configuration.text())],
                 then: [
                     "envoy -c \(folder.configuration.path)",
-                    "migrate envoy --migration \(plan.name) --environment \(place.environment) --folder \(folder.url.path)",
+                    "migrate envoy --migration \(plan.name) --environment \(place.environment) --folder \(folder.url.path)\(rest.joined())",
                 ]
             )
         }

@@ -84,10 +84,14 @@ package struct ListenArgument: ExpressibleByArgument, Sendable {
 
     package init?(argument: String) {
         let parts = argument.split(separator: ":")
-        guard parts.count == 2, let port = Int(parts[1]), (0...65_535).contains(port) else { return nil }
+        guard parts.count == 2, let port = Int(parts[1]), (0...65_535).contains(port), !parts[0].isEmpty else {
+            return nil
+        }
         host = String(parts[0])
         self.port = port
     }
+
+    var address: Address { Address(host: host, port: port) }
 }
 
 /// What long-running commands write to standard error.

@@ -6,7 +6,7 @@ import NIOHTTP1
 package import Routing
 import Signals
 
-/// Tells an Envoy who goes where: another file in the place of its routes, and a request that shows that they are in force.
+/// Tells an Envoy who goes where: another file in the place of its routes, which it sees or is given when it asks, and a request that shows that they are in force.
 package struct EnvoyAdapter: PlaneAdapter {
     /// One worker of Envoy's has shown the route; the others, and requests that were routed before, follow within this (8.1 ms were seen at most,
     /// 4-routing.md).
@@ -16,11 +16,14 @@ package struct EnvoyAdapter: PlaneAdapter {
     package let router: String
     private let plan: Plan
     private let folder: EnvoyFolder
+    private let discovery: EnvoyDiscovery?
 
-    package init(router: String, plan: Plan, folder: EnvoyFolder) {
+    /// - Parameter discovery: who gives Envoy its routes; nil where Envoy sees the file itself.
+    package init(router: String, plan: Plan, folder: EnvoyFolder, discovery: EnvoyDiscovery? = nil) {
         self.router = router
         self.plan = plan
         self.folder = folder
+        self.discovery = discovery
     }
 
     /// Puts a table into force, and waits until no request that was routed before is sent any more.
@@ -31,11 +34,12 @@ package struct EnvoyAdapter: PlaneAdapter {
     ///   ancestor; or when it does not answer.
     package func apply(_ table: RouteTable) async throws(RoutingError) -> Acknowledgement {
         let wanted = RouteText(table, plan)
-        try (try told()).require(table, plan)
+        let told = try told()
+        try told.require(table, plan)
         let now = try? await read()
         try now?.require(table, plan)
+        if told != wanted { try write(wanted) }
         if now != wanted {
-            try write(wanted)
             let end = ContinuousClock.now + Self.patience
             var last: RoutingError?
             var then: RouteText?
@@ -49,6 +53,14 @@ package struct EnvoyAdapter: PlaneAdapter {
                 try? await Task.sleep(for: .milliseconds(2))
             } while ContinuousClock.now < end && !Task.isCancelled
             guard then == wanted else {
+                if discovery?.isRefused ?? false {
+                    throw RoutingError(
+                        .unreachable,
+                        "Envoy refuses the routes of \(folder.routes.path)",
+                        mend:
+                            "Envoy's log says why: its configuration is to be the one that `migrate route config envoy` wrote"
+                    )
+                }
                 throw last ?? RoutingError(.unreachable, "Envoy does not take the routes of \(folder.routes.path)")
             }
         }
@@ -73,14 +85,7 @@ package struct EnvoyAdapter: PlaneAdapter {
 
     /// What Envoy finds when it starts.
     private func told() throws(RoutingError) -> RouteText {
-        struct File: Decodable {
-            enum CodingKeys: String, CodingKey { case version = "version_info" }
-            var version: String
-        }
-        guard let data = FileManager.default.contents(atPath: folder.routes.path),
-            let file = try? JSONDecoder().decode(File.self, from: data),
-            let route = RouteText(file.version, services: plan.services.count)
-        else {
+        guard let route = RouteText(try EnvoyRoutes.read(folder).version, services: plan.services.count) else {
             throw RoutingError(
                 .storage,
                 "\(folder.routes.path) has no route of \(plan.services.count) services",
@@ -97,6 +102,7 @@ package struct EnvoyAdapter: PlaneAdapter {
         } catch {
             throw RoutingError(.storage, "\(folder.routes.path) cannot be written: \(error.localizedDescription)")
         }
+        try discovery?.publish()
     }
 
     /// Where Envoy accepts clients, as it says itself.
@@ -122,8 +128,10 @@ package struct EnvoyAdapter: PlaneAdapter {
         guard let listeners = try? JSONDecoder().decode(Listeners.self, from: Data(text.utf8)),
             let socket = listeners.statuses?.first?.address.socket
         else { throw RoutingError(.unreachable, "Envoy listens nowhere") }
-        let host = ["0.0.0.0": "127.0.0.1", "::": "::1"][socket.address] ?? socket.address
-        return "http://\(host.contains(":") ? "[\(host)]" : host):\(socket.port)/"
+        let isAnywhere = ["0.0.0.0", "::"].contains(socket.address)
+        let here = socket.address == "::" ? "::1" : "127.0.0.1"
+        let host = isAnywhere ? folder.elsewhere?.host ?? here : socket.address
+        return "\(Address(host: host, port: socket.port).url)/"
     }
 
     /// - Returns: the answer's text; nil for none of 200.

@@ -1,11 +1,20 @@
 import Foundation
+import MigrationCore
 import Routing
 
-/// Envoy's administration, on its socket.
+/// Envoy's administration.
 struct EnvoyAdmin: Sendable {
-    private let socket: AdminSocket
+    private let endpoint: AdminEndpoint
 
-    init(_ folder: EnvoyFolder) { socket = AdminSocket(path: folder.admin.path, program: ("Envoy", "envoy")) }
+    init(_ folder: EnvoyFolder) {
+        let place: AdminEndpoint.Place =
+            if let elsewhere = folder.elsewhere {
+                .address(elsewhere.url)
+            } else {
+                .socket(path: folder.admin.path)
+            }
+        endpoint = AdminEndpoint(place: place, program: ("Envoy", "envoy"))
+    }
 
     /// - Parameter filter: a regular expression over the names.
     func stats(_ options: String, filter: String) async throws(RoutingError) -> String {
@@ -14,5 +23,5 @@ struct EnvoyAdmin: Sendable {
     }
 
     /// - Throws: ``RoutingError/Code/unreachable`` when it does not answer with 200 within two seconds.
-    func get(_ path: String) async throws(RoutingError) -> String { try await socket.get(path) }
+    func get(_ path: String) async throws(RoutingError) -> String { try await endpoint.get(path) }
 }

@@ -4,16 +4,28 @@ package import Routing
 
 /// A ready-made configuration of Envoy for one environment of a plan, and the routes that it starts from: legacy.
 package struct EnvoyConfiguration: Sendable {
+    /// The cluster that Envoy asks for its routes.
+    private static let discoverer = "migrate.discovery"
+
     private let plan: Plan
     private let listen: (host: String, port: Int)
     private let folder: EnvoyFolder
+    private let discovery: Address?
 
+    /// - Parameter discovery: where Envoy asks for its routes; nil where it sees the folder's file.
     /// - Throws: a ``RoutingError`` for a key whose name cannot stand in Envoy's configuration.
-    package init(plan: Plan, host: String, port: Int, folder: EnvoyFolder) throws(RoutingError) {
+    package init(
+        plan: Plan,
+        host: String,
+        port: Int,
+        folder: EnvoyFolder,
+        discovery: Address? = nil
+    ) throws(RoutingError) {
         try BackEnd.requireSuitable(plan, "Envoy")
         self.plan = plan
         listen = (host, port)
         self.folder = folder
+        self.discovery = discovery
     }
 
     /// The text of `routes.json`.
@@ -31,8 +43,7 @@ package struct EnvoyConfiguration: Sendable {
     private var bootstrap: [String: Any] {
         [
             "node": ["id": "migrate", "cluster": plan.name],
-            // For its owner alone.
-            "admin": ["address": ["pipe": ["path": folder.admin.path, "mode": 0o600] as [String: Any]]],
+            "admin": ["address": admin],
             "stats_flush_interval": "0.1s",
             "static_resources": [
                 "listeners": [
@@ -43,9 +54,15 @@ package struct EnvoyConfiguration: Sendable {
                 ],
                 "clusters": plan.services.enumerated().flatMap { index, service in
                     Implementation.allCases.compactMap { cluster(index, service, $0) }
-                },
+                } + (discovery.map { [Self.cluster(Self.discoverer, $0, limit: 10)] } ?? []),
             ],
         ]
+    }
+
+    private var admin: [String: Any] {
+        if let elsewhere = folder.elsewhere { return Self.address(elsewhere.host, elsewhere.port) }
+        // For its owner alone.
+        return ["pipe": ["path": folder.admin.path, "mode": 0o600] as [String: Any]]
     }
 
     private static func address(_ host: String, _ port: Int) -> [String: Any] {
@@ -53,12 +70,6 @@ package struct EnvoyConfiguration: Sendable {
     }
 
     private var manager: [String: Any] {
-        let source: [String: Any] = [
-            "resource_api_version": "V3", "initial_fetch_timeout": "5s",
-            "path_config_source": [
-                "path": folder.routes.path, "watched_directory": ["path": folder.url.path],
-            ],
-        ]
         let router = [
             "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
         ]
@@ -77,9 +88,33 @@ package struct EnvoyConfiguration: Sendable {
 
     private func cluster(_ index: Int, _ service: Service, _ implementation: Implementation) -> [String: Any]? {
         let name = BackEnd.name(index, implementation)
-        guard let address = Address(implementation == .legacy ? service.legacy : service.candidate) else { return nil }
+        return Address(implementation == .legacy ? service.legacy : service.candidate).map {
+            Self.cluster(name, $0, limit: 100_000)
+        }
+    }
+
+    /// Where Envoy learns its routes.
+    private var source: [String: Any] {
+        guard discovery != nil else {
+            return [
+                "resource_api_version": "V3", "initial_fetch_timeout": "5s",
+                "path_config_source": [
+                    "path": folder.routes.path, "watched_directory": ["path": folder.url.path],
+                ],
+            ]
+        }
+        return [
+            // Nobody is served before there are routes, however long that takes: a request of a user's is no 404.
+            "resource_api_version": "V3", "initial_fetch_timeout": "0s",
+            "api_config_source": [
+                "api_type": "REST", "transport_api_version": "V3", "cluster_names": [Self.discoverer],
+                "refresh_delay": "0.010s", "request_timeout": "10s",
+            ] as [String: Any],
+        ]
+    }
+
+    private static func cluster(_ name: String, _ address: Address, limit: Int) -> [String: Any] {
         let endpoint = ["endpoint": ["address": Self.address(address.host, address.port)]]
-        let limit = 100_000
         return [
             "name": name, "type": "STRICT_DNS", "connect_timeout": "2s",
             "circuit_breakers": [

@@ -1,10 +1,16 @@
 package import Foundation
+package import MigrationCore
 
-/// The folder that Envoy and the program that tells it where to send requests share.
+/// The folder that Envoy and the program that tells it where to send requests share, or, where Envoy asks for its routes, the program's own.
 package struct EnvoyFolder: Sendable {
     package let url: URL
+    /// Where Envoy's administration is, when it is no socket of the folder.
+    package let elsewhere: Address?
 
-    package init(_ path: String) { url = URL(fileURLWithPath: path) }
+    package init(_ path: String, admin elsewhere: Address? = nil) {
+        url = URL(fileURLWithPath: path)
+        self.elsewhere = elsewhere
+    }
 
     package var configuration: URL { url.appendingPathComponent("envoy.json") }
     /// The routes, which Envoy reads anew when another file takes this one's place.

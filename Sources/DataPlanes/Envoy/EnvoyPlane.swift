@@ -4,20 +4,25 @@ import Gateway
 package import MigrationCore
 package import Signals
 
-/// An Envoy: told by the file of its routes, measured from its own counters at each window's end.
+/// An Envoy: told by the file of its routes, or when it asks for them, measured from its own counters at each window's end.
 ///
 /// It counts no users and no cache answers, so a condition on those is missing, and never passes. Latencies are those of answers that a back
 /// end gave, and of requests that timed out.
 package struct EnvoyPlane: DataPlane {
     private let folder: EnvoyFolder
+    private let discovery: EnvoyDiscovery?
 
-    package init(folder: EnvoyFolder) { self.folder = folder }
+    /// - Parameter discovery: who gives Envoy its routes; nil where Envoy sees the file itself.
+    package init(folder: EnvoyFolder, discovery: EnvoyDiscovery? = nil) {
+        self.folder = folder
+        self.discovery = discovery
+    }
 
     package var name: String { "Envoy" }
     package var state: URL { folder.state }
 
     package func adapter(router: String, plan: Plan) -> any PlaneAdapter {
-        EnvoyAdapter(router: router, plan: plan, folder: folder)
+        EnvoyAdapter(router: router, plan: plan, folder: folder, discovery: discovery)
     }
 
     package func windows(_ plan: Plan, meter: Meter, client: HTTPClient) async throws -> any PlaneWindows {

@@ -155,6 +155,26 @@ struct EnvoyRoutes: Encodable {
         "\(Decimals.text(Int(max(1, span.rawValue / 1_000)), scale: 1_000))s"
     }
 
+    /// What a folder's file says, the routes that Envoy finds when it starts, and by which version.
+    ///
+    /// - Throws: ``RoutingError/Code/storage`` for a file without any.
+    static func read(_ folder: EnvoyFolder) throws(RoutingError) -> (version: String, data: Data) {
+        struct File: Decodable {
+            enum CodingKeys: String, CodingKey { case version = "version_info" }
+            var version: String
+        }
+        guard let data = FileManager.default.contents(atPath: folder.routes.path),
+            let file = try? JSONDecoder().decode(File.self, from: data)
+        else {
+            throw RoutingError(
+                .storage,
+                "\(folder.routes.path) has no routes",
+                mend: "write Envoy's configuration anew: migrate route config envoy"
+            )
+        }
+        return (file.version, data)
+    }
+
     /// The text of the file.
     func text() throws -> Data {
         let encoder = JSONEncoder()

@@ -20,6 +20,7 @@ package struct KubernetesAdapter: PlaneAdapter {
     private let place: KubernetesPlace
     private let api: KubernetesAPI
     private let patience: Duration
+    private let told: Told
 
     /// - Parameter patience: how long controllers and the Gateway have to take a route.
     package init(
@@ -29,6 +30,19 @@ package struct KubernetesAdapter: PlaneAdapter {
         access: KubernetesAccess,
         patience: Duration = .seconds(10)
     ) {
+        self.init(router: router, plan: plan, place: place, access: access, patience: patience, told: Told())
+    }
+
+    /// - Parameter told: hears of which services requests may go to the candidate.
+    init(
+        router: String,
+        plan: Plan,
+        place: KubernetesPlace,
+        access: KubernetesAccess,
+        patience: Duration = .seconds(10),
+        told: Told
+    ) {
+        self.told = told
         self.patience = patience
         self.router = router
         self.plan = plan
@@ -42,6 +56,7 @@ package struct KubernetesAdapter: PlaneAdapter {
     ///   when the API server or the Gateway does not answer, a controller does not accept it, or it is not shown in time.
     package func apply(_ table: RouteTable) async throws(RoutingError) -> Acknowledgement {
         let wanted = RouteText(table, plan)
+        told.insert(table)
         try await put(wanted, table)
         let end = ContinuousClock.now + patience
         while let pending = try await self.pending(wanted, table) {

@@ -12,6 +12,7 @@ package struct KubernetesPlane: DataPlane {
     private let place: KubernetesPlace
     private let access: KubernetesAccess
     private let counter: GatewayCounter?
+    private let told = Told()
 
     package init(
         folder: KubernetesFolder,
@@ -29,12 +30,19 @@ package struct KubernetesPlane: DataPlane {
     package var state: URL { folder.state }
 
     package func adapter(router: String, plan: Plan) -> any PlaneAdapter {
-        KubernetesAdapter(router: router, plan: plan, place: place, access: access)
+        KubernetesAdapter(router: router, plan: plan, place: place, access: access, told: told)
     }
 
     package func windows(_ plan: Plan, meter: Meter, client: HTTPClient) async throws -> any PlaneWindows {
         guard let counter else { return NoWindows(meter: meter) }
-        let windows = try GatewayWindows(plan: plan, place: place, meter: meter, counter: counter, client: client)
+        let windows = try GatewayWindows(
+            plan: plan,
+            place: place,
+            meter: meter,
+            counter: counter,
+            client: client,
+            told: told
+        )
         try await windows.check()
         return windows
     }

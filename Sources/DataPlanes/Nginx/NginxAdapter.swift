@@ -70,7 +70,9 @@ package struct NginxAdapter: PlaneAdapter {
 
     /// What is in force in the workers that take connections.
     package func read() async throws(RoutingError) -> RouteText {
-        let text = try await AdminSocket(path: folder.admin.path, program: ("nginx", "nginx")).get("/route")
+        let text = try await AdminEndpoint(place: .socket(path: folder.admin.path), program: ("nginx", "nginx")).get(
+            "/route"
+        )
         guard let route = RouteText(text, services: plan.services.count) else {
             throw RoutingError(
                 .storage,

@@ -199,7 +199,7 @@ struct LoadGenerator: Sendable {
             let texts = list.compactMap { $0["suggestedContent"] as? String }
             let dropped = ((data["metadata"] as? [String: Any])?["guardDropped"] as? [Any])?.count ?? 0
             record.sawModel(
-                invented: texts.count { text in StubAnswer.inventions.contains { text.contains($0) } },
+                invented: texts.count(where: StubAnswer.isInvented),
                 dropped: dropped
             )
             learn(user, body)

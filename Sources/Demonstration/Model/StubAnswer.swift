@@ -1,4 +1,5 @@
 import JSON
+import Randomness
 
 /// What a stub model says, as its name tells: `stub`, or `stub-` and a behaviour.
 ///
@@ -43,14 +44,42 @@ enum StubBehaviour: Equatable {
 }
 
 enum StubAnswer {
+    private static let employers = ["Zyxelon Corporation", "Initech", "Globodyne", "Vandelay Industries", "Hooli"]
+    private static let degrees = ["PhD", "master", "bachelor", "diploma", "doctorate", "degree"]
+    private static let fields = ["astrology", "quantum chromodynamics", "computing", "alchemy", "numerology"]
+    private static let skills = ["FortranML", "COBOL", "haskell", "blockchain", "Docker", "machine learning"]
+    private static let titles = ["Vice President", "senior manager", "director", "CTO", "architect"]
+    private static let licences = ["pilot license", "license to practice", "nursing license"]
+
     /// What a model without shame would add: each of it is nobody's.
-    static let inventions = [
-        ", saving 7319 hours", " at Zyxelon Corporation", " with a PhD in astrology", " using FortranML", ", by 83.7%",
-        " as Vice President",
-        " with quantum chromodynamics", ", winning the Golden Turnip award", " for $94M", ", doubling everything",
-        " in COBOL and Haskell",
-        " after an MBA from Harvard",
-    ]
+    ///
+    /// - Parameter seed: the same makes the same.
+    static func invention(_ seed: UInt64) -> String {
+        var random = SplitMix(seed: seed)
+        func pick(_ list: [String]) -> String { list[random.below(list.count)] }
+        // No résumé here has numbers as large.
+        let number = 10_000 + random.below(80_000)
+        return switch random.below(12) {
+        case 0: ", saving \(number) hours"
+        case 1: " at \(pick(employers))"
+        case 2: " with a \(pick(degrees)) in \(pick(fields))"
+        case 3: " using \(pick(skills))"
+        case 4: ", by \(number).\(random.below(10))%"
+        case 5: " as \(pick(titles))"
+        case 6: ", winning the Golden Turnip award"
+        case 7: " for $\(number)M"
+        case 8: ", doubling everything"
+        case 9: " in \(pick(skills)) and \(pick(skills))"
+        case 10: " and hold a \(pick(degrees)) in \(pick(fields)) from Harvard"
+        default: " with a \(pick(licences))"
+        }
+    }
+
+    /// Whether something of a text can only come from ``invention(_:)``; of some inventions it cannot be told.
+    static func isInvented(_ text: String) -> Bool {
+        let marks = employers + fields + skills + licences + ["Golden Turnip", "doubling everything", "Vice President"]
+        return marks.contains { text.contains($0) } || text.contains(/[0-9]{5}/)
+    }
 
     /// The answer's text for a prompt of lines; of any other prompt an answer without lines.
     static func text(_ behaviour: StubBehaviour, prompt: String) -> String {
@@ -59,8 +88,8 @@ enum StubAnswer {
         let lines = (try? JSONValue(parsing: prompt))?["lines"]?.array ?? []
         let said = lines.enumerated().map { index, line -> JSONValue in
             let text = line["draft"]?.string ?? ""
-            let seed = (line["id"]?.string ?? "").utf8.reduce(index) { $0 &* 31 &+ Int($1) }
-            let invention = inventions[(seed % inventions.count + inventions.count) % inventions.count]
+            let seed = ((line["id"]?.string ?? "") + text).utf8.reduce(UInt64(index)) { $0 &* 31 &+ UInt64($1) }
+            let invention = invention(seed)
             let answer =
                 switch behaviour {
                 case .reword: reworded(text)

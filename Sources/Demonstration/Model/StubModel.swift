@@ -71,9 +71,9 @@ struct StubModelServer {
             return response
         }
         let text = StubAnswer.text(behaviour, prompt: shape.prompt(value))
-        let stop = shape.stop(behaviour)
-        guard value["stream"]?.bool ?? false else { return plain(.ok, shape.whole(model, text, stop)) }
-        return stream(shape.events(model, StubAnswer.pieces(text), stop), behaviour)
+        let stop = shape.stop(behaviour), cached = shape.asksForCache(value) ? 100 : 0
+        guard value["stream"]?.bool ?? false else { return plain(.ok, shape.whole(model, text, stop, cached: cached)) }
+        return stream(shape.events(model, StubAnswer.pieces(text), stop, cached: cached), behaviour)
     }
 
     private func plain(_ status: HTTPResponse.Status, _ body: JSONValue) -> Response {
@@ -117,9 +117,11 @@ private protocol StubShape: Sendable {
     /// Where a request says in which form it wants the answer: its place, and what stands there.
     func format(_ request: JSONValue) -> (place: String, type: JSONValue?, schema: JSONValue?)?
     func stop(_ behaviour: StubBehaviour) -> String
+    /// Whether the beginning of the prompt is to be kept for the next request.
+    func asksForCache(_ request: JSONValue) -> Bool
     func error(_ type: String, _ message: String, code: String?) -> JSONValue
-    func whole(_ model: String, _ text: String, _ stop: String) -> JSONValue
-    func events(_ model: String, _ pieces: [String], _ stop: String) -> [(name: String?, data: String)]
+    func whole(_ model: String, _ text: String, _ stop: String, cached: Int) -> JSONValue
+    func events(_ model: String, _ pieces: [String], _ stop: String, cached: Int) -> [(name: String?, data: String)]
 }
 
 extension StubShape {
@@ -155,6 +157,10 @@ private struct AnthropicShape: StubShape {
         return HTTPField.Name("x-api-key").flatMap { fields[$0] } ?? bearer
     }
 
+    func asksForCache(_ request: JSONValue) -> Bool {
+        request["system"]?[0]?["cache_control"]?["type"] == "ephemeral"
+    }
+
     func prompt(_ request: JSONValue) -> String { request["messages"]?[0]?["content"]?.string ?? "" }
 
     func stop(_ behaviour: StubBehaviour) -> String {
@@ -169,24 +175,32 @@ private struct AnthropicShape: StubShape {
         ["type": "error", "error": ["type": .string(type), "message": .string(message)], "request_id": "req_stub"]
     }
 
-    private func message(_ model: String, _ content: JSONValue, _ stop: JSONValue, output: Int) -> JSONValue {
+    private func message(_ model: String, _ content: JSONValue, _ stop: JSONValue, output: Int, cached: Int)
+        -> JSONValue
+    {
         [
             "id": "msg_stub", "type": "message", "role": "assistant", "model": .string(model), "content": content,
             "stop_reason": stop, "stop_sequence": .null,
             "usage": [
-                "input_tokens": 12, "output_tokens": .int(output), "cache_read_input_tokens": 100,
-                "cache_creation_input_tokens": 0,
+                "input_tokens": .int(112 - cached), "output_tokens": .int(output),
+                "cache_read_input_tokens": .int(cached), "cache_creation_input_tokens": 0,
             ],
         ]
     }
 
-    func whole(_ model: String, _ text: String, _ stop: String) -> JSONValue {
-        message(model, [["type": "text", "text": .string(text)]], .string(stop), output: text.utf8.count / 4)
+    func whole(_ model: String, _ text: String, _ stop: String, cached: Int) -> JSONValue {
+        message(
+            model,
+            [["type": "text", "text": .string(text)]],
+            .string(stop),
+            output: text.utf8.count / 4,
+            cached: cached
+        )
     }
 
-    func events(_ model: String, _ pieces: [String], _ stop: String) -> [(name: String?, data: String)] {
+    func events(_ model: String, _ pieces: [String], _ stop: String, cached: Int) -> [(name: String?, data: String)] {
         var events: [JSONValue] = [
-            ["type": "message_start", "message": message(model, [], .null, output: 1)],
+            ["type": "message_start", "message": message(model, [], .null, output: 1, cached: cached)],
             ["type": "content_block_start", "index": 0, "content_block": ["type": "text", "text": ""]],
             ["type": "ping"],
         ]
@@ -228,6 +242,8 @@ private struct OpenAIShape: StubShape {
         fields[.authorization].flatMap { $0.hasPrefix("Bearer ") ? String($0.dropFirst(7)) : nil }
     }
 
+    func asksForCache(_ request: JSONValue) -> Bool { request["prompt_cache_key"]?.string != nil }
+
     func prompt(_ request: JSONValue) -> String { request["messages"]?.array?.last?["content"]?.string ?? "" }
 
     func stop(_ behaviour: StubBehaviour) -> String {
@@ -247,14 +263,14 @@ private struct OpenAIShape: StubShape {
         ]
     }
 
-    private func usage(_ output: Int) -> JSONValue {
+    private func usage(_ output: Int, _ cached: Int) -> JSONValue {
         [
             "prompt_tokens": 112, "completion_tokens": .int(output), "total_tokens": .int(112 + output),
-            "prompt_tokens_details": ["cached_tokens": 100],
+            "prompt_tokens_details": ["cached_tokens": .int(cached)],
         ]
     }
 
-    func whole(_ model: String, _ text: String, _ stop: String) -> JSONValue {
+    func whole(_ model: String, _ text: String, _ stop: String, cached: Int) -> JSONValue {
         [
             "id": "chatcmpl-stub", "object": "chat.completion", "created": 1_700_000_000, "model": .string(model),
             "choices": [
@@ -263,11 +279,11 @@ private struct OpenAIShape: StubShape {
                     "message": ["role": "assistant", "content": .string(text), "refusal": .null],
                 ]
             ],
-            "usage": usage(text.utf8.count / 4),
+            "usage": usage(text.utf8.count / 4, cached),
         ]
     }
 
-    func events(_ model: String, _ pieces: [String], _ stop: String) -> [(name: String?, data: String)] {
+    func events(_ model: String, _ pieces: [String], _ stop: String, cached: Int) -> [(name: String?, data: String)] {
         func chunk(_ choices: JSONValue, _ usage: JSONValue) -> (name: String?, data: String) {
             let value: JSONValue = [
                 "id": "chatcmpl-stub", "object": "chat.completion.chunk", "created": 1_700_000_000,
@@ -280,6 +296,6 @@ private struct OpenAIShape: StubShape {
         }
         return [chunk(choice(["role": "assistant", "content": ""], .null), .null)]
             + pieces.map { chunk(choice(["content": .string($0)], .null), .null) }
-            + [chunk(choice([:], .string(stop)), .null), chunk([], usage(pieces.count * 3)), (nil, "[DONE]")]
+            + [chunk(choice([:], .string(stop)), .null), chunk([], usage(pieces.count * 3, cached)), (nil, "[DONE]")]
     }
 }

@@ -43,10 +43,12 @@ package struct AnthropicWire: ModelWire {
             switch value["type"]?.string {
             case "message_start"?:
                 let usage = value["message"]?["usage"]
-                let cached = usage?["cache_read_input_tokens"]?.int ?? 0
-                self.usage.input =
-                    (usage?["input_tokens"]?.int ?? 0) + cached + (usage?["cache_creation_input_tokens"]?.int ?? 0)
-                self.usage.cached = cached
+                self.usage.input = try ModelUsage.tokens(
+                    usage?["input_tokens"],
+                    usage?["cache_read_input_tokens"],
+                    usage?["cache_creation_input_tokens"]
+                )
+                self.usage.cached = try ModelUsage.tokens(usage?["cache_read_input_tokens"])
                 return nil
             case "content_block_delta"?:
                 guard value["delta"]?["type"]?.string == "text_delta" else { return nil }
@@ -57,7 +59,7 @@ package struct AnthropicWire: ModelWire {
                 return piece
             case "message_delta"?:
                 stop = value["delta"]?["stop_reason"]?.string ?? stop
-                usage.output = value["usage"]?["output_tokens"]?.int ?? usage.output
+                if let output = value["usage"]?["output_tokens"] { usage.output = try ModelUsage.tokens(output) }
                 return nil
             case "message_stop"?:
                 isOver = true

@@ -54,9 +54,9 @@ package struct OpenAIWire: ModelWire {
             }
             if let usage = value["usage"], usage != .null {
                 self.usage = ModelUsage(
-                    input: usage["prompt_tokens"]?.int ?? 0,
-                    output: usage["completion_tokens"]?.int ?? 0,
-                    cached: usage["prompt_tokens_details"]?["cached_tokens"]?.int ?? 0
+                    input: try ModelUsage.tokens(usage["prompt_tokens"]),
+                    output: try ModelUsage.tokens(usage["completion_tokens"]),
+                    cached: try ModelUsage.tokens(usage["prompt_tokens_details"]?["cached_tokens"])
                 )
             }
             guard let choices = value["choices"]?.array else { throw .malformed("an event has no choices") }

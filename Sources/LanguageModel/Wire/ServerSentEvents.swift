@@ -59,7 +59,7 @@ package struct ServerSentEvents: Sendable {
     ///
     /// - Throws: ``ServerSentEventsFault/incomplete`` where an event has begun; the standard would drop it in silence.
     package func finish() throws(ServerSentEventsFault) {
-        guard line.isEmpty, data.isEmpty else { throw .incomplete }
+        guard line.isEmpty, data.isEmpty, name.isEmpty else { throw .incomplete }
     }
 
     private mutating func endLine() throws(ServerSentEventsFault) -> ServerSentEvent? {

@@ -33,11 +33,12 @@ extension Decision {
         )
     }
 
-    /// What a condition looks at: where it compares, what both sides have of the services.
+    /// What a condition looks at: of legacy what it has of the services, and where it compares, no more of the candidate.
     private func sight(_ seen: EnvironmentWindow?, _ services: [Int], _ condition: Condition, _ k: Int64) -> Sight {
-        let services = condition.needsLegacy ? plan.comparable(services) : services
+        let comparable = plan.comparable(services)
         func sample(_ implementation: Implementation) -> Sample {
-            Sample(
+            let services = implementation == .legacy || condition.needsLegacy ? comparable : services
+            return Sample(
                 seen?.total(implementation, services) ?? Counts(),
                 implementation,
                 span: plan.window,

@@ -11,6 +11,13 @@ package struct Address: Hashable, Sendable {
     /// Without a slash at its end.
     package var url: String { "\(isSecure ? "https" : "http")://\(host.contains(":") ? "[\(host)]" : host):\(port)" }
 
+    /// One that is spoken to in the clear.
+    package init(host: String, port: Int) {
+        self.host = host
+        self.port = port
+        isSecure = false
+    }
+
     /// - Parameter text: an address; a missing port is 80, or 443 with `https://`; nil when it is none.
     package init?(_ text: String) {
         isSecure = text.hasPrefix("https://")

@@ -18,7 +18,7 @@ package struct Improvement: Sendable {
     /// What is different, place by place.
     package let changes: [JSONChange]
     package let applied: [Recommendation]
-    /// Advice that has nothing to put into the résumé.
+    /// Advice that has nothing to put into the résumé, or nothing new.
     package let advice: [Recommendation]
 
     /// - Throws: ``ImprovementFault``; nothing is applied then.
@@ -37,7 +37,7 @@ package struct Improvement: Sendable {
         let merged = try Self.merged(wanted)
         self.resume = try Self.carryOut(merged, on: resume, for: wanted.first?.id ?? "")
         changes = resume.changes(to: self.resume)
-        let ids = Set(wanted.map(\.id))
+        let ids = Set(wanted.filter { $0.change.before != $0.change.after }.map(\.id))
         applied = selected.filter { ids.contains($0.id) }
         advice = selected.filter { !ids.contains($0.id) }
     }

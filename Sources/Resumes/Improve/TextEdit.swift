@@ -29,36 +29,41 @@ struct TextEdit: Hashable {
     }
 
     /// A text with several edits, all of the same original; what stands between its words stays.
+    ///
+    /// A word that goes takes the space after it along, and at the end the one before it.
     static func merged(_ original: String, _ edits: [TextEdit]) -> String {
         let words = words(original)
-        var text = original
-        for edit in Set(edits).sorted(by: { $0.range.lowerBound > $1.range.lowerBound }) {
-            let new = edit.words.joined(separator: " ")
-            switch (edit.range.isEmpty, edit.words.isEmpty) {
-            case (true, true): break
-            case (true, false):
-                // Words put before a word, or after the last.
-                if edit.range.lowerBound < words.count {
-                    text.insert(contentsOf: new + " ", at: words[edit.range.lowerBound].startIndex)
-                } else {
-                    text.insert(contentsOf: " " + new, at: words.last?.endIndex ?? text.endIndex)
-                }
-            case (false, false):
-                text.replaceSubrange(
-                    words[edit.range.lowerBound].startIndex..<words[edit.range.upperBound - 1].endIndex,
-                    with: new
-                )
-            case (false, true):
-                // With the space that parted them from what follows, or else from what was before.
-                let end =
-                    edit.range.upperBound < words.count
-                    ? words[edit.range.upperBound].startIndex : words[edit.range.upperBound - 1].endIndex
-                let start =
-                    edit.range.upperBound < words.count || edit.range.lowerBound == 0
-                    ? words[edit.range.lowerBound].startIndex : words[edit.range.lowerBound - 1].endIndex
-                text.removeSubrange(start..<end)
-            }
+        guard let first = words.first, let last = words.last else {
+            return original + edits.flatMap(\.words).joined(separator: " ")
         }
-        return text
+        let insertions = Dictionary(grouping: Set(edits).filter(\.range.isEmpty), by: \.range.lowerBound)
+        let others = Dictionary(Set(edits).filter { !$0.range.isEmpty }.map { ($0.range.lowerBound, $0) }) { one, _ in
+            one
+        }
+        var text = "", gap = String(original[..<first.startIndex]), index = 0
+        func put(_ piece: String) {
+            text += gap + piece
+            gap = " "
+        }
+        while index < words.count {
+            for edit in insertions[index] ?? [] where !edit.words.isEmpty { put(edit.words.joined(separator: " ")) }
+            let next: Int
+            if let edit = others[index] {
+                next = edit.range.upperBound
+                if edit.words.isEmpty {
+                    index = next
+                    continue
+                }
+                put(edit.words.joined(separator: " "))
+            } else {
+                next = index + 1
+                put(String(words[index]))
+            }
+            if next < words.count { gap = String(original[words[next - 1].endIndex..<words[next].startIndex]) }
+            index = next
+        }
+        if text.isEmpty { text = gap } else { gap = " " }
+        for edit in insertions[words.count] ?? [] where !edit.words.isEmpty { put(edit.words.joined(separator: " ")) }
+        return text + original[last.endIndex...]
     }
 }

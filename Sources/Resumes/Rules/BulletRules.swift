@@ -155,7 +155,9 @@ struct BulletRules {
     private var tense: Recommendation? {
         guard hasEnded, let index = verbIndex else { return nil }
         let word = words[index]
-        guard let verb = lexicon.verb(word.text), word.lower != verb.past, word.lower != verb.participle,
+        // “Run” is the participle too, and stands for it behind another verb alone.
+        guard let verb = lexicon.verb(word.text), word.lower != verb.past,
+            word.lower != verb.participle || verb.participle == verb.base,
             [verb.base, verb.third, verb.gerund].contains(word.lower)
         else { return nil }
         if lexicon.has(verb.base, .nounVerb), word.lower == verb.base {

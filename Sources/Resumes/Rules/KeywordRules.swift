@@ -40,8 +40,8 @@ struct KeywordRules {
         )
     }
 
-    /// With its signs: `.NET` is not “net”.
+    /// With its signs: `.NET` is not “net”, and `code review` not `code-review`.
     private func place(_ keyword: String) -> String {
-        keyword.lowercased().split(whereSeparator: \.isWhitespace).joined(separator: "-")
+        keyword.lowercased().replacing("-", with: "--").split(whereSeparator: \.isWhitespace).joined(separator: "-")
     }
 }

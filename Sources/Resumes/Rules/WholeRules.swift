@@ -102,6 +102,9 @@ struct WholeRules {
         ]
     }
 
+    /// More are not told of.
+    private static let mostAcronyms = 50
+
     /// Acronyms that not every reader knows and that the résumé expands nowhere.
     private var acronyms: [Recommendation] {
         let names = Set(
@@ -109,7 +112,7 @@ struct WholeRules {
                 + (resume.value["education"]?.array ?? []).compactMap { $0["institution"]?.string })
                 .flatMap { Words.of($0).map(\.text) }
         )
-        let texts = resume.everything
+        let inBrackets = acronymsWithBrackets
         let lowers = resume.words.map { $0.map(\.lower) }
         var findings: [Recommendation] = []
         var seen: Set<String> = []
@@ -119,7 +122,8 @@ struct WholeRules {
             guard words.contains(where: { $0.text.contains(where: \.isLowercase) }) else { continue }
             for word in words
             where isAcronym(word.text) && !names.contains(word.text) && seen.insert(word.text).inserted {
-                guard !isExpanded(word.text, texts, lowers) else { continue }
+                guard findings.count < Self.mostAcronyms else { return findings }
+                guard !inBrackets.contains(word.text), !isExpanded(word.text, lowers) else { continue }
                 var text = line.text
                 text.replaceSubrange(word.range, with: "{{EXPANSION}} (\(word.text))")
                 findings.append(
@@ -155,9 +159,21 @@ struct WholeRules {
         return !word.allSatisfy { "IVX".contains($0) }
     }
 
-    /// Whether it stands in brackets after words, or before words in brackets, or its usual expansion stands somewhere.
-    private func isExpanded(_ acronym: String, _ texts: [String], _ lowers: [[String]]) -> Bool {
-        if texts.contains(where: { $0.contains("(\(acronym))") || $0.contains("\(acronym) (") }) { return true }
+    /// What stands in brackets after words, or before words in brackets.
+    private var acronymsWithBrackets: Set<String> {
+        var found: Set<String> = []
+        for (text, words) in zip(resume.everything, resume.words) {
+            for word in words where isAcronym(word.text) {
+                let isInside =
+                    text[..<word.range.lowerBound].hasSuffix("(") && text[word.range.upperBound...].hasPrefix(")")
+                if isInside || text[word.range.upperBound...].hasPrefix(" (") { found.insert(word.text) }
+            }
+        }
+        return found
+    }
+
+    /// Whether its usual expansion stands somewhere.
+    private func isExpanded(_ acronym: String, _ lowers: [[String]]) -> Bool {
         guard let words = lexicon.acronyms[acronym].map(Words.lower) else { return false }
         return lowers.contains { Words.contains($0, words) }
     }

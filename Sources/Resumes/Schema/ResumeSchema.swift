@@ -19,6 +19,9 @@ enum ResumeSchema {
 
     static let mostItems = 1_000
     static let longestText = 20_000
+    /// Of the summary, the roles' summaries and highlights together, in bytes; and how many highlights.
+    static let mostProse = 200_000
+    static let mostHighlights = 500
 
     private static let work: [String: Shape] = [
         "name": .text, "location": .text, "description": .text, "position": .text, "url": .text, "startDate": .text,
@@ -60,7 +63,25 @@ enum ResumeSchema {
             throw ResumeFault(pointer: JSONPointer(), reason: "must be an object, and is \(value.kind)")
         }
         try check(value, .object(root), JSONPointer())
+        try limitProse(value)
         try refuseNUL(value, JSONPointer())
+    }
+
+    /// What is read word by word has limits as a whole.
+    private static func limitProse(_ value: JSONValue) throws(ResumeFault) {
+        let roles = value["work"]?.array ?? []
+        let highlights = roles.flatMap { $0["highlights"]?.array ?? [] }
+        let pointer = JSONPointer(["work"])
+        guard highlights.count <= mostHighlights else {
+            throw ResumeFault(pointer: pointer, reason: "must have at most \(mostHighlights) highlights in all")
+        }
+        let texts = highlights + roles.compactMap { $0["summary"] } + [value["basics"]?["summary"]].compactMap(\.self)
+        guard texts.reduce(0, { $0 + ($1.string?.utf8.count ?? 0) }) <= mostProse else {
+            throw ResumeFault(
+                pointer: pointer,
+                reason: "summaries and highlights must be at most \(mostProse) bytes long together"
+            )
+        }
     }
 
     /// No store keeps the character U+0000, wherever it stands.

@@ -55,11 +55,13 @@ package struct TrafficExplorer: Sendable {
         }
     }
 
-    /// Requests that one side has in a window of a step, on average.
+    /// Requests that can be compared and one side has in a window of a step, on average.
     private func samples(_ position: Position, _ side: Implementation) -> Double {
         let stage = plan.stage(at: position)
         let share = Double(plan.weight(at: position).rawValue) / 10_000
-        let rate = stage.services.reduce(0) { $0 + scenario.rate(plan.services[$1].name, stage.environment) }
+        let rate = plan.comparable(stage.services).reduce(0) {
+            $0 + scenario.rate(plan.services[$1].name, stage.environment)
+        }
         return rate * (side == .candidate ? share : 1 - share) * Double(plan.window.rawValue) / 1_000_000
     }
 
@@ -189,14 +191,20 @@ package struct TrafficExplorer: Sendable {
                     let place = stage.criteria == nil ? "criteria/\(number)" : "stages/\(stage.name)/criteria/\(number)"
                     let power =
                         power(criterion.condition, position, place, .noWorse)
-                        ?? ranks(criterion.condition, stage.services, position, place, nil)
+                        ?? ranks(criterion.condition, plan.comparable(stage.services), position, place, nil)
                     if let power { powers.append(power) }
                 }
                 for (number, trigger) in plan.triggers(at: index).enumerated() {
                     let place = stage.triggers == nil ? "rollback/\(number)" : "stages/\(stage.name)/rollback/\(number)"
                     let power =
                         power(trigger.condition, position, place, .worse)
-                        ?? ranks(trigger.condition, Array(plan.services.indices), position, place, trigger)
+                        ?? ranks(
+                            trigger.condition,
+                            plan.comparable(Array(plan.services.indices)),
+                            position,
+                            place,
+                            trigger
+                        )
                     if let power { powers.append(power) }
                 }
             }

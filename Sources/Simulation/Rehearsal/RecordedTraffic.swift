@@ -26,7 +26,7 @@ struct RecordedTraffic: Traffic {
     /// By environment and window, what sources said.
     private let readings: [String: [[String: Reading]]]
 
-    /// - Returns: nil when a service of the plan was not recorded.
+    /// - Returns: nil when a service of the plan was not recorded, or one that is new never on the candidate's side.
     init?(_ recorded: RecordedWindows, plan: Plan, start: Timestamp) {
         let places = plan.services.map { recorded.services.firstIndex(of: $0.name) }
         guard places.allSatisfy({ $0 != nil }), !recorded.windows.isEmpty else { return nil }
@@ -35,9 +35,15 @@ struct RecordedTraffic: Traffic {
         var seen: [String: [[ServiceWindow]]] = [:]
         for environment in plan.environments {
             let windows = recorded.windows.map { window in window.environments.first { $0.environment == environment } }
-            seen[environment] = places.map { place in
-                Self.filled(windows.map { window in place.flatMap { window?.services[$0] } ?? ServiceWindow() })
+            var filled: [[ServiceWindow]] = []
+            for (place, service) in zip(places, plan.services) {
+                let own = windows.map { window in place.flatMap { window?.services[$0] } ?? ServiceWindow() }
+                let first = own.first { $0.candidate.requests > 0 }?.candidate
+                // Legacy, which has none, says nothing of it.
+                if service.isNew == true, first == nil { return nil }
+                filled.append(Self.filled(own, before: service.isNew == true ? first : nil))
             }
+            seen[environment] = filled
         }
         self.seen = seen
         readings = Dictionary(
@@ -52,8 +58,9 @@ struct RecordedTraffic: Traffic {
         ) { first, _ in first }
     }
 
-    private static func filled(_ windows: [ServiceWindow]) -> [ServiceWindow] {
-        var last: Counts?
+    /// - Parameter before: what the candidate is taken to do where it was not seen yet; nil as legacy did.
+    private static func filled(_ windows: [ServiceWindow], before: Counts?) -> [ServiceWindow] {
+        var last = before
         return windows.map { window in
             var window = window
             if window.candidate.requests > 0 {

@@ -37,7 +37,7 @@ package struct Rehearsal: Sendable {
             guard let recorded = RecordedTraffic(windows, plan: plan, start: scenario.start) else {
                 throw Impossible(
                     message:
-                        "not every service of the plan was recorded; there are: \(windows.services.joined(separator: ", "))"
+                        "not every service of the plan was recorded, or one that is new never on the candidate's side; there are: \(windows.services.joined(separator: ", "))"
                 )
             }
             traffic = recorded

@@ -48,7 +48,7 @@ struct PrometheusSource: Sendable {
         guard result.count <= 1 else {
             throw SourceError("the query gives \(result.count) series and not one: \(query.prefix(200))")
         }
-        guard let number = result.first?.values.last, number.isFinite else { return nil }
+        guard let number = result.first?.samples.last?.value, number.isFinite else { return nil }
         return number
     }
 }

@@ -4,11 +4,25 @@ import NIOCore
 import NIOHTTP1
 import Routing
 
-/// Where a data plane speaks HTTP of itself, on a socket in its folder.
-struct AdminSocket: Sendable {
+/// Where a data plane speaks HTTP of itself.
+struct AdminEndpoint: Sendable {
+    enum Place: Sendable, CustomStringConvertible {
+        /// A socket in its folder.
+        case socket(path: String)
+        /// `http://HOST:PORT`.
+        case address(String)
+
+        var description: String {
+            switch self {
+            case .socket(let path): path
+            case .address(let address): address
+            }
+        }
+    }
+
     private static let longest = 16 << 20
 
-    let path: String
+    let place: Place
     /// What people call the data plane, and what `migrate route config` calls it.
     let program: (name: String, kind: String)
 
@@ -17,13 +31,13 @@ struct AdminSocket: Sendable {
         func failure(_ why: String) -> RoutingError {
             RoutingError(
                 .unreachable,
-                "\(program.name)’s administration at \(path) does not answer: \(why)",
+                "\(program.name)’s administration at \(place) does not answer: \(why)",
                 mend: "start \(program.name) with the configuration that `migrate route config \(program.kind)` wrote"
             )
         }
-        guard let url = URL(httpURLWithSocketPath: path, uri: uri) else { throw failure("the path is none") }
+        guard let url = url(uri) else { throw failure("the path is none") }
         do {
-            var request = HTTPClientRequest(url: url.absoluteString)
+            var request = HTTPClientRequest(url: url)
             request.headers.add(name: "host", value: "admin")
             // A kept connection may lead to a process that a reload is ending.
             request.headers.add(name: "connection", value: "close")
@@ -35,6 +49,13 @@ struct AdminSocket: Sendable {
             throw error
         } catch {
             throw failure("\(error)")
+        }
+    }
+
+    private func url(_ uri: String) -> String? {
+        switch place {
+        case .socket(let path): URL(httpURLWithSocketPath: path, uri: uri)?.absoluteString
+        case .address(let address): address + uri
         }
     }
 }

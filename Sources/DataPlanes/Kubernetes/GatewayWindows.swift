@@ -1,0 +1,329 @@
+import AsyncHTTPClient
+import Logging
+import MigrationCore
+import Prometheus
+import Routing
+import Signals
+import Synchronization
+import TimeLimits
+
+/// The services of which requests have been sent to the candidate.
+final class Told: Sendable {
+    private let services = Mutex<Set<String>>([])
+
+    func insert(_ table: RouteTable) {
+        services.withLock { services in
+            for (name, weight) in table.weights where weight > .zero { services.insert(name) }
+        }
+    }
+
+    func contains(_ service: String) -> Bool { services.withLock { $0.contains(service) } }
+}
+
+/// Counts the difference between what a Gateway's programs told a Prometheus after one window's end and after the next.
+///
+/// A range's rate would be extrapolated, and what is counted between two ranges would be in none of them. Here every request is in just one window: that
+/// before the first scrape after its answer and after an end. A window is missing where a program came, went, began anew or could not be scraped, where one was not scraped
+/// within half a window of the end, and where a series is gone or back.
+actor GatewayWindows: PlaneWindows {
+    private let plan: Plan
+    private let meter: Meter
+    private let counter: GatewayCounter
+    private let prometheus: PrometheusServer
+    private let told: Told
+    /// For each service legacy's selector, and the candidate's.
+    private let selectors: [String]
+    /// Whose programs are asked for: a job is not forgotten because nobody hears of it.
+    private var jobs: Set<String> = []
+    /// Every series that there ever was, by selector.
+    private var ever: [Set<[String: String]>]
+    private var last: GatewayCounts?
+    /// Why the last window was missing; nil where it was not.
+    private var complaint: String?
+
+    /// - Parameter told: the services of which requests may have gone to the candidate.
+    init(
+        plan: Plan,
+        place: KubernetesPlace,
+        meter: Meter,
+        counter: GatewayCounter,
+        client: HTTPClient,
+        told: Told
+    ) throws {
+        self.plan = plan
+        self.meter = meter
+        self.counter = counter
+        self.told = told
+        prometheus = PrometheusServer(address: counter.address, client: client)
+        selectors = try counter.selectors(plan, in: place)
+        ever = selectors.map { _ in [] }
+    }
+
+    /// - Throws: a ``PrometheusError`` for a selector that is none; a Prometheus that is away is waited for.
+    func check() async throws {
+        do {
+            _ = try await prometheus.query("\(selectors[0])[1s]", at: SystemClock.now, timeout: .seconds(2))
+        } catch let error as PrometheusError where error.isOfQuery {
+            throw error
+        } catch {
+            complain("\(error)")
+        }
+    }
+
+    func begin() async {}
+
+    func close() async {}
+
+    func take(from first: Int64, before k: Int64) async -> [MeasuredWindow]? {
+        let probes = meter.take(from: first, before: k)
+        let before = last
+        last = nil
+        do {
+            let limit = Duration.microseconds(plan.window.rawValue * 3 / 4)
+            let now = try await TimeLimit.within(limit) { [self] in try await look(k, before) }
+            last = now
+            guard let before, before.k == first, k - first == 1 else {
+                throw Unmeasured("the window before it is missing")
+            }
+            var window = probes.first ?? MeasuredWindow(k: first, services: plan.services.map { _ in ServiceWindow() })
+            for (index, service) in plan.services.enumerated() {
+                let legacy = try now.counts(2 * index, since: before)
+                let candidate = try now.counts(2 * index + 1, since: before)
+                guard !ever[2 * index + 1].isEmpty || !told.contains(service.name) else {
+                    throw Unmeasured("\(selectors[2 * index + 1]) never had a series, and requests were sent there")
+                }
+                window.services[index].legacy = window.services[index].legacy + legacy
+                window.services[index].candidate = window.services[index].candidate + candidate
+            }
+            if complaint != nil { counter.logger.info("windows are measured again") }
+            complaint = nil
+            return [window]
+        } catch {
+            complain("\(error)")
+            return nil
+        }
+    }
+
+    private func complain(_ reason: String) {
+        if reason != complaint { counter.logger.warning("a window is not measured", metadata: ["reason": "\(reason)"]) }
+        complaint = reason
+    }
+
+    // MARK: What a Prometheus knows
+
+    /// What was counted when a window had ended, by each program's first scrape after that.
+    private func look(_ k: Int64, _ before: GatewayCounts?) async throws -> GatewayCounts {
+        let end = plan.clock.start(of: k)
+        if jobs.isEmpty {
+            for series in try await ask(selectors).flatMap(\.self) {
+                jobs.insert(try GatewayProgram(series.labels).job)
+            }
+            guard !jobs.isEmpty else { throw Unmeasured("there is no series of \(selectors[0]) or any other") }
+        }
+        var scrapes = try await scrapes(after: end)
+        while let late = scrapes.late.first {
+            guard SystemClock.now < end + TimeSpan(rawValue: plan.window.rawValue / 2) else {
+                throw Unmeasured("\(late) was not scraped within half a window of the end")
+            }
+            try await Task.sleep(for: .microseconds(max(20_000, plan.window.rawValue / 20)))
+            scrapes = try await self.scrapes(after: end)
+        }
+        // What had been scraped is there: a scrape's samples are written together.
+        var counts = GatewayCounts(k: k, code: counter.code, asksForTimeouts: asksForTimeouts, ends: scrapes.ends)
+        for (place, series) in try await ask(selectors.map { $0 + range(back: end) }).enumerated() {
+            counts.sides.append(try counted(series, scrapes.ends, before, place))
+        }
+        let all = counts.sides.flatMap(\.series.keys)
+        guard Set(all).count == all.count else { throw Unmeasured("two selectors of --counter have the same series") }
+        counts.news = zip(counts.sides, ever).map { Set($0.series.keys).subtracting($1) }
+        for index in ever.indices { ever[index].formUnion(counts.sides[index].series.keys) }
+        return counts
+    }
+
+    private var asksForTimeouts: Bool {
+        plan.stages.indices.contains { stage in
+            plan.criteria(at: stage).contains { $0.condition.metric == .timeoutRate }
+                || plan.triggers(at: stage).contains { $0.condition.metric == .timeoutRate }
+        }
+    }
+
+    /// From a window and a half before the end until now.
+    private func range(back end: Timestamp) -> String {
+        let span = (SystemClock.now - end).rawValue + plan.window.rawValue * 3 / 2
+        return "[\(max(1, span / 1_000))ms]"
+    }
+
+    private func ask(_ queries: [String]) async throws -> [[PrometheusSeries]] {
+        let prometheus = prometheus, now = SystemClock.now
+        return try await withThrowingTaskGroup(of: (Int, [PrometheusSeries]).self) { group in
+            for (index, query) in queries.enumerated() {
+                group.addTask { (index, try await prometheus.query(query, at: now, timeout: .seconds(5))) }
+            }
+            var answers = queries.map { _ in [PrometheusSeries]() }
+            for try await (index, answer) in group { answers[index] = answer }
+            return answers
+        }
+    }
+
+    /// When each program was first scraped after a window's end, and who was not yet.
+    private func scrapes(after end: Timestamp) async throws -> (
+        ends: [GatewayProgram: Timestamp], late: [GatewayProgram]
+    ) {
+        let ups = jobs.sorted().map { job in
+            "up{job=\"\(job.replacing("\\", with: "\\\\").replacing("\"", with: "\\\""))\"}"
+        }
+        let range = range(back: end)
+        let answers = try await ask(ups.map { $0 + range } + ups)
+        var ends: [GatewayProgram: Timestamp] = [:], late: [GatewayProgram] = []
+        for series in answers.prefix(ups.count).flatMap(\.self) {
+            let program = try GatewayProgram(series.labels)
+            guard series.samples.allSatisfy({ $0.value == 1 }) else {
+                throw Unmeasured("\(program) could not be scraped")
+            }
+            if let first = series.samples.first(where: { $0.at >= end }) {
+                ends[program] = first.at
+            } else {
+                late.append(program)
+            }
+        }
+        // Whoever is scraped so seldom that the range has nothing of them.
+        for series in answers.dropFirst(ups.count).flatMap(\.self) {
+            let program = try GatewayProgram(series.labels)
+            guard ends[program] != nil || late.contains(program) else {
+                throw Unmeasured("\(program) is scraped too seldom")
+            }
+        }
+        return (ends, late.sorted { $0.description < $1.description })
+    }
+
+    /// What series of one selector had counted when their programs were scraped after the end.
+    private func counted(
+        _ list: [PrometheusSeries],
+        _ ends: [GatewayProgram: Timestamp],
+        _ before: GatewayCounts?,
+        _ place: Int
+    ) throws -> GatewayCounts.Side {
+        var side = GatewayCounts.Side()
+        for series in list {
+            let program = try GatewayProgram(series.labels)
+            guard let end = ends[program] else {
+                guard jobs.insert(program.job).inserted else {
+                    throw Unmeasured("\(series.labels) is of nobody that is scraped")
+                }
+                throw Unmeasured("\(program.job) is a job that was not known")
+            }
+            let begin = before?.ends[program]
+            let samples = series.samples.filter { $0.at <= end && $0.at >= begin ?? end }
+            // It began after that.
+            if samples.isEmpty, series.samples.allSatisfy({ $0.at > end }) { continue }
+            guard let last = samples.last, last.at == end else {
+                // It had ended before the window began.
+                if samples.isEmpty, before?.sides[place].series[series.labels] == nil { continue }
+                throw Unmeasured("\(series.labels) is counted no longer")
+            }
+            guard samples.allSatisfy({ $0.value.isFinite && $0.value >= 0 && $0.value <= Double(Counts.largest) })
+            else {
+                throw Unmeasured("\(series.labels) has no count")
+            }
+            guard zip(samples, samples.dropFirst()).allSatisfy({ $0.value <= $1.value }) else {
+                throw Unmeasured("\(series.labels) has begun anew")
+            }
+            side.series[series.labels] = last.value
+        }
+        for labels in before?.sides[place].series.keys.map(\.self) ?? [] where side.series[labels] == nil {
+            throw Unmeasured("\(labels) is counted no longer")
+        }
+        return side
+    }
+}
+
+/// Why a window is missing.
+private struct Unmeasured: Error, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
+}
+
+/// One program of a Gateway, as it is scraped.
+private struct GatewayProgram: Hashable, CustomStringConvertible {
+    let job: String
+    let instance: String
+    var description: String { "\(instance) of the job \(job)" }
+
+    init(_ labels: [String: String]) throws {
+        guard let job = labels["job"], let instance = labels["instance"] else {
+            throw Unmeasured("\(labels) has no labels job and instance: sum up nothing")
+        }
+        self.job = job
+        self.instance = instance
+    }
+}
+
+/// What a Gateway's programs had counted when a window had ended.
+private struct GatewayCounts {
+    struct Side {
+        var series: [[String: String]: Double] = [:]
+    }
+
+    let k: Int64
+    /// The label that holds a status.
+    let code: String
+    let asksForTimeouts: Bool
+    /// When each program was scraped.
+    let ends: [GatewayProgram: Timestamp]
+    /// By selector.
+    var sides: [Side] = []
+    /// By selector, the series that were never there before.
+    var news: [Set<[String: String]>] = []
+
+    init(k: Int64, code: String, asksForTimeouts: Bool, ends: [GatewayProgram: Timestamp]) {
+        self.k = k
+        self.code = code
+        self.asksForTimeouts = asksForTimeouts
+        self.ends = ends
+    }
+
+    /// What one side did since.
+    func counts(_ side: Int, since before: GatewayCounts) throws -> Counts {
+        let changed = Set(ends.keys).symmetricDifference(before.ends.keys)
+        guard changed.isEmpty else {
+            throw Unmeasured("came or went: \(changed.map(\.description).sorted().joined(separator: ", "))")
+        }
+        var counts = Counts()
+        for (labels, value) in sides[side].series {
+            // A series that was never there has counted nothing before: its program was scraped.
+            guard let begin = before.sides[side].series[labels] ?? (news[side].contains(labels) ? 0 : nil) else {
+                throw Unmeasured("\(labels) is back, and what it counted meanwhile is not known")
+            }
+            guard let code = labels[code] else { throw Unmeasured("\(labels) has no label \(code)") }
+            let number = Int((value - begin).rounded())
+            guard number >= 0 else { throw Unmeasured("\(labels) has begun anew") }
+            counts.requests += number
+            switch Ending(code) {
+            case .good: break
+            case .timeout: counts.timeouts += number
+            case .bad: counts.errors += number
+            case .badOrTimeout:
+                guard !asksForTimeouts || number == 0 else {
+                    throw Unmeasured("\(code) does not tell time-outs, and the plan has a condition on them")
+                }
+                counts.errors += number
+            }
+        }
+        return counts
+    }
+
+    /// What a status says.
+    private enum Ending {
+        case good, bad, timeout, badOrTimeout
+
+        init(_ code: String) {
+            switch code.lowercased() {
+            case "504": self = .timeout
+            case let code where code.wholeMatch(of: /[1-4]([0-9][0-9]|xx)/) != nil: self = .good
+            case "5xx", "5": self = .badOrTimeout
+            // What has no status, such as 0 or one of gRPC, is no health.
+            default: self = .bad
+            }
+        }
+    }
+}
