@@ -613,7 +613,8 @@ struct RecommendationsProgramTests {
         defer { program.remove() }
         try program.importJob()
         let admin = try freePort()
-        let (process, port) = try await program.serve(implementation, ["--admin-port", "\(admin)"])
+        let rehearsed = implementation == "legacy" ? ["--delay", "0", "--timeouts", "0"] : []
+        let (process, port) = try await program.serve(implementation, ["--admin-port", "\(admin)"] + rehearsed)
         defer { process.signal(SIGKILL); process.wait() }
         let token = try program.issuer.token(user: "ana")
         let calls = [

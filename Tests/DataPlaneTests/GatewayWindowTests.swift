@@ -4,6 +4,8 @@ import Foundation
 import Gateway
 import Logging
 import MigrationCore
+import NIOCore
+import NIOHTTP1
 import Signals
 import Synchronization
 import TestSupport
@@ -157,8 +159,13 @@ struct GatewayWindowTests {
     func seldom() async throws {
         try await scraped(seldom: true) { url, exporter in
             let windows = try await Self.windows(url, Self.own, plan: Self.plan())
-            // Both are known by then.
-            try await Task.sleep(for: .seconds(5))
+            try await eventually(within: 30, "both to have been scraped") {
+                var request = HTTPClientRequest(url: "\(url)/api/v1/query?query=count(up)")
+                request.headers.add(name: "accept", value: "application/json")
+                let answer = try? await HTTPClient.shared.execute(request, timeout: .seconds(2))
+                let text = try await answer?.body.collect(upTo: 1 << 16)
+                return text.map { String(buffer: $0).contains("\"2\"") } ?? false
+            }
             var measured = 0
             for _ in 0..<6 where try await windows.next() != nil { measured += 1 }
             #expect(measured == 0)

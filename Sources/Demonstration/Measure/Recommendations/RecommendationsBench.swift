@@ -27,6 +27,8 @@ struct RecommendationsBench: AsyncParsableCommand {
     private static let scale = 100
     /// What the migration is for: at most so many answers that never came, and all but a twentieth within this time.
     private static let timeOuts = 0.02, answerTime = Duration.seconds(30), hitRate = 0.6
+    /// By how much the memory may grow in the second half, when the cache is warm: more is a leak.
+    private static let growth = 0.1
     /// Between two requests of a user who reads what is answered.
     private static let pause = Duration.seconds(2)
 
@@ -48,6 +50,7 @@ struct RecommendationsBench: AsyncParsableCommand {
         Output.line(
             "Legacy takes \(delay) ms for an answer, and runs into its limit of \(limit) ms with 15 %: what it was, at 1:\(Self.scale)."
         )
+        var leaks: [String] = []
         head()
         for (name, url) in services {
             let load = UserLoad(url: url, tokens: tokens)
@@ -55,9 +58,14 @@ struct RecommendationsBench: AsyncParsableCommand {
             for (status, count) in load.result.errors.sorted(by: { $0.key < $1.key }) {
                 Output.line("    \(status): \(count)")
             }
+            Output.line("    " + verdict(load.result))
             if let half = memory.dropFirst().first, let all = memory.last {
                 let perRequest = Double(all - half) / Double(max(1, load.result.micros.count / 2))
-                Output.line("    memory of the second half: \(Int(perRequest.rounded())) bytes a request")
+                let grown = Double(all - half) / Double(max(1, half))
+                Output.line(
+                    "    memory of the second half: \(Int(perRequest.rounded())) bytes a request, \(Int((grown * 100).rounded())) % more (at most \(Int(Self.growth * 100)) %)"
+                )
+                if grown > Self.growth { leaks.append(name) }
             }
         }
         let paced = max(10, seconds / 4)
@@ -71,6 +79,7 @@ struct RecommendationsBench: AsyncParsableCommand {
             _ = try await run(load, on: name, stage, seconds: paced)
             Output.line("    " + verdict(load.result))
         }
+        if !leaks.isEmpty { throw StageError("the memory grows all the time: \(leaks.joined(separator: ", "))") }
     }
 
     private func head() {
