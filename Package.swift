@@ -244,7 +244,7 @@ let package = Package(
             "CommandsTests",
             [
                 "Callable", "JSON", "MigrationCore", "MigrationLog", "PlanFile", "Postgres", "Routing", "TestSupport",
-                "Worker", logging, "demo", "migrate", "recommendations",
+                "Worker", asyncHTTPClient, logging, nioCore, nioHTTP1, "demo", "migrate", "recommendations",
             ]
         ),
     ],

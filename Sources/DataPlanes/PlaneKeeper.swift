@@ -69,10 +69,9 @@ package actor PlaneKeeper {
 
     /// Tells the data plane again what it has forgotten: it starts from legacy, and so it may after a reload.
     ///
-    /// - Returns: whether it had to be told.
-    package func reassert() async throws(RoutingError) -> Bool {
-        // Whoever is at it tells it what is wanted now.
-        guard !isBusy else { return false }
+    /// - Returns: whether it had to be told; nil where somebody is telling it what is wanted now.
+    package func reassert() async throws(RoutingError) -> Bool? {
+        guard !isBusy else { return nil }
         await enter()
         defer { leave() }
         guard let table = wanted ?? fence.table else { return false }

@@ -22,8 +22,12 @@ package struct PlaneRouter: ServiceLifecycle.Service {
     let sink: any SignalSink
     let logger: Logger
     let keeper: PlaneKeeper
+    private let admin: Address?
+    private let record: PlaneRecord
 
-    /// - Parameter name: the router's in the log; unique within the migration.
+    /// - Parameters:
+    ///   - name: the router's in the log; unique within the migration.
+    ///   - admin: where it says of itself how it does; nil nowhere.
     package init(
         name: String,
         environment: String,
@@ -31,8 +35,11 @@ package struct PlaneRouter: ServiceLifecycle.Service {
         plane: any DataPlane,
         source: any RouteSource,
         sink: any SignalSink,
+        admin: Address? = nil,
         logger: Logger
     ) throws {
+        self.admin = admin
+        record = PlaneRecord(plan)
         self.name = name
         self.environment = environment
         self.plan = plan
@@ -55,18 +62,30 @@ package struct PlaneRouter: ServiceLifecycle.Service {
         let result: Result<Void, any Error>
         do {
             let windows = try await plane.windows(plan, meter: meter, client: client)
-            let services: [any ServiceLifecycle.Service] = [
-                Follower(source: source, keeper: keeper, plane: plane.name, logger: logger),
+            var services: [any ServiceLifecycle.Service] = [
+                Follower(source: source, keeper: keeper, record: record, plane: plane.name, logger: logger),
                 SignalPump(
                     name: name,
                     environment: environment,
                     clock: plan.clock,
-                    source: windows,
+                    source: RecordedWindows(windows: windows, record: record),
                     sink: sink,
                     logger: logger
                 ),
                 Prober(plan: plan, meter: meter, client: client),
             ]
+            if let admin {
+                services.append(
+                    PlaneAdmin(
+                        name: name,
+                        environment: environment,
+                        listen: admin,
+                        record: record,
+                        keeper: keeper,
+                        logger: logger
+                    )
+                )
+            }
             let members = services.map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) }
             result = .success(try await ServiceGroup(configuration: .init(services: members, logger: logger)).run())
             await windows.close()
@@ -87,6 +106,7 @@ package struct PlaneRouter: ServiceLifecycle.Service {
     private struct Follower: ServiceLifecycle.Service {
         let source: any RouteSource
         let keeper: PlaneKeeper
+        let record: PlaneRecord
         let plane: String
         let logger: Logger
 
@@ -124,7 +144,9 @@ package struct PlaneRouter: ServiceLifecycle.Service {
             do {
                 try await keeper.apply(table)
                 await source.acknowledge(table)
+                record.isWell()
             } catch {
+                record.refused(error)
                 logger.error(
                     "route refused",
                     metadata: ["revision": "\(table.revision)", "reason": "\(error.message)"]
@@ -134,8 +156,11 @@ package struct PlaneRouter: ServiceLifecycle.Service {
 
         private func reassert() async {
             do {
-                _ = try await keeper.reassert()
+                guard let wasToldAgain = try await keeper.reassert() else { return }
+                if wasToldAgain { record.wasToldAgain() }
+                record.isWell()
             } catch {
+                record.refused(error)
                 await source.lost()
                 logger.error("\(plane) cannot be asked", metadata: ["reason": "\(error.message)"])
             }

@@ -1,7 +1,10 @@
+import AsyncHTTPClient
 import Foundation
 import JSON
 import MigrationCore
 import MigrationLog
+import NIOCore
+import NIOHTTP1
 import Postgres
 import TestSupport
 import Testing
@@ -80,7 +83,7 @@ struct DataPlaneMigrationTests {
         _ plane: Plane,
         _ legacy: TestUpstream,
         _ candidate: TestUpstream,
-        _ body: (_ url: String) async throws -> Void
+        _ body: (_ url: String, _ metrics: String?) async throws -> Void
     ) async throws {
         func text(_ legacy: String, _ candidate: String) -> String { Self.text(plane, legacy, candidate) }
         let (old, new) = ("http://127.0.0.1:\(legacy.port)", "http://127.0.0.1:\(candidate.port)")
@@ -90,7 +93,7 @@ struct DataPlaneMigrationTests {
             plane == .kubernetes
             ? try Program.file(text("http://old.shop.svc:8080", "http://new.shop.svc:8080"), "shop.yaml") : wiring
         let folder = URL(fileURLWithPath: plan).deletingLastPathComponent().appendingPathComponent(plane.rawValue).path
-        let (port, logPort) = (try freePort(), try freePort())
+        let (port, logPort, metrics) = (try freePort(), try freePort(), try freePort())
         #expect(try run("db", "install").code == 0)
         #expect(try run("create", plan).code == 0)
         let server = plane == .etcd ? try await TestEtcdServer() : nil
@@ -126,8 +129,9 @@ struct DataPlaneMigrationTests {
                         )
                     )
                 }
+                let told = plane == .gateway ? [] : ["--metrics", "127.0.0.1:\(metrics)"]
                 for arguments in [
-                    [plane.rawValue, "--migration", "shop", "--environment", "p"] + rest,
+                    [plane.rawValue, "--migration", "shop", "--environment", "p"] + rest + told,
                     ["worker", "--name", "w"],
                 ] {
                     processes.append(
@@ -135,7 +139,12 @@ struct DataPlaneMigrationTests {
                     )
                 }
                 #expect(try run("start", "shop").code == 0)
-                result = .success(try await body("http://127.0.0.1:\(port)"))
+                result = .success(
+                    try await body(
+                        "http://127.0.0.1:\(port)",
+                        plane == .gateway ? nil : "http://127.0.0.1:\(metrics)"
+                    )
+                )
             } catch {
                 let said = String(decoding: FileManager.default.contents(atPath: output) ?? Data(), as: UTF8.self)
                 result = .failure(TestFailure("\(error)\n\(said.suffix(3_000))"))
@@ -220,10 +229,19 @@ struct DataPlaneMigrationTests {
             try await TestUpstream(.answers("legacy")),
             try await TestUpstream(.answers("candidate"))
         ) {
-            url in
+            url,
+            metrics in
             try await load.keepUp(url, watching: plane.keepsUsers) {
                 try await eventually(within: 60, "the migration to complete") { try phase() == "completed" }
             }
+            guard let metrics else { return }
+            let answer = try await HTTPClient.shared.execute(
+                HTTPClientRequest(url: "\(metrics)/metrics"),
+                timeout: .seconds(2)
+            )
+            let text = String(buffer: try await answer.body.collect(upTo: 1 << 20))
+            #expect(text.contains(/migrate_weight_ratio\{[^}]*service="a"\} 1\.0/), "\(text)")
+            #expect(text.contains(/migrate_plane_up\{[^}]*\} 1/), "\(text)")
         }
         #expect(load.failed == 0 || !plane.isGentle)
         #expect(load.movedBack == 0)
@@ -271,7 +289,7 @@ struct DataPlaneMigrationTests {
         }
         let candidate = try await TestUpstream(.says(answer))
         let load = SteadyLoad()
-        try await onStage(plane, try await TestUpstream(.answers("legacy")), candidate) { url in
+        try await onStage(plane, try await TestUpstream(.answers("legacy")), candidate) { url, _ in
             try await load.keepUp(url) {
                 try await eventually(within: 60, "the rollback to be acknowledged") {
                     try run("status", "shop", "--format", "json").text.contains(#""acknowledgedAt""#)

@@ -225,4 +225,43 @@ struct HAProxyTests {
         #expect(XXHash32.hash("") == 0x02CC_5D05)
         #expect(XXHash32.hash("Nobody inspects the spammish repetition") == 0xE229_3B2F)
     }
+
+    @Test("its follower says what is in force, what was measured, and when HAProxy cannot be asked any more, why")
+    func admin() async throws {
+        try await staged { haproxy, routes, _, _ in
+            let admin = Address(host: "127.0.0.1", port: try freePort())
+            @Sendable func ask(_ path: String) async throws -> (UInt, String) {
+                let request = HTTPClientRequest(url: "\(admin.url)\(path)")
+                let answer = try await HTTPClient.shared.execute(request, timeout: .seconds(2))
+                return (answer.status.code, String(buffer: try await answer.body.collect(upTo: 1 << 20)))
+            }
+            try await haproxy.follow(routes, admin: admin) {
+                try await haproxy.run {
+                    try await routes.untilMeasuring()
+                    routes.route(TestRoutes.table(1, weight(10_000)))
+                    try await eventually("revision 1") { routes.acknowledged == [1] }
+                    for _ in 0..<5 { #expect(try await side(haproxy.url, user: "u") == "candidate") }
+                    try await eventually("all to be told") {
+                        let (status, text) = try await ask("/metrics")
+                        let own = #"environment="production",implementation="candidate",migration="m",router="r""#
+                        return status == 200 && text.hasSuffix("# EOF\n")
+                            && text.contains("migrate_requests_total{\(own),service=\"a\"} 5\n")
+                            && text.contains(
+                                #"migrate_route_revision{environment="production",migration="m",router="r"} 1"#
+                            )
+                            && text.contains(#"migrate_plane_up{environment="production",migration="m",router="r"} 1"#)
+                    }
+                    let (status, text) = try await ask("/health")
+                    #expect(status == 200 && text == "ok\n")
+                }
+                try await eventually("it to be missed") {
+                    let (status, text) = try await ask("/health")
+                    return status == 503 && text.contains("HAProxy")
+                }
+                let metrics = try await ask("/metrics").1
+                #expect(metrics.contains(#"migrate_plane_up{environment="production",migration="m",router="r"} 0"#))
+                #expect(metrics.contains(#"reason="unreachable""#))
+            }
+        }
+    }
 }

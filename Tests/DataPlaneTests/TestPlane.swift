@@ -15,7 +15,13 @@ protocol TestPlane: Sendable {
 
 extension TestPlane {
     /// Runs what tells it where to send requests while the body runs.
-    func follow<R: Sendable>(_ routes: TestRoutes, _ body: () async throws -> R) async throws -> R {
+    ///
+    /// - Parameter admin: where that says of itself how it does.
+    func follow<R: Sendable>(
+        _ routes: TestRoutes,
+        admin: Address? = nil,
+        _ body: () async throws -> R
+    ) async throws -> R {
         var logger = Logger(label: "plane")
         logger.logLevel = .critical
         let router = try PlaneRouter(
@@ -25,6 +31,7 @@ extension TestPlane {
             plane: plane,
             source: routes,
             sink: routes,
+            admin: admin,
             logger: logger
         )
         let group = ServiceGroup(services: [router], logger: logger)

@@ -212,7 +212,11 @@ struct EvidenceTests {
         #expect(try compare(isNew: true, worse).migration.phase.rollback != nil)
         // What asks for no comparison still sees it: 40 of 1,000 over both.
         let limit = plan(triggers: [Condition(metric: .errorRate, side: .above, threshold: 50_000)])
-        #expect(try compare(isNew: true, limit).migration.phase.rollback == nil)
+        let watched = try compare(isNew: true, limit)
+        #expect(try watched.migration.phase.rollback == nil)
+        // Of legacy only what it has is set beside it.
+        #expect(try watched.migration.judgement?.triggers[0].legacy == Measurement(value: 20, of: 1_000))
+        #expect(try watched.migration.judgement?.triggers[0].candidate == Measurement(value: 80, of: 2_000))
     }
 
     @Test("a service's own comparison is not watched where the service is new, and every other trigger is")

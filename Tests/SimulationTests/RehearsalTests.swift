@@ -152,6 +152,13 @@ struct RehearsalTests {
         #expect(legacy()?.requests == 400 && legacy()?.errors == 103)
         plan.services[1].isNew = true
         #expect(legacy()?.requests == 300 && legacy()?.errors == 3)
+        // Nor can it be rehearsed by that.
+        let error = #expect(throws: Rehearsal.Impossible.self) {
+            try Rehearsal(plan, .recorded(recorded, Scenario(start: Self.start)))
+        }
+        #expect(error?.message.contains("one that is new never on the candidate's side") ?? false)
+        plan.services[1].isNew = nil
+        #expect(throws: Never.self) { try Rehearsal(plan, .recorded(recorded, Scenario(start: Self.start))) }
     }
 
     @Test("a threshold is proposed where a healthy candidate would fire it, and kept where it would not")

@@ -37,13 +37,13 @@ struct EnvoyRun: AsyncParsableCommand {
     @Option(help: "The environment that it serves.") var environment: String
     @Option(help: "A name of its own among the migration's routers; else envoy-ENVIRONMENT.") var name: String?
     @OptionGroup var envoy: EnvoyOptions
-    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var follower: FollowerOptions
 
     func run() async throws {
         let discovery = try envoy.discovery.map {
             try EnvoyDiscovery(folder: envoy.place, listen: $0.address, logger: Logs.logger("migrate.envoy"))
         }
-        try await PlaneRun(migration: migration, environment: environment, database: database).run(
+        try await PlaneRun(migration: migration, environment: environment, options: follower).run(
             EnvoyPlane(folder: envoy.place, discovery: discovery),
             name: name ?? "envoy-\(environment)",
             beside: discovery.map { [$0] } ?? []

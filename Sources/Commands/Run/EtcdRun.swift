@@ -40,7 +40,7 @@ struct EtcdRun: AsyncParsableCommand {
     @Option(help: "The environment that it serves.") var environment: String
     @Option(help: "A name of its own among the migration's routers; else etcd-ENVIRONMENT.") var name: String?
     @OptionGroup var etcd: EtcdOptions
-    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var follower: FollowerOptions
 
     func run() async throws {
         let plane = EtcdPlane(
@@ -49,7 +49,7 @@ struct EtcdRun: AsyncParsableCommand {
             keys: etcd.keys(migration, environment),
             logPort: etcd.log.logPort
         )
-        try await PlaneRun(migration: migration, environment: environment, database: database).run(
+        try await PlaneRun(migration: migration, environment: environment, options: follower).run(
             plane,
             name: name ?? "etcd-\(environment)"
         )

@@ -60,7 +60,7 @@ struct KubernetesRun: AsyncParsableCommand {
     )
     var counter: String?
     @Option(help: "The label that holds an answer's status, 503 or 5xx.") var code: String?
-    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var follower: FollowerOptions
 
     func validate() throws {
         let together = [prometheus, counter, code].compactMap(\.self).count
@@ -115,7 +115,7 @@ struct KubernetesRun: AsyncParsableCommand {
             access: try access(),
             counter: measured
         )
-        try await PlaneRun(migration: migration, environment: environment, database: database).run(
+        try await PlaneRun(migration: migration, environment: environment, options: follower).run(
             plane,
             name: name ?? "kubernetes-\(environment)"
         )

@@ -1,3 +1,4 @@
+import ArgumentParser
 import DataPlanes
 import Foundation
 import Gateway
@@ -5,11 +6,19 @@ import MigrationCore
 import ServiceLifecycle
 import UnixSignals
 
+/// What every follower of a data plane may be told.
+struct FollowerOptions: ParsableArguments {
+    @Option(help: "HOST:PORT at which this program answers GET /health and GET /metrics (OpenMetrics); else nowhere.")
+    var metrics: ListenArgument?
+    @OptionGroup var database: DatabaseOptions
+}
+
 /// Has a data plane that somebody else wrote follow the log.
 struct PlaneRun {
     let migration: String
     let environment: String
-    let database: DatabaseOptions
+    let options: FollowerOptions
+    private var database: DatabaseOptions { options.database }
 
     /// Runs until it is told to stop.
     ///
@@ -47,6 +56,7 @@ struct PlaneRun {
             plane: plane,
             source: routes,
             sink: routes,
+            admin: options.metrics?.address,
             logger: logger
         )
         let witness = GatewayWitness(stateFile: plane.state, log: head.access.log, logger: logger)

@@ -89,13 +89,21 @@ actor GatewayWindows: PlaneWindows {
             for (index, service) in plan.services.enumerated() {
                 let legacy = try now.counts(2 * index, since: before)
                 let candidate = try now.counts(2 * index + 1, since: before)
-                guard !ever[2 * index + 1].isEmpty || !told.contains(service.name) else {
+                // A service that nobody asks for has a series on neither side.
+                let isDoubtful = ever[2 * index + 1].isEmpty && !ever[2 * index].isEmpty
+                guard !isDoubtful || !told.contains(service.name) else {
                     throw Unmeasured("\(selectors[2 * index + 1]) never had a series, and requests were sent there")
                 }
                 window.services[index].legacy = window.services[index].legacy + legacy
                 window.services[index].candidate = window.services[index].candidate + candidate
             }
-            if complaint != nil { counter.logger.info("windows are measured again") }
+            if complaint != nil {
+                let never = zip(selectors, ever).filter(\.1.isEmpty).map(\.0)
+                counter.logger.info(
+                    "windows are measured",
+                    metadata: ["without a series yet": "\(never.joined(separator: ", "))"]
+                )
+            }
             complaint = nil
             return [window]
         } catch {

@@ -1,17 +1,18 @@
-import MigrationCore
-import Routing
+package import MigrationCore
+package import Routing
 import Signals
 
-/// What a gateway counts, in the OpenMetrics text format (version 1.0.0): counters end in `_total`, times are in seconds, and the text ends in `# EOF`.
-struct OpenMetrics {
-    static let contentType = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+/// What a router counts, in the OpenMetrics text format (version 1.0.0): counters end in `_total`, times are in seconds, and the text ends in `# EOF`.
+package struct OpenMetrics {
+    package static let contentType = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
-    let plan: Plan
-    let router: String
-    let environment: String
+    private let plan: Plan
+    private let router: String
+    private let environment: String
     private var text = ""
 
-    init(plan: Plan, router: String, environment: String) {
+    /// - Parameter router: the name in the log.
+    package init(plan: Plan, router: String, environment: String) {
         self.plan = plan
         self.router = router
         self.environment = environment
@@ -53,8 +54,11 @@ struct OpenMetrics {
         for (address, condition) in upstreams.sorted(by: { $0.key < $1.key }) {
             metrics.sample("migrate_gateway_breakers_open", ["address": address], "\(condition.openBreakers)")
         }
-        return metrics.text + "# EOF\n"
+        return metrics.finished
     }
+
+    /// The whole text, when nothing comes any more.
+    package var finished: String { text + "# EOF\n" }
 
     private mutating func services(_ meter: Meter) {
         let all = plan.services.enumerated().flatMap { index, service in
@@ -89,7 +93,8 @@ struct OpenMetrics {
         }
     }
 
-    private mutating func routes(_ table: RouteTable?) {
+    /// - Parameter table: what is in force; nil before the first.
+    package mutating func routes(_ table: RouteTable?) {
         guard let table else { return }
         family("migrate_weight_ratio", "gauge", "The candidate's share of a service's traffic that is in force.")
         for service in plan.services {
@@ -100,11 +105,11 @@ struct OpenMetrics {
         sample("migrate_route_revision", [:], "\(table.revision)")
     }
 
-    private mutating func family(_ name: String, _ kind: String, _ help: String) {
+    package mutating func family(_ name: String, _ kind: String, _ help: String) {
         text += "# TYPE \(name) \(kind)\n# HELP \(name) \(help)\n"
     }
 
-    private mutating func sample(_ name: String, _ labels: [String: String], _ value: String) {
+    package mutating func sample(_ name: String, _ labels: [String: String], _ value: String) {
         let own = ["migration": plan.name, "environment": environment, "router": router]
         let pairs = own.merging(labels) { $1 }.sorted { $0.key < $1.key }
         text += "\(name){\(pairs.map { "\($0.key)=\"\(Self.escaped($0.value))\"" }.joined(separator: ","))} \(value)\n"
