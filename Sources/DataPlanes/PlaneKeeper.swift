@@ -74,8 +74,8 @@ package actor PlaneKeeper {
         guard !isBusy else { return nil }
         await enter()
         defer { leave() }
-        guard let table = wanted ?? fence.table else { return false }
-        guard try await adapter.read() != RouteText(table, plan) else { return false }
+        let now = try await adapter.read()
+        guard let table = wanted ?? fence.table, now != RouteText(table, plan) else { return false }
         _ = try await adapter.apply(table)
         logger.warning(
             "the data plane had another route and was told again",

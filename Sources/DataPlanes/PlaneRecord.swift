@@ -13,8 +13,10 @@ final class PlaneRecord: Sendable {
         var missing = 0
         /// For each service legacy and the candidate.
         var totals: [ServiceWindow]
-        /// Why the data plane cannot be asked; nil where it can, and before it was asked first.
-        var fault: String?
+        /// Why the data plane cannot be asked; nil where it was asked last.
+        var unasked: String? = "it was not asked yet"
+        /// Why the data plane has not taken what it was told last; nil where it has, or there is nothing to tell.
+        var untold: String?
     }
 
     private let plan: Plan
@@ -26,18 +28,26 @@ final class PlaneRecord: Sendable {
     }
 
     /// Why the data plane cannot be asked, or does not take what it is told; nil where nothing is wrong.
-    var fault: String? { state.withLock { $0.fault } }
+    var fault: String? { state.withLock { $0.untold ?? $0.unasked } }
 
-    func refused(_ error: RoutingError) {
+    /// - Parameter error: why it was not taken; nil where it was.
+    func told(_ error: RoutingError?) {
         state.withLock { state in
-            state.refusals[error.code, default: 0] += 1
-            state.fault = error.message
+            if let error { state.refusals[error.code, default: 0] += 1 } else { state.unasked = nil }
+            state.untold = error?.message
         }
     }
 
-    func isWell() { state.withLock { $0.fault = nil } }
-
-    func wasToldAgain() { state.withLock { $0.retold += 1 } }
+    /// - Parameters:
+    ///   - error: why it could not be asked; nil where it could.
+    ///   - hadForgotten: whether it had to be told again.
+    func asked(_ error: RoutingError?, hadForgotten: Bool = false) {
+        state.withLock { state in
+            if let error { state.refusals[error.code, default: 0] += 1 }
+            if hadForgotten { state.retold += 1 }
+            state.unasked = error?.message
+        }
+    }
 
     /// - Parameters:
     ///   - windows: what was measured; nil where not all was.
@@ -74,9 +84,11 @@ final class PlaneRecord: Sendable {
                 }
             }
         }
-        metrics.routes(table)
+        let fault = state.untold ?? state.unasked
+        // What is not seen to be in force is not said to be.
+        metrics.routes(fault == nil ? table : nil)
         metrics.family("migrate_plane_up", "gauge", "Whether the data plane can be asked and has what it was told.")
-        metrics.sample("migrate_plane_up", [:], state.fault == nil ? "1" : "0")
+        metrics.sample("migrate_plane_up", [:], fault == nil ? "1" : "0")
         metrics.family(
             "migrate_plane_refusals",
             "counter",
@@ -100,7 +112,7 @@ final class PlaneRecord: Sendable {
 }
 
 /// Windows that are counted when they are taken.
-struct RecordedWindows: WindowSource {
+struct CountedWindows: WindowSource {
     let windows: any PlaneWindows
     let record: PlaneRecord
 

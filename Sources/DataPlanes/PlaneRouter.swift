@@ -68,7 +68,7 @@ package struct PlaneRouter: ServiceLifecycle.Service {
                     name: name,
                     environment: environment,
                     clock: plan.clock,
-                    source: RecordedWindows(windows: windows, record: record),
+                    source: CountedWindows(windows: windows, record: record),
                     sink: sink,
                     logger: logger
                 ),
@@ -144,9 +144,11 @@ package struct PlaneRouter: ServiceLifecycle.Service {
             do {
                 try await keeper.apply(table)
                 await source.acknowledge(table)
-                record.isWell()
+                record.told(nil)
             } catch {
-                record.refused(error)
+                // A newer one has come, or the end: nobody has refused anything.
+                if Task.isCancelled { return }
+                record.told(error)
                 logger.error(
                     "route refused",
                     metadata: ["revision": "\(table.revision)", "reason": "\(error.message)"]
@@ -157,10 +159,10 @@ package struct PlaneRouter: ServiceLifecycle.Service {
         private func reassert() async {
             do {
                 guard let wasToldAgain = try await keeper.reassert() else { return }
-                if wasToldAgain { record.wasToldAgain() }
-                record.isWell()
+                record.asked(nil, hadForgotten: wasToldAgain)
             } catch {
-                record.refused(error)
+                if Task.isCancelled { return }
+                record.asked(error)
                 await source.lost()
                 logger.error("\(plane) cannot be asked", metadata: ["reason": "\(error.message)"])
             }

@@ -20,14 +20,14 @@ package struct PrometheusServer: Sendable {
         self.client = client
     }
 
-    /// What a query gives at a moment: a vector has one sample of each series, and a range of a selector all that were taken in it.
+    /// What a query gives at a moment, nil for the Prometheus's own now: a vector has one sample of each series, and a range of a selector all that were taken in it.
     ///
     /// - Throws: ``PrometheusError`` for an answer that is an error, or has a warning, such as one of only some of what is asked; else what the client throws.
-    package func query(_ text: String, at moment: Timestamp, timeout: TimeSpan) async throws -> [PrometheusSeries] {
+    package func query(_ text: String, at moment: Timestamp?, timeout: TimeSpan) async throws -> [PrometheusSeries] {
         let allowed = CharacterSet.alphanumerics.union(CharacterSet(charactersIn: "-._~"))
         let encoded = text.addingPercentEncoding(withAllowedCharacters: allowed) ?? ""
-        let time = Decimals.text(Int(moment.rawValue), scale: 1_000_000)
-        let request = HTTPClientRequest(url: "\(address)/api/v1/query?query=\(encoded)&time=\(time)")
+        let time = moment.map { "&time=\(Decimals.text(Int($0.rawValue), scale: 1_000_000))" } ?? ""
+        let request = HTTPClientRequest(url: "\(address)/api/v1/query?query=\(encoded)\(time)")
         let client = client
         // The client's own limit ends with the answer's head.
         let (status, body) = try await TimeLimit.within(.microseconds(timeout.rawValue)) {

@@ -20,11 +20,13 @@ package struct Keywords: Sendable {
             guard !term.isEmpty, seen.insert(keyword.lowercased()).inserted else { continue }
             let signs = Self.signs(around: term, in: keyword)
             let count = zip(resume.everything, texts).reduce(0) { $0 + Self.count(term, signs, in: $1.1, of: $1.0) }
-            guard count > 0 else {
+            // A list of skills holds names, however they are written.
+            let isListed = skills.contains { $0 == term.map(\.lower) } && signs.before.isEmpty && signs.after.isEmpty
+            guard count > 0 || isListed else {
                 missing.append(keyword)
                 continue
             }
-            hits += count * term.count
+            hits += max(1, count) * term.count
             covered.append(keyword)
             if !skills.contains(where: { Words.contains($0, term.map(\.lower)) }) { unlisted.append(keyword) }
         }
@@ -51,8 +53,10 @@ package struct Keywords: Sendable {
     /// What cutting a keyword into words has left out before them and after them: `.NET` is not “net”.
     private static func signs(around term: [Word], in keyword: String) -> (before: String, after: String) {
         guard let first = term.first, let last = term.last else { return ("", "") }
-        let before = keyword[..<first.range.lowerBound], after = keyword[last.range.upperBound...]
-        return (before.filter { !$0.isWhitespace }, after.filter { !$0.isWhitespace })
+        // Only what touches a word belongs to it, and a comma behind it to the list that it was taken from.
+        let before = keyword[..<first.range.lowerBound].reversed().prefix { !$0.isWhitespace }
+        let after = keyword[last.range.upperBound...].prefix { !$0.isWhitespace && !",;:".contains($0) }
+        return (String(before.reversed()), String(after))
     }
 
     /// How often a term stands among the words of a text, with its signs. A single word with one capital, its first, is a name: “Spring” is no spring, and “Go” does not go.

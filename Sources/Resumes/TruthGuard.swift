@@ -10,7 +10,7 @@ package struct TruthGuard: Sendable {
         package var isGrounded: Bool { ungrounded.isEmpty }
     }
 
-    private struct Neighbours: Hashable {
+    private struct Neighbours {
         var before: String
         var after: String
     }
@@ -18,8 +18,8 @@ package struct TruthGuard: Sendable {
     private let lexicon: Lexicon
     private var exact: Set<String> = []
     private var lower: Set<String> = []
-    /// Numbers, each with the words beside it.
-    private var numbers: [String: Set<Neighbours>] = [:]
+    /// Numbers, each with the words that stand before it and after it.
+    private var numbers: [String: (before: Set<String>, after: Set<String>)] = [:]
     private var texts: [[String]] = []
 
     package init(_ resume: Resume, lexicon: Lexicon = .shared) {
@@ -46,7 +46,10 @@ package struct TruthGuard: Sendable {
                 lower.insert(part.lowercased())
             }
             let beside = Self.neighbours(of: index, words)
-            for form in forms(word, beside) { numbers[form, default: []].insert(beside) }
+            for form in forms(word, beside) {
+                numbers[form, default: ([], [])].before.insert(beside.before)
+                numbers[form, default: ([], [])].after.insert(beside.after)
+            }
         }
     }
 
@@ -95,7 +98,7 @@ package struct TruthGuard: Sendable {
     private func isGrounded(number: String, _ beside: Neighbours) -> Bool {
         guard let known = numbers[number] else { return false }
         let isOfSomething = !beside.after.isEmpty && !lexicon.functionWords.contains(beside.after)
-        return known.contains { $0.after == beside.after || (!isOfSomething && $0.before == beside.before) }
+        return known.after.contains(beside.after) || (!isOfSomething && known.before.contains(beside.before))
     }
 
     private func isKnown(_ word: String) -> Bool {

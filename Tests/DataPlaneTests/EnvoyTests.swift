@@ -203,6 +203,15 @@ struct EnvoyTests {
         }
     }
 
+    @Test("one that asks, killed during a rollback, comes to legacy by itself as well")
+    func discoveredAndKilled() async throws {
+        try await staged(asks: true) { envoy, routes, candidate in
+            try await envoy.discovered {
+                try await envoy.checkKilledDuringRollback(routes, candidate) { body in try await envoy.run(body) }
+            }
+        }
+    }
+
     @Test("one that refuses what it is told says why, and is not told again at once")
     func refused() async throws {
         try await staged(asks: true) { envoy, _, _ in
@@ -238,6 +247,7 @@ struct EnvoyTests {
                 hold: .milliseconds(300),
                 logger: logger
             )
+            let adapter = EnvoyAdapter(router: "e", plan: envoy.plan, folder: envoy.folder, discovery: discovery)
             let group = ServiceGroup(services: [discovery], logger: logger)
             let task = Task { try await group.run() }
             @Sendable func ask(_ version: String, _ name: String = "migrate") async throws -> (UInt, String) {
@@ -257,6 +267,13 @@ struct EnvoyTests {
             #expect(try await ask(version).0 == 304)
             #expect(ContinuousClock.now - begun >= .milliseconds(300))
             #expect(try await ask(version, "other").0 == 404)
+            // No Envoy takes it; but whoever asks is given it while they wait.
+            let told = Task { try? await adapter.apply(TestRoutes.table(5, .all)) }
+            try await eventually("another version") { try await ask(version).1.contains("\"5:log:h5:0\"") }
+            _ = await told.value
+            // Who has a later one is not sent back.
+            #expect(try await ask("9:log:h9:10000").0 == 304)
+            #expect(try await ask("9:elsewhere:h9:10000").0 == 200)
             await group.triggerGracefulShutdown()
             _ = await task.result
         }

@@ -160,6 +160,10 @@ struct GatewayWindowTests {
             #expect(try await windows.next() == nil)
             exporter.leave(false)
             try await windows.untilMeasured()
+            // Somebody is scraped, and tells nothing any more: that is no traffic of 0.
+            exporter.change { $0 = [:] }
+            _ = try await windows.next()
+            for _ in 0..<3 { #expect(try await windows.next() == nil) }
         }
     }
 

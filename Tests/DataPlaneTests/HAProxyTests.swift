@@ -236,6 +236,12 @@ struct HAProxyTests {
                 return (answer.status.code, String(buffer: try await answer.body.collect(upTo: 1 << 20)))
             }
             try await haproxy.follow(routes, admin: admin) {
+                // What nobody has seen yet is not well.
+                try await eventually("it to answer") { (try? await ask("/health")) != nil }
+                #expect(try await ask("/health").0 == 503)
+                let before = try await ask("/metrics").1
+                #expect(before.contains(#"migrate_plane_up{environment="production",migration="m",router="r"} 0"#))
+                #expect(!before.contains("migrate_route_revision{"))
                 try await haproxy.run {
                     try await routes.untilMeasuring()
                     routes.route(TestRoutes.table(1, weight(10_000)))

@@ -489,6 +489,53 @@ struct ServiceTests {
         #expect((answer.data["recommendations"]?.array?.count ?? 0) > 3)
     }
 
+    private static let rewordings: [(line: String, ended: Bool, says: String, reason: String?)] = [
+        (
+            "Maintains 30 servers in two data centres for the booking department", true,
+            "Maintaining 30 servers in two data centres for the booking department", "it leaves what was to be mended"
+        ),
+        (
+            "Responsible for managing a team of 8 in two offices and one warehouse", false,
+            "Worked with a team of 8 in two offices and one warehouse", "it leaves what was to be mended"
+        ),
+        (
+            "Responsible for managing payroll for the whole house of the shop", false, "Managed",
+            "it leaves out most of what the line says"
+        ),
+        (
+            "Responsible for managing a team of five engineers in the house of the shop", false,
+            "Managed a team of engineers in the house of the shop", "it leaves out “five”"
+        ),
+        (
+            "Responsible for managing payroll across 3 sites and for the hiring there", false,
+            "Managed payroll for 3 sites and the hiring there", nil
+        ),
+        (
+            "Responsible for managing a budget and cut its costs by 40 % at Northwind", false,
+            "Managed a budget and cut its costs at Northwind by 40%", nil
+        ),
+    ]
+
+    @Test(
+        "a model's line that leaves the fault or the facts is dropped, and one that only says it otherwise is taken",
+        arguments: rewordings.indices
+    )
+    func reworded(_ index: Int) async throws {
+        let (line, ended, says, reason) = Self.rewordings[index]
+        var role: [String: JSONValue] = [
+            "name": "Northwind", "position": "Engineer", "startDate": "2020-01", "highlights": [.string(line)],
+        ]
+        if ended { role["endDate"] = "2022-12" }
+        let model = TestModel { lines in lines.map { ["id": $0["id"] ?? "", "text": .string(says)] } }
+        let shop = try await TestShop(model: model)
+        try await shop.store.put(["work": [.object(role)]], into: "job", of: "ana")
+        let answer = try await shop.ask(.getRecommendations, ["jobId": "job"])
+        let said = answer.data["recommendations"]?.array?.first { $0["currentContent"] == .string(line) }
+        let metadata = try #require(said?["metadata"])
+        #expect(metadata["source"] == (reason == nil ? "model" : "rules"), "\(metadata.text)")
+        #expect(metadata["guard"]?["reason"]?.string == reason, "\(metadata.text)")
+    }
+
     @Test("instructions in a résumé are data: the verdict on what a model makes of them is shown")
     func injection() async throws {
         var resume = TestShop.resume

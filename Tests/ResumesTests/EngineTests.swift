@@ -184,7 +184,10 @@ struct EngineTests {
         let resume = try Sample.resume([text, Sample.sound[0]])
         for recommendation in Sample.findings(resume) {
             if recommendation.changes.isEmpty || !recommendation.placeholders.isEmpty { continue }
-            _ = try Improvement(of: resume.value, by: [recommendation])
+            let improvement = try Improvement(of: resume.value, by: [recommendation])
+            // What it says, in its place and nowhere else.
+            #expect(Set(improvement.changes.map(\.pointer)) == Set(recommendation.changes.map(\.pointer)))
+            #expect(improvement.changes.map(\.after) == recommendation.changes.map(\.after))
         }
     }
 
@@ -294,7 +297,7 @@ struct GuardTests {
             electrician engineer engineering executive forecasting founder graduate junior law lawyer lecturer lecturing license licenses \
             licensing magistrate manager marketing master masters mathematics mechanic medicine mentoring modeling nurse nursing painting \
             partner physics pilot piloting president professor programming recruiting sales scripting senior statistics supervisor surgeon \
-            teacher teaching testing trading translating translator tutoring university welding writing
+            advocate author broker chair coded cook graduating head judge programmed tutor teacher teaching testing trading translating translator tutoring university welding writing
             """
         for word in words.split(whereSeparator: \.isWhitespace) {
             #expect(bare.verdict(on: "Led the work as \(word) of the shop").ungrounded == ["\(word)"], "\(word)")
@@ -467,6 +470,9 @@ struct OrdinaryTests {
         let real = try Sample.resume(["Moved 4 services to .NET, and 3 to C++ (C# before), for 9 shops"])
         #expect(Keywords([".net", "C++", "C#", "(C#"], in: real).covered == [".net", "C++", "C#", "(C#"])
         #expect(Keywords(["C+", ".C++"], in: real).covered == [])
+        let listed = try Sample.resume { $0["skills"] = [["name": "kubernetes"], ["name": "node.js"]] }
+        let spelt = Keywords(["Kubernetes", "Node.js", "Spring", "- kubernetes", "kubernetes,"], in: listed)
+        #expect(spelt.missing == ["Spring"] && spelt.unlisted == [])
         let ids = Sample.findings(resume, ["code review", "code-review"]).map(\.id)
         #expect(Set(ids).count == ids.count && ids.filter { $0.hasPrefix("missing_keyword") }.count == 2)
     }
@@ -488,6 +494,19 @@ struct OrdinaryTests {
         // Without a limit it was minutes; a slow machine is no reason to fail.
         #expect(ContinuousClock.now - begun < .seconds(20))
         #expect(found.count == Engine.most)
+        // The same number with ever another word beside it, in each of ten lines that have a finding.
+        var word = 0
+        let lines = (0..<10).map { _ -> JSONValue in
+            let pairs = (0..<2_400).map { _ -> String in
+                word += 1
+                return "7 a\(String(word, radix: 36, uppercase: false).filter(\.isLetter))\(word % 7 == 0 ? "b" : "c")"
+            }
+            return .string("Responsible for " + pairs.joined(separator: " "))
+        }
+        let numbers = try Resume(["work": [["highlights": .array(lines)]]])
+        let again = ContinuousClock.now
+        #expect(!Engine(now: Sample.now).findings(in: numbers).isEmpty)
+        #expect(ContinuousClock.now - again < .seconds(20))
         let fault = #expect(throws: ResumeFault.self) { try Resume(["work": roles(11, bytes: 19_900)]) }
         #expect(fault?.description.contains("200000 bytes") ?? false, "\(fault?.description ?? "")")
         let bullets = JSONValue.array((0..<251).map { .string("Led \($0) shops") })

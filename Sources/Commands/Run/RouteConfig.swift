@@ -134,6 +134,9 @@ struct RouteConfig: ParsableCommand {
 
         func run() throws {
             let plan = try place.checked()
+            if let admin = envoy.admin, !admin.address.isNumeric {
+                throw Failure(.refused, "Envoy binds its administration to an IP address, and --admin is \(admin.host)")
+            }
             let folder = envoy.place
             let configuration = try EnvoyConfiguration(
                 plan: plan,

@@ -5,6 +5,7 @@ import NIOCore
 import NIOHTTP1
 package import Routing
 import Signals
+import TimeLimits
 
 /// Tells an Envoy who goes where: another file in the place of its routes, which it sees or is given when it asks, and a request that shows that they are in force.
 package struct EnvoyAdapter: PlaneAdapter {
@@ -39,6 +40,7 @@ package struct EnvoyAdapter: PlaneAdapter {
         let now = try? await read()
         try now?.require(table, plan)
         if told != wanted { try write(wanted) }
+        try discovery?.publish()
         if now != wanted {
             let end = ContinuousClock.now + Self.patience
             var last: RoutingError?
@@ -102,7 +104,6 @@ package struct EnvoyAdapter: PlaneAdapter {
         } catch {
             throw RoutingError(.storage, "\(folder.routes.path) cannot be written: \(error.localizedDescription)")
         }
-        try discovery?.publish()
     }
 
     /// Where Envoy accepts clients, as it says itself.
@@ -128,6 +129,16 @@ package struct EnvoyAdapter: PlaneAdapter {
         guard let listeners = try? JSONDecoder().decode(Listeners.self, from: Data(text.utf8)),
             let socket = listeners.statuses?.first?.address.socket
         else { throw RoutingError(.unreachable, "Envoy listens nowhere") }
+        let isLocal = socket.address.hasPrefix("127.") || socket.address == "::1"
+        if isLocal, let elsewhere = folder.elsewhere, !elsewhere.host.hasPrefix("127."),
+            !["::1", "localhost"].contains(elsewhere.host)
+        {
+            throw RoutingError(
+                .unreachable,
+                "Envoy at \(elsewhere.host) listens at \(socket.address) of its own host, where it cannot be asked",
+                mend: "let it listen where this host reaches it: migrate route config envoy --listen"
+            )
+        }
         let isAnywhere = ["0.0.0.0", "::"].contains(socket.address)
         let here = socket.address == "::" ? "::1" : "127.0.0.1"
         let host = isAnywhere ? folder.elsewhere?.host ?? here : socket.address
@@ -137,9 +148,11 @@ package struct EnvoyAdapter: PlaneAdapter {
     /// - Returns: the answer's text; nil for none of 200.
     private static func ask(_ request: HTTPClientRequest) async throws(RoutingError) -> String? {
         do {
-            let response = try await HTTPClient.shared.execute(request, timeout: .seconds(1))
-            let body = try await response.body.collect(upTo: 1 << 20)
-            return response.status == .ok ? String(buffer: body) : nil
+            return try await TimeLimit.within(.seconds(1)) {
+                let response = try await HTTPClient.shared.execute(request, timeout: .seconds(1))
+                let body = try await response.body.collect(upTo: 1 << 20)
+                return response.status == .ok ? String(buffer: body) : nil
+            }
         } catch {
             throw RoutingError(.unreachable, "Envoy does not answer: \(error)")
         }

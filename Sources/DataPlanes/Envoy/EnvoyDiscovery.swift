@@ -22,8 +22,8 @@ package final class EnvoyDiscovery: ServiceLifecycle.Service {
     private struct State {
         var version = ""
         var routes: [UInt8] = []
-        /// The version that was given last, until Envoy says that it has it.
-        var given: String?
+        /// The version that was given last, and what Envoy had by then; nil once it has said anything else.
+        var given: (version: String, has: String)?
         /// Whether Envoy was given the version that there is, and asked again without having it.
         var isRefused = false
         var waiting: [UUID: CheckedContinuation<Void, Never>] = [:]
@@ -57,7 +57,8 @@ package final class EnvoyDiscovery: ServiceLifecycle.Service {
     /// Gives what the file says from now on.
     func publish() throws(RoutingError) {
         let (version, data) = try EnvoyRoutes.read(folder)
-        let waiting = state.withLock { state in
+        let waiting = state.withLock { state -> Dictionary<UUID, CheckedContinuation<Void, Never>>.Values in
+            guard state.version != version else { return [:].values }
             state.version = version
             state.routes = Array(data)
             state.isRefused = false
@@ -77,6 +78,7 @@ package final class EnvoyDiscovery: ServiceLifecycle.Service {
             configuration: .init(address: .hostname(listen.host, port: listen.port)),
             logger: quiet
         )
+        state.withLock { $0.isOver = false }
         try await withGracefulShutdownHandler {
             try await application.run()
         } onGracefulShutdown: { [self] in
@@ -104,28 +106,42 @@ package final class EnvoyDiscovery: ServiceLifecycle.Service {
         else { throw HTTPError(.notFound, message: "only the routes “\(EnvoyRoutes.name)” are discovered here") }
         let has = question.version ?? ""
         let refused = state.withLock { state -> String? in
-            guard let given = state.given, given != has else {
+            // Whoever has the same as before, and not what it was given, has refused it; or has begun anew, and then it had nothing.
+            guard let given = state.given, given.version != has, given.has == has else {
+                state.given = nil
                 state.isRefused = false
                 return nil
             }
-            state.isRefused = given == state.version
-            return given
+            state.isRefused = given.version == state.version
+            return given.version
         }
         if let refused {
             logger.error("Envoy does not take its routes, and its log says why", metadata: ["version": "\(refused)"])
             await wait(past: refused, Self.pause)
         }
-        await wait(past: has, hold)
-        let (version, routes) = state.withLock { state in
-            state.given = state.version == has ? nil : state.version
-            return (state.version, state.routes)
+        // Who has a later route of the same log is not given an older one: whoever tells it decides that.
+        let isLater = state.withLock { Self.isOlder($0.version, than: has) ? $0.version : nil }
+        await wait(past: isLater ?? has, hold)
+        let routes = state.withLock { state -> [UInt8]? in
+            guard state.version != has, !Self.isOlder(state.version, than: has) else { return nil }
+            state.given = (state.version, has)
+            return state.routes
         }
-        guard version != has else { return Response(status: .notModified) }
+        guard let routes else { return Response(status: .notModified) }
         return Response(
             status: .ok,
             headers: [.contentType: "application/json"],
             body: .init(byteBuffer: ByteBuffer(bytes: routes))
         )
+    }
+
+    /// Whether a version is an earlier route than another, of the same log or of none.
+    private static func isOlder(_ version: String, than other: String) -> Bool {
+        let mine = version.split(separator: ":"), theirs = other.split(separator: ":")
+        guard mine.count > 3, mine.count == theirs.count, let one = Int64(mine[0]), let two = Int64(theirs[0]) else {
+            return false
+        }
+        return one < two && (one == 0 || mine[1] == theirs[1])
     }
 
     /// Returns when there is another version, when so long has passed, or at the end.

@@ -11,11 +11,7 @@ import TimeLimits
 final class Told: Sendable {
     private let services = Mutex<Set<String>>([])
 
-    func insert(_ table: RouteTable) {
-        services.withLock { services in
-            for (name, weight) in table.weights where weight > .zero { services.insert(name) }
-        }
-    }
+    func insert(_ service: String) { services.withLock { _ = $0.insert(service) } }
 
     func contains(_ service: String) -> Bool { services.withLock { $0.contains(service) } }
 }
@@ -90,9 +86,9 @@ actor GatewayWindows: PlaneWindows {
                 let legacy = try now.counts(2 * index, since: before)
                 let candidate = try now.counts(2 * index + 1, since: before)
                 // A service that nobody asks for has a series on neither side.
-                let isDoubtful = ever[2 * index + 1].isEmpty && !ever[2 * index].isEmpty
+                let isDoubtful = now.sides[2 * index + 1].series.isEmpty && !now.sides[2 * index].series.isEmpty
                 guard !isDoubtful || !told.contains(service.name) else {
-                    throw Unmeasured("\(selectors[2 * index + 1]) never had a series, and requests were sent there")
+                    throw Unmeasured("\(selectors[2 * index + 1]) has no series, and requests were sent there")
                 }
                 window.services[index].legacy = window.services[index].legacy + legacy
                 window.services[index].candidate = window.services[index].candidate + candidate
@@ -122,6 +118,7 @@ actor GatewayWindows: PlaneWindows {
     /// What was counted when a window had ended, by each program's first scrape after that.
     private func look(_ k: Int64, _ before: GatewayCounts?) async throws -> GatewayCounts {
         let end = plan.clock.start(of: k)
+        try await compareClocks()
         if jobs.isEmpty {
             for series in try await ask(selectors).flatMap(\.self) {
                 jobs.insert(try GatewayProgram(series.labels).job)
@@ -136,16 +133,35 @@ actor GatewayWindows: PlaneWindows {
             try await Task.sleep(for: .microseconds(max(20_000, plan.window.rawValue / 20)))
             scrapes = try await self.scrapes(after: end)
         }
+        guard !scrapes.ends.isEmpty else {
+            throw Unmeasured("nobody is scraped: \(jobs.sorted().joined(separator: ", "))")
+        }
         // What had been scraped is there: a scrape's samples are written together.
         var counts = GatewayCounts(k: k, code: counter.code, asksForTimeouts: asksForTimeouts, ends: scrapes.ends)
         for (place, series) in try await ask(selectors.map { $0 + range(back: end) }).enumerated() {
             counts.sides.append(try counted(series, scrapes.ends, before, place))
         }
         let all = counts.sides.flatMap(\.series.keys)
+        guard !all.isEmpty else { throw Unmeasured("there is no series of \(selectors[0]) or any other") }
         guard Set(all).count == all.count else { throw Unmeasured("two selectors of --counter have the same series") }
         counts.news = zip(counts.sides, ever).map { Set($0.series.keys).subtracting($1) }
         for index in ever.indices { ever[index].formUnion(counts.sides[index].series.keys) }
         return counts
+    }
+
+    /// Windows are cut by this host's clock, and scrapes are timed by the Prometheus's.
+    private func compareClocks() async throws {
+        let tolerance = TimeSpan(rawValue: max(100_000, plan.window.rawValue / 10))
+        let before = SystemClock.now
+        let answer = try await prometheus.query("vector(time())", at: nil, timeout: .seconds(5))
+        let after = SystemClock.now
+        guard let seconds = answer.first?.samples.first?.value, (0...1e11).contains(seconds) else {
+            throw Unmeasured("Prometheus does not say what time it is")
+        }
+        let theirs = Timestamp(rawValue: Int64(seconds * 1e6))
+        guard theirs >= before - tolerance, theirs <= after + tolerance else {
+            throw Unmeasured("this host's clock and the Prometheus's differ by more than \(tolerance)")
+        }
     }
 
     private var asksForTimeouts: Bool {
@@ -220,6 +236,7 @@ actor GatewayWindows: PlaneWindows {
                 }
                 throw Unmeasured("\(program.job) is a job that was not known")
             }
+            guard !series.samples.isEmpty else { throw Unmeasured("\(series.labels) is no plain counter") }
             let begin = before?.ends[program]
             let samples = series.samples.filter { $0.at <= end && $0.at >= begin ?? end }
             // It began after that.
@@ -306,7 +323,7 @@ private struct GatewayCounts {
             let number = Int((value - begin).rounded())
             guard number >= 0 else { throw Unmeasured("\(labels) has begun anew") }
             counts.requests += number
-            switch Ending(code) {
+            switch try Ending(code) {
             case .good: break
             case .timeout: counts.timeouts += number
             case .bad: counts.errors += number
@@ -324,11 +341,13 @@ private struct GatewayCounts {
     private enum Ending {
         case good, bad, timeout, badOrTimeout
 
-        init(_ code: String) {
+        init(_ code: String) throws {
             switch code.lowercased() {
             case "504": self = .timeout
             case let code where code.wholeMatch(of: /[1-4]([0-9][0-9]|xx)/) != nil: self = .good
-            case "5xx", "5": self = .badOrTimeout
+            case "5xx": self = .badOrTimeout
+            // Of Envoy's classes and of gRPC's codes the same figures say opposite things.
+            case let code where code.wholeMatch(of: /[1-9]/) != nil: throw Unmeasured("\(code) is no status of HTTP")
             // What has no status, such as 0 or one of gRPC, is no health.
             default: self = .bad
             }

@@ -6,6 +6,7 @@ import NIOHTTP1
 import NIOPosix
 import NIOSSL
 import Routing
+import TimeLimits
 
 /// How a cluster is reached.
 package struct KubernetesAccess: Sendable {
@@ -72,8 +73,7 @@ struct KubernetesAPI: Sendable {
         if let host = access.gateway.host { request.headers.add(name: "host", value: host) }
         request.headers.add(name: "connection", value: "close")
         do {
-            let response = try await Self.client.execute(request, timeout: Self.patience)
-            _ = try await response.body.collect(upTo: Self.longest)
+            let (response, _) = try await Self.whole(request)
             return response.headers.first(name: "location").flatMap { URLComponents(string: $0)?.host }
         } catch {
             throw RoutingError(
@@ -81,6 +81,14 @@ struct KubernetesAPI: Sendable {
                 "the Gateway at \(access.gateway.url) does not answer: \(error)",
                 mend: "see that --gateway-url is where clients reach it"
             )
+        }
+    }
+
+    /// An answer with its body: the client's own limit ends with the head.
+    private static func whole(_ request: HTTPClientRequest) async throws -> (HTTPClientResponse, ByteBuffer) {
+        try await TimeLimit.within(.nanoseconds(patience.nanoseconds)) {
+            let response = try await client.execute(request, timeout: patience)
+            return (response, try await response.body.collect(upTo: longest))
         }
     }
 
@@ -101,8 +109,7 @@ struct KubernetesAPI: Sendable {
             request.body = .bytes(ByteBuffer(bytes: body.bytes))
         }
         do {
-            let response = try await Self.client.execute(request, timeout: Self.patience)
-            let text = try await response.body.collect(upTo: Self.longest)
+            let (response, text) = try await Self.whole(request)
             let value = try? JSONValue(parsing: Array(text.readableBytesView))
             return (response.status, value ?? .string(String(String(buffer: text).prefix(200))))
         } catch {

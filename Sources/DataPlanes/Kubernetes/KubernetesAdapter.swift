@@ -56,7 +56,7 @@ package struct KubernetesAdapter: PlaneAdapter {
     ///   when the API server or the Gateway does not answer, a controller does not accept it, or it is not shown in time.
     package func apply(_ table: RouteTable) async throws(RoutingError) -> Acknowledgement {
         let wanted = RouteText(table, plan)
-        told.insert(table)
+        for (name, weight) in table.weights where weight > .zero { told.insert(name) }
         try await put(wanted, table)
         let end = ContinuousClock.now + patience
         while let pending = try await self.pending(wanted, table) {
@@ -110,6 +110,9 @@ package struct KubernetesAdapter: PlaneAdapter {
     package func read() async throws(RoutingError) -> RouteText {
         let now = try await route()
         let told = try now.told()
+        for (service, weight) in zip(plan.services, told.weights) where weight > .zero {
+            self.told.insert(service.name)
+        }
         guard try now.says(told), try await api.shown() == HTTPRoute.shown(told) else { return .legacy(plan) }
         return told
     }

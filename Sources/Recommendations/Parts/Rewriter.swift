@@ -209,30 +209,9 @@ struct Rewriter: SuggestionRewriting {
         guard verdict.isGrounded else {
             return ["verdict": "dropped", "ungrounded": .array(verdict.ungrounded.prefix(10).map { .string($0) })]
         }
-        if let shortcoming = shortcoming(of: text, recommendation) {
+        if let shortcoming = Rewording(of: recommendation).shortcoming(of: text) {
             return ["verdict": "dropped", "reason": .string(shortcoming)]
         }
-        return nil
-    }
-
-    /// What the draft does and a text does not; nil where it does all of it.
-    private static func shortcoming(of text: String, _ recommendation: Recommendation) -> String? {
-        func counts(_ text: String?) -> [String: Int] {
-            Words.lower(text ?? "").reduce(into: [:]) { $0[$1, default: 0] += 1 }
-        }
-        let draft = recommendation.suggestedContent ?? ""
-        let now = counts(recommendation.currentContent), then = counts(draft), said = counts(text)
-        // Words that the rule takes out, and of those that it says less often all are there as often as before.
-        let gone = now.filter { then[$0.key] == nil }, fewer = now.filter { $0.value > then[$0.key] ?? $0.value }
-        let isLess = fewer.contains { said[$0.key, default: 0] < $0.value }
-        guard !gone.contains(where: { said[$0.key] != nil }), fewer.isEmpty || isLess else {
-            return "it leaves what was to be mended"
-        }
-        let commas = Dictionary(Placeholders.found(in: draft).map { ($0, " , ") }) { first, _ in first }
-        let facts = Words.of(Placeholders.filled(draft, with: commas)).filter {
-            $0.hasDigit || $0.isCapitalized && !$0.beginsSentence
-        }
-        guard facts.allSatisfy({ said[$0.lower] != nil }) else { return "it leaves out what the line says" }
         return nil
     }
 }

@@ -18,11 +18,13 @@ struct TextEdit: Hashable {
         self.words = Array(words[start..<(words.count - end)])
     }
 
+    private var changesNothing: Bool { range.isEmpty && words.isEmpty }
+
     static func words(_ text: String) -> [Substring] { text.split(whereSeparator: \.isWhitespace) }
 
     /// Whether both can be made: they change different words, and do not put words into the same place.
     func isApart(from other: TextEdit) -> Bool {
-        if self == other { return true }
+        if self == other || changesNothing || other.changesNothing { return true }
         if range.upperBound < other.range.lowerBound || other.range.upperBound < range.lowerBound { return true }
         let touches = range.upperBound == other.range.lowerBound || other.range.upperBound == range.lowerBound
         return touches && !range.isEmpty && !other.range.isEmpty
