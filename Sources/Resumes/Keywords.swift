@@ -17,7 +17,7 @@ package struct Keywords: Sendable {
         var hits = 0
         for keyword in keywords {
             let term = Words.of(keyword)
-            guard !term.isEmpty, seen.insert(keyword.lowercased()).inserted else { continue }
+            guard !term.isEmpty, seen.insert(keyword.lowercased().trimmingSpace).inserted else { continue }
             let signs = Self.signs(around: term, in: keyword)
             let count = zip(resume.everything, texts).reduce(0) { $0 + Self.count(term, signs, in: $1.1, of: $1.0) }
             // A list of skills holds names, however they are written.

@@ -530,7 +530,9 @@ struct ServiceTests {
         let shop = try await TestShop(model: model)
         try await shop.store.put(["work": [.object(role)]], into: "job", of: "ana")
         let answer = try await shop.ask(.getRecommendations, ["jobId": "job"])
-        let said = answer.data["recommendations"]?.array?.first { $0["currentContent"] == .string(line) }
+        let said = answer.data["recommendations"]?.array?.first {
+            $0["currentContent"] == .string(line) && ["weak_opener", "tense"].contains($0["category"])
+        }
         let metadata = try #require(said?["metadata"])
         #expect(metadata["source"] == (reason == nil ? "model" : "rules"), "\(metadata.text)")
         #expect(metadata["guard"]?["reason"]?.string == reason, "\(metadata.text)")

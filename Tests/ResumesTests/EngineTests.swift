@@ -460,6 +460,20 @@ struct OrdinaryTests {
         #expect(keywords.covered == ["Excel", "postgresql"] && keywords.unlisted == [])
     }
 
+    @Test(
+        "an acronym that stands in brackets, or before some, needs no more to be said of it",
+        arguments: [
+            ("Signed the quick zone vendor (QZV) terms with 5 carriers of the house", false),
+            ("Signed the quick zone vendor(QZV) terms with 5 carriers of the house", false),
+            ("Signed the QZV (quick zone vendor) terms with 5 carriers of the house", false),
+            ("Signed the QZV terms with 5 carriers for the whole of the house", true),
+        ]
+    )
+    func brackets(_ line: String, _ isFound: Bool) throws {
+        let found = Sample.findings(try Sample.resume([line, Sample.sound[0]])).map(\.category)
+        #expect(found.contains("acronym") == isFound)
+    }
+
     @Test("a keyword's signs are looked for where its word stands, and not in an address elsewhere")
     func signs() throws {
         let resume = try Sample.resume(["Negotiated 4 contracts in spring that lowered the net costs of the shop"]) {

@@ -17,7 +17,19 @@ struct ResumeEvidence {
         let all = Self.texts(in: resume) + said
         texts = all.map { " \(Self.words($0).joined(separator: " ")) ".lowercased() }
         words = Set(all.flatMap { Self.words($0.lowercased()) })
-        numbers = Set(all.flatMap(Self.numbers))
+        numbers = Set(all.flatMap(Self.numbers) + all.flatMap(Self.months))
+    }
+
+    /// The numbers of months that are named before a year: `Aug 2021` bears out `2021-08`.
+    private static func months(_ text: String) -> [String] {
+        let names = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
+        let words = words(text)
+        return zip(words, words.dropFirst()).flatMap { name, year -> [String] in
+            guard year.count == 4, Int(year) != nil,
+                let index = names.firstIndex(of: String(name.lowercased().prefix(3)))
+            else { return [] }
+            return ["\(index + 1)", index < 9 ? "0\(index + 1)" : "\(index + 1)"]
+        }
     }
 
     static func texts(in value: JSONValue) -> [String] {

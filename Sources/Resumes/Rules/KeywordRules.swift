@@ -42,6 +42,8 @@ struct KeywordRules {
 
     /// With its signs: `.NET` is not “net”, and `code review` not `code-review`.
     private func place(_ keyword: String) -> String {
-        keyword.lowercased().replacing("-", with: "--").split(whereSeparator: \.isWhitespace).joined(separator: "-")
+        keyword.lowercased().trimmingSpace.replacing("-", with: "--").split(whereSeparator: \.isWhitespace).joined(
+            separator: "-"
+        )
     }
 }

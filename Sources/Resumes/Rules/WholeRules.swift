@@ -163,10 +163,13 @@ struct WholeRules {
     private var acronymsWithBrackets: Set<String> {
         var found: Set<String> = []
         for (text, words) in zip(resume.everything, resume.words) {
-            for word in words where isAcronym(word.text) {
-                let isInside =
-                    text[..<word.range.lowerBound].hasSuffix("(") && text[word.range.upperBound...].hasPrefix(")")
-                if isInside || text[word.range.upperBound...].hasPrefix(" (") { found.insert(word.text) }
+            for word in words {
+                let after = text[word.range.upperBound...]
+                // Also without a space before the bracket, as in `agreement(SLA)`.
+                let inside = word.text.split(separator: "(").last.map(String.init) ?? ""
+                let isOpen = inside != word.text || text[..<word.range.lowerBound].hasSuffix("(")
+                if isOpen, after.hasPrefix(")"), isAcronym(inside) { found.insert(inside) }
+                if after.hasPrefix(" ("), isAcronym(word.text) { found.insert(word.text) }
             }
         }
         return found
