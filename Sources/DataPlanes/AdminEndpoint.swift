@@ -3,7 +3,6 @@ import Foundation
 import NIOCore
 import NIOHTTP1
 import Routing
-import TimeLimits
 
 /// Where a data plane speaks HTTP of itself.
 struct AdminEndpoint: Sendable {
@@ -42,14 +41,13 @@ struct AdminEndpoint: Sendable {
             request.headers.add(name: "host", value: "admin")
             // A kept connection may lead to a process that a reload is ending.
             request.headers.add(name: "connection", value: "close")
-            let asked = request
-            // The client's own limit ends with the answer's head.
-            let (status, text) = try await TimeLimit.within(.seconds(2)) {
-                let response = try await HTTPClient.shared.execute(asked, timeout: .seconds(2))
-                return (response.status, String(buffer: try await response.body.collect(upTo: Self.longest)))
-            }
-            guard status == .ok else { throw failure("\(status)") }
-            return text
+            let (response, body) = try await HTTPClient.shared.whole(
+                request,
+                within: .seconds(2),
+                longest: Self.longest
+            )
+            guard response.status == .ok else { throw failure("\(response.status)") }
+            return String(buffer: body)
         } catch let error as RoutingError {
             throw error
         } catch {

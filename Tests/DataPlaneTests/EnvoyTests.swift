@@ -7,7 +7,6 @@ import MigrationCore
 import NIOCore
 import NIOHTTP1
 import Routing
-import ServiceLifecycle
 import Signals
 import TestSupport
 import Testing
@@ -235,47 +234,66 @@ struct EnvoyTests {
         }
     }
 
-    @Test("the same version is held until there is another, and then answered at once; else by 304")
+    /// Asks whoever gives Envoys their routes as one does.
+    private static func ask(_ address: Address, has version: String, _ name: String = "migrate") async throws
+        -> (status: UInt, text: String)
+    {
+        var request = HTTPClientRequest(url: "\(address.url)/v3/discovery:routes")
+        request.method = .POST
+        let question: JSONValue = ["version_info": .string(version), "resource_names": [.string(name)]]
+        request.body = .bytes(question.bytes)
+        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(5))
+        return (response.status.code, String(buffer: try await response.body.collect(upTo: 1 << 20)))
+    }
+
+    /// Runs who gives an Envoy its routes, while the body asks as that Envoy would.
+    private static func discovered(
+        _ envoy: TestEnvoy,
+        hold: Duration,
+        _ body: @Sendable (Address, EnvoyAdapter) async throws -> Void
+    ) async throws {
+        let address = Address(host: "127.0.0.1", port: try freePort())
+        var logger = Logger(label: "discovery")
+        logger.logLevel = .critical
+        let discovery = try EnvoyDiscovery(folder: envoy.folder, listen: address, hold: hold, logger: logger)
+        let adapter = EnvoyAdapter(router: "e", plan: envoy.plan, folder: envoy.folder, discovery: discovery)
+        try await running(discovery) {
+            try await eventually("somebody to answer") { (try? await ask(address, has: "")) != nil }
+            try await body(address, adapter)
+        }
+    }
+
+    @Test("a question is answered by 304 when there was nothing else for a while, and only for these routes")
     func held() async throws {
         try await staged(asks: true) { envoy, _, _ in
-            let address = Address(host: "127.0.0.1", port: try freePort())
-            var logger = Logger(label: "discovery")
-            logger.logLevel = .critical
-            let discovery = try EnvoyDiscovery(
-                folder: envoy.folder,
-                listen: address,
-                hold: .milliseconds(300),
-                logger: logger
-            )
-            let adapter = EnvoyAdapter(router: "e", plan: envoy.plan, folder: envoy.folder, discovery: discovery)
-            let group = ServiceGroup(services: [discovery], logger: logger)
-            let task = Task { try await group.run() }
-            @Sendable func ask(_ version: String, _ name: String = "migrate") async throws -> (UInt, String) {
-                var request = HTTPClientRequest(url: "\(address.url)/v3/discovery:routes")
-                request.method = .POST
-                let question: JSONValue = ["version_info": .string(version), "resource_names": [.string(name)]]
-                request.body = .bytes(question.bytes)
-                let response = try await HTTPClient.shared.execute(request, timeout: .seconds(5))
-                return (response.status.code, String(buffer: try await response.body.collect(upTo: 1 << 20)))
+            try await Self.discovered(envoy, hold: .milliseconds(300)) { address, _ in
+                let first = try await Self.ask(address, has: "")
+                #expect(first.status == 200)
+                let version = try #require(try JSONValue(parsing: first.text)["version_info"]?.string)
+                #expect(version == "0:-:-:10000")
+                let begun = ContinuousClock.now
+                #expect(try await Self.ask(address, has: version).status == 304)
+                #expect(ContinuousClock.now - begun >= .milliseconds(300))
+                #expect(try await Self.ask(address, has: version, "other").status == 404)
+                // Who has a later one is not sent back.
+                #expect(try await Self.ask(address, has: "9:log:h9:10000").status == 304)
             }
-            try await eventually("somebody to answer") { (try? await ask("")) != nil }
-            let (status, text) = try await ask("")
-            #expect(status == 200)
-            let version = try #require(try JSONValue(parsing: text)["version_info"]?.string)
-            #expect(version == "0:-:-:10000")
-            let begun = ContinuousClock.now
-            #expect(try await ask(version).0 == 304)
-            #expect(ContinuousClock.now - begun >= .milliseconds(300))
-            #expect(try await ask(version, "other").0 == 404)
-            // No Envoy takes it; but whoever asks is given it while they wait.
-            let told = Task { try? await adapter.apply(TestRoutes.table(5, .all)) }
-            try await eventually("another version") { try await ask(version).1.contains("\"5:log:h5:0\"") }
-            _ = await told.value
-            // Who has a later one is not sent back.
-            #expect(try await ask("9:log:h9:10000").0 == 304)
-            #expect(try await ask("9:elsewhere:h9:10000").0 == 200)
-            await group.triggerGracefulShutdown()
-            _ = await task.result
+        }
+    }
+
+    @Test("a question that is held is answered as soon as there are others")
+    func woken() async throws {
+        try await staged(asks: true) { envoy, _, _ in
+            // Whoever asks has less patience than that.
+            try await Self.discovered(envoy, hold: .seconds(60)) { address, adapter in
+                async let asked = Self.ask(address, has: "0:-:-:10000")
+                // No Envoy takes it; but whoever asks is given it.
+                async let told = try? adapter.apply(TestRoutes.table(5, .all))
+                let answer = try await asked
+                #expect(answer.status == 200 && answer.text.contains("\"5:log:h5:0\""))
+                _ = await told
+                #expect(try await Self.ask(address, has: "9:elsewhere:h9:10000").status == 200)
+            }
         }
     }
 

@@ -5,7 +5,6 @@ import Logging
 import MigrationCore
 import NIOCore
 import Postgres
-import ServiceLifecycle
 import TestSupport
 
 /// A real Envoy with the configuration that is made for a plan, in a folder of its own.
@@ -48,19 +47,7 @@ final class TestEnvoy: TestPlane {
     /// Has it told its routes while the body runs.
     func discovered<R: Sendable>(_ body: () async throws -> R) async throws -> R {
         guard let discovery else { throw TestFailure("this one does not ask") }
-        var logger = Logger(label: "discovery")
-        logger.logLevel = .critical
-        let group = ServiceGroup(services: [discovery], logger: logger)
-        let task = Task { try await group.run() }
-        let result: Result<R, any Error>
-        do {
-            result = .success(try await body())
-        } catch {
-            result = .failure(error)
-        }
-        await group.triggerGracefulShutdown()
-        _ = await task.result
-        return try result.get()
+        return try await running(discovery, body: body)
     }
 
     private var output: String { folder.url.appendingPathComponent("envoy.log").path }

@@ -2,7 +2,6 @@ import DataPlanes
 import Logging
 import MigrationCore
 import Routing
-import ServiceLifecycle
 import TestSupport
 import Testing
 
@@ -34,17 +33,7 @@ extension TestPlane {
             admin: admin,
             logger: logger
         )
-        let group = ServiceGroup(services: [router], logger: logger)
-        let task = Task { try await group.run() }
-        let result: Result<R, any Error>
-        do {
-            result = .success(try await body())
-        } catch {
-            result = .failure(error)
-        }
-        await group.triggerGracefulShutdown()
-        _ = await task.result
-        return try result.get()
+        return try await running(router, body: body)
     }
 
     /// Switches it twenty times under load: no request fails, and none is sent to the candidate from the moment of the acknowledgement of 0 on.

@@ -5,7 +5,6 @@ import NIOCore
 import NIOHTTP1
 package import Routing
 import Signals
-import TimeLimits
 
 /// Tells an Envoy who goes where: another file in the place of its routes, which it sees or is given when it asks, and a request that shows that they are in force.
 package struct EnvoyAdapter: PlaneAdapter {
@@ -148,11 +147,8 @@ package struct EnvoyAdapter: PlaneAdapter {
     /// - Returns: the answer's text; nil for none of 200.
     private static func ask(_ request: HTTPClientRequest) async throws(RoutingError) -> String? {
         do {
-            return try await TimeLimit.within(.seconds(1)) {
-                let response = try await HTTPClient.shared.execute(request, timeout: .seconds(1))
-                let body = try await response.body.collect(upTo: 1 << 20)
-                return response.status == .ok ? String(buffer: body) : nil
-            }
+            let (response, body) = try await HTTPClient.shared.whole(request, within: .seconds(1), longest: 1 << 20)
+            return response.status == .ok ? String(buffer: body) : nil
         } catch {
             throw RoutingError(.unreachable, "Envoy does not answer: \(error)")
         }

@@ -19,7 +19,7 @@ struct EtcdStore: Sendable {
         var lease: Int64
     }
 
-    private static let patience = TimeAmount.seconds(2)
+    private static let patience = Duration.seconds(2)
     private static let longest = 1 << 20
 
     /// `http://host:port`.
@@ -85,9 +85,13 @@ struct EtcdStore: Sendable {
             var request = HTTPClientRequest(url: "\(endpoint)/v3/\(path)")
             request.method = .POST
             request.body = .bytes(ByteBuffer(bytes: body.bytes))
-            let response = try await HTTPClient.shared.execute(request, timeout: Self.patience)
+            let (response, body) = try await HTTPClient.shared.whole(
+                request,
+                within: Self.patience,
+                longest: Self.longest
+            )
             status = response.status
-            text = Data(buffer: try await response.body.collect(upTo: Self.longest))
+            text = Data(buffer: body)
         } catch {
             throw RoutingError(
                 .unreachable,

@@ -4,17 +4,7 @@ import MigrationCore
 import Prometheus
 import Routing
 import Signals
-import Synchronization
 import TimeLimits
-
-/// The services of which requests have been sent to the candidate.
-final class Told: Sendable {
-    private let services = Mutex<Set<String>>([])
-
-    func insert(_ service: String) { services.withLock { _ = $0.insert(service) } }
-
-    func contains(_ service: String) -> Bool { services.withLock { $0.contains(service) } }
-}
 
 /// Counts the difference between what a Gateway's programs told a Prometheus after one window's end and after the next.
 ///
@@ -86,7 +76,7 @@ actor GatewayWindows: PlaneWindows {
                 let legacy = try now.counts(2 * index, since: before)
                 let candidate = try now.counts(2 * index + 1, since: before)
                 // A service that nobody asks for has a series on neither side.
-                let isDoubtful = now.sides[2 * index + 1].series.isEmpty && !now.sides[2 * index].series.isEmpty
+                let isDoubtful = now.sides[2 * index + 1].isEmpty && !now.sides[2 * index].isEmpty
                 guard !isDoubtful || !told.contains(service.name) else {
                     throw Unmeasured("\(selectors[2 * index + 1]) has no series, and requests were sent there")
                 }
@@ -141,11 +131,11 @@ actor GatewayWindows: PlaneWindows {
         for (place, series) in try await ask(selectors.map { $0 + range(back: end) }).enumerated() {
             counts.sides.append(try counted(series, scrapes.ends, before, place))
         }
-        let all = counts.sides.flatMap(\.series.keys)
+        let all = counts.sides.flatMap(\.keys)
         guard !all.isEmpty else { throw Unmeasured("there is no series of \(selectors[0]) or any other") }
         guard Set(all).count == all.count else { throw Unmeasured("two selectors of --counter have the same series") }
-        counts.news = zip(counts.sides, ever).map { Set($0.series.keys).subtracting($1) }
-        for index in ever.indices { ever[index].formUnion(counts.sides[index].series.keys) }
+        counts.news = zip(counts.sides, ever).map { Set($0.keys).subtracting($1) }
+        for index in ever.indices { ever[index].formUnion(counts.sides[index].keys) }
         return counts
     }
 
@@ -227,14 +217,15 @@ actor GatewayWindows: PlaneWindows {
         _ before: GatewayCounts?,
         _ place: Int
     ) throws -> GatewayCounts.Side {
-        var side = GatewayCounts.Side()
+        var side: GatewayCounts.Side = [:]
         for series in list {
             let program = try GatewayProgram(series.labels)
             guard let end = ends[program] else {
-                guard jobs.insert(program.job).inserted else {
-                    throw Unmeasured("\(series.labels) is of nobody that is scraped")
-                }
-                throw Unmeasured("\(program.job) is a job that was not known")
+                let isNew = jobs.insert(program.job).inserted
+                throw Unmeasured(
+                    isNew
+                        ? "\(program.job) is a job that was not known" : "\(series.labels) is of nobody that is scraped"
+                )
             }
             guard !series.samples.isEmpty else { throw Unmeasured("\(series.labels) is no plain counter") }
             let begin = before?.ends[program]
@@ -243,7 +234,7 @@ actor GatewayWindows: PlaneWindows {
             if samples.isEmpty, series.samples.allSatisfy({ $0.at > end }) { continue }
             guard let last = samples.last, last.at == end else {
                 // It had ended before the window began.
-                if samples.isEmpty, before?.sides[place].series[series.labels] == nil { continue }
+                if samples.isEmpty, before?.sides[place][series.labels] == nil { continue }
                 throw Unmeasured("\(series.labels) is counted no longer")
             }
             guard samples.allSatisfy({ $0.value.isFinite && $0.value >= 0 && $0.value <= Double(Counts.largest) })
@@ -253,104 +244,11 @@ actor GatewayWindows: PlaneWindows {
             guard zip(samples, samples.dropFirst()).allSatisfy({ $0.value <= $1.value }) else {
                 throw Unmeasured("\(series.labels) has begun anew")
             }
-            side.series[series.labels] = last.value
+            side[series.labels] = last.value
         }
-        for labels in before?.sides[place].series.keys.map(\.self) ?? [] where side.series[labels] == nil {
+        for labels in before?.sides[place].keys.map(\.self) ?? [] where side[labels] == nil {
             throw Unmeasured("\(labels) is counted no longer")
         }
         return side
-    }
-}
-
-/// Why a window is missing.
-private struct Unmeasured: Error, CustomStringConvertible {
-    let description: String
-    init(_ description: String) { self.description = description }
-}
-
-/// One program of a Gateway, as it is scraped.
-private struct GatewayProgram: Hashable, CustomStringConvertible {
-    let job: String
-    let instance: String
-    var description: String { "\(instance) of the job \(job)" }
-
-    init(_ labels: [String: String]) throws {
-        guard let job = labels["job"], let instance = labels["instance"] else {
-            throw Unmeasured("\(labels) has no labels job and instance: sum up nothing")
-        }
-        self.job = job
-        self.instance = instance
-    }
-}
-
-/// What a Gateway's programs had counted when a window had ended.
-private struct GatewayCounts {
-    struct Side {
-        var series: [[String: String]: Double] = [:]
-    }
-
-    let k: Int64
-    /// The label that holds a status.
-    let code: String
-    let asksForTimeouts: Bool
-    /// When each program was scraped.
-    let ends: [GatewayProgram: Timestamp]
-    /// By selector.
-    var sides: [Side] = []
-    /// By selector, the series that were never there before.
-    var news: [Set<[String: String]>] = []
-
-    init(k: Int64, code: String, asksForTimeouts: Bool, ends: [GatewayProgram: Timestamp]) {
-        self.k = k
-        self.code = code
-        self.asksForTimeouts = asksForTimeouts
-        self.ends = ends
-    }
-
-    /// What one side did since.
-    func counts(_ side: Int, since before: GatewayCounts) throws -> Counts {
-        let changed = Set(ends.keys).symmetricDifference(before.ends.keys)
-        guard changed.isEmpty else {
-            throw Unmeasured("came or went: \(changed.map(\.description).sorted().joined(separator: ", "))")
-        }
-        var counts = Counts()
-        for (labels, value) in sides[side].series {
-            // A series that was never there has counted nothing before: its program was scraped.
-            guard let begin = before.sides[side].series[labels] ?? (news[side].contains(labels) ? 0 : nil) else {
-                throw Unmeasured("\(labels) is back, and what it counted meanwhile is not known")
-            }
-            guard let code = labels[code] else { throw Unmeasured("\(labels) has no label \(code)") }
-            let number = Int((value - begin).rounded())
-            guard number >= 0 else { throw Unmeasured("\(labels) has begun anew") }
-            counts.requests += number
-            switch try Ending(code) {
-            case .good: break
-            case .timeout: counts.timeouts += number
-            case .bad: counts.errors += number
-            case .badOrTimeout:
-                guard !asksForTimeouts || number == 0 else {
-                    throw Unmeasured("\(code) does not tell time-outs, and the plan has a condition on them")
-                }
-                counts.errors += number
-            }
-        }
-        return counts
-    }
-
-    /// What a status says.
-    private enum Ending {
-        case good, bad, timeout, badOrTimeout
-
-        init(_ code: String) throws {
-            switch code.lowercased() {
-            case "504": self = .timeout
-            case let code where code.wholeMatch(of: /[1-4]([0-9][0-9]|xx)/) != nil: self = .good
-            case "5xx": self = .badOrTimeout
-            // Of Envoy's classes and of gRPC's codes the same figures say opposite things.
-            case let code where code.wholeMatch(of: /[1-9]/) != nil: throw Unmeasured("\(code) is no status of HTTP")
-            // What has no status, such as 0 or one of gRPC, is no health.
-            default: self = .bad
-            }
-        }
     }
 }

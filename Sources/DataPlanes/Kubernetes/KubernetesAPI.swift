@@ -6,7 +6,6 @@ import NIOHTTP1
 import NIOPosix
 import NIOSSL
 import Routing
-import TimeLimits
 
 /// How a cluster is reached.
 package struct KubernetesAccess: Sendable {
@@ -29,7 +28,7 @@ package struct KubernetesAccess: Sendable {
 
 /// The API server of a cluster, for one HTTPRoute: an object is written only over the one that was read (`resourceVersion`).
 struct KubernetesAPI: Sendable {
-    private static let patience = TimeAmount.seconds(5)
+    private static let patience = Duration.seconds(5)
     private static let longest = 4 << 20
     /// Redirects are looked at here, not followed.
     private static let client = {
@@ -73,7 +72,7 @@ struct KubernetesAPI: Sendable {
         if let host = access.gateway.host { request.headers.add(name: "host", value: host) }
         request.headers.add(name: "connection", value: "close")
         do {
-            let (response, _) = try await Self.whole(request)
+            let (response, _) = try await Self.client.whole(request, within: Self.patience, longest: Self.longest)
             return response.headers.first(name: "location").flatMap { URLComponents(string: $0)?.host }
         } catch {
             throw RoutingError(
@@ -81,14 +80,6 @@ struct KubernetesAPI: Sendable {
                 "the Gateway at \(access.gateway.url) does not answer: \(error)",
                 mend: "see that --gateway-url is where clients reach it"
             )
-        }
-    }
-
-    /// An answer with its body: the client's own limit ends with the head.
-    private static func whole(_ request: HTTPClientRequest) async throws -> (HTTPClientResponse, ByteBuffer) {
-        try await TimeLimit.within(.nanoseconds(patience.nanoseconds)) {
-            let response = try await client.execute(request, timeout: patience)
-            return (response, try await response.body.collect(upTo: longest))
         }
     }
 
@@ -109,7 +100,7 @@ struct KubernetesAPI: Sendable {
             request.body = .bytes(ByteBuffer(bytes: body.bytes))
         }
         do {
-            let (response, text) = try await Self.whole(request)
+            let (response, text) = try await Self.client.whole(request, within: Self.patience, longest: Self.longest)
             let value = try? JSONValue(parsing: Array(text.readableBytesView))
             return (response.status, value ?? .string(String(String(buffer: text).prefix(200))))
         } catch {
