@@ -71,13 +71,15 @@ let package = Package(
     targets: [
         // The bottom: what is judged, and what is said to the database.
         .systemLibrary(name: "CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CMalloc"),
         room("MigrationCore"),
         room("Postgres", ["CLibPQ", logging]),
         room("JSON"),
         room("Randomness"),
         room("TimeLimits"),
+        room("WholeAnswer", ["TimeLimits", asyncHTTPClient, nioCore, nioHTTP1]),
         // The log, the plan's text, and who goes where.
-        room("MigrationLog", ["MigrationCore", "Postgres", "Schema", crypto, logging]),
+        room("MigrationLog", ["MigrationCore", "Postgres", "Schema", "TimeLimits", crypto, logging]),
         room("PlanFile", ["MigrationCore", yams], resources: [.embedInCode("plan.schema.json")]),
         room("Routing", ["MigrationCore"]),
         room(
@@ -86,25 +88,28 @@ let package = Package(
             resources: [
                 .embedInCode("0001_log.sql"), .embedInCode("0002_order.sql"), .embedInCode("0003_evidence.sql"),
                 .embedInCode("0004_views.sql"), .embedInCode("0005_texts.sql"), .embedInCode("0006_cold.sql"),
+                .embedInCode("0007_append.sql"),
             ]
         ),
         room("Signals", ["MigrationCore", histogram]),
-        room("Prometheus", ["MigrationCore", "TimeLimits", asyncHTTPClient, nioCore, nioFoundation, nioHTTP1]),
+        room("Prometheus", ["MigrationCore", "WholeAnswer", asyncHTTPClient, nioCore, nioFoundation, nioHTTP1]),
         room("Simulation", ["MigrationCore", "Randomness", "Routing"]),
         room("ScenarioFile", ["MigrationCore", "PlanFile", "Simulation", yams]),
         // What runs.
         room(
             "Gateway",
             [
-                "JSON", "MigrationCore", "Randomness", "Routing", "Signals", asyncHTTPClient, hummingbird, lifecycle,
-                logging, nioCore, nioHPACK, nioHTTP1, nioHTTP2, nioPosix, nioSSL, nioTLS,
+                "JSON", "MigrationCore", "Randomness", "Routing", "Signals", "TimeLimits", "WholeAnswer",
+                asyncHTTPClient,
+                hummingbird, lifecycle, logging, nioCore, nioHPACK, nioHTTP1, nioHTTP2, nioPosix, nioSSL, nioTLS,
             ]
         ),
         room(
             "DataPlanes",
             [
-                "Gateway", "JSON", "MigrationCore", "Prometheus", "Routing", "Signals", "TimeLimits", asyncHTTPClient,
-                httpTypes, hummingbird, lifecycle, logging, nioCore, nioFoundation, nioHTTP1, nioPosix, nioSSL,
+                "Gateway", "JSON", "MigrationCore", "Prometheus", "Routing", "Signals", "TimeLimits", "WholeAnswer",
+                asyncHTTPClient, httpTypes, hummingbird, lifecycle, logging, nioCore, nioFoundation, nioHTTP1, nioPosix,
+                nioSSL,
             ]
         ),
         // What is migrated in the shipped example.
@@ -132,8 +137,8 @@ let package = Package(
         room(
             "Recommendations",
             [
-                "Cache", "Callable", "JSON", "LanguageModel", "Postgres", "Resumes", "TimeLimits", argumentParser,
-                asyncHTTPClient, httpTypes, hummingbird, lifecycle, logging, nioCore, signals, yams,
+                "CMalloc", "Cache", "Callable", "JSON", "LanguageModel", "Postgres", "Resumes", "TimeLimits",
+                argumentParser, asyncHTTPClient, httpTypes, hummingbird, lifecycle, logging, nioCore, signals, yams,
             ],
             resources: [
                 .embedInCode("Quality/trade-names.txt"), .embedInCode("Store/cache.sql"),
@@ -143,8 +148,8 @@ let package = Package(
         room(
             "Worker",
             [
-                "MigrationCore", "MigrationLog", "Postgres", "Prometheus", "Routing", "Signals", asyncHTTPClient,
-                lifecycle, logging, nioCore, nioFoundation, nioHTTP1,
+                "MigrationCore", "MigrationLog", "Postgres", "Prometheus", "Routing", "Signals", "WholeAnswer",
+                asyncHTTPClient, lifecycle, logging, nioCore, nioFoundation, nioHTTP1,
             ]
         ),
         // What speaks to people.
@@ -179,7 +184,7 @@ let package = Package(
             name: "TestSupport",
             dependencies: [
                 "Gateway", "JSON", "MigrationCore", "Postgres", "Randomness", "Routing", asyncHTTPClient, lifecycle,
-                logging, nioCore, nioHTTP1, nioPosix,
+                logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioTLS,
             ],
             path: "Tests/TestSupport",
             swiftSettings: settings
@@ -204,7 +209,7 @@ let package = Package(
             "DataPlaneTests",
             [
                 "DataPlanes", "Gateway", "JSON", "MigrationCore", "PlanFile", "Postgres", "Routing", "Signals",
-                "TestSupport", asyncHTTPClient, lifecycle, logging, nioCore, nioHTTP1,
+                "TestSupport", asyncHTTPClient, lifecycle, logging, nioCore, nioHTTP1, nioSSL,
             ]
         ),
         tests(

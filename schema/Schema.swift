@@ -22,5 +22,6 @@ package enum Schema {
         File(number: 4, name: "0004_views.sql", bytes: PackageResources._004_views_sql),
         File(number: 5, name: "0005_texts.sql", bytes: PackageResources._005_texts_sql),
         File(number: 6, name: "0006_cold.sql", bytes: PackageResources._006_cold_sql),
+        File(number: 7, name: "0007_append.sql", bytes: PackageResources._007_append_sql),
     ]
 }

@@ -20,7 +20,7 @@ public final class AnswerCache<Value: Sendable>: Sendable {
     let settings: CacheSettings
     let tier: (any CacheTier)?
     let codec: CacheCodec<Value>?
-    private let cost: @Sendable (CacheKey, Value?) -> Int
+    private let price: @Sendable (CacheKey, Value?) -> Int
     private let policy: @Sendable (any Error) -> CacheErrorPolicy
     private let now: @Sendable () -> Duration
     private let random: @Sendable () -> Double
@@ -44,7 +44,7 @@ public final class AnswerCache<Value: Sendable>: Sendable {
         self.settings = settings
         self.tier = tier?.0
         codec = tier?.1
-        self.cost = cost
+        price = cost
         self.policy = policy
         self.now = now ?? { ContinuousClock.now - start }
         self.random = random
@@ -111,6 +111,9 @@ public final class AnswerCache<Value: Sendable>: Sendable {
 
     /// How many answers are in memory.
     public var count: Int { state.withLock { $0.entries.count } }
+
+    /// What they cost together, of ``CacheSettings/capacity``.
+    public var cost: Int { state.withLock { $0.entries.cost } }
 
     // MARK: What is kept
 
@@ -251,8 +254,8 @@ public final class AnswerCache<Value: Sendable>: Sendable {
         // Asked before the lock: they may take their time.
         let (cost, policy): (Int, CacheErrorPolicy)
         switch result {
-        case .success(let value): (cost, policy) = (self.cost(key, value), .told)
-        case .failure(let error): (cost, policy) = (self.cost(key, nil), self.policy(error))
+        case .success(let value): (cost, policy) = (price(key, value), .told)
+        case .failure(let error): (cost, policy) = (price(key, nil), self.policy(error))
         }
         let (waiters, stale, isKept) = state.withLock { state -> ([Int: Waiter], Answer?, Bool) in
             guard let flight = state.flights.removeValue(forKey: id) else { return ([:], nil, false) }

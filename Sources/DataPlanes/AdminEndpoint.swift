@@ -3,6 +3,7 @@ import Foundation
 import NIOCore
 import NIOHTTP1
 import Routing
+import WholeAnswer
 
 /// Where a data plane speaks HTTP of itself.
 struct AdminEndpoint: Sendable {

@@ -19,14 +19,40 @@ struct BackEnd: Hashable, Sendable {
         self.implementation = implementation
     }
 
-    /// - Throws: a ``RoutingError`` for a key whose name cannot stand in the configuration of a data plane, and for what only the gateway does.
-    static func requireSuitable(_ plan: Plan, _ plane: String) throws(RoutingError) {
+    /// Which implementations a data plane is told to reach over TLS.
+    enum Secure {
+        case none
+        /// Those whose certificate is checked against a name.
+        case names
+        case all
+    }
+
+    /// - Parameter secure: what it can reach over TLS.
+    /// - Throws: a ``RoutingError`` for a key whose name cannot stand in the configuration of a data plane, and for what it is not told.
+    static func requireSuitable(_ plan: Plan, _ plane: String, secure: Secure) throws(RoutingError) {
         for service in plan.services {
-            let isSecure = service.legacy.hasPrefix("https:") || service.candidate.hasPrefix("https:")
-            guard !isSecure, service.fallsBack != true, service.shadow == nil else {
+            for address in [service.legacy, service.candidate].compactMap({ Address($0) }) where address.isSecure {
+                let isReached =
+                    switch secure {
+                    case .none: false
+                    case .names: !address.isNumeric
+                    case .all: true
+                    }
+                guard !isReached else { continue }
                 throw RoutingError(
                     .unsuitable,
-                    "\(plane) is not told how to \(isSecure ? "reach \(service.name) over TLS" : "fall back to legacy, or compare answers, for \(service.name)")",
+                    secure == .none
+                        ? "\(plane) is not told how to reach \(service.name) over TLS"
+                        : "\(plane) checks a certificate against a name, and \(address.url) has none",
+                    mend: secure == .none
+                        ? "let the gateway, HAProxy, Envoy or nginx carry this migration"
+                        : "write the name that its certificate has, or let the gateway or Envoy carry this migration"
+                )
+            }
+            guard service.fallsBack != true, service.shadow == nil else {
+                throw RoutingError(
+                    .unsuitable,
+                    "\(plane) is not told how to fall back to legacy, or compare answers, for \(service.name)",
                     mend: "let the gateway carry this migration"
                 )
             }

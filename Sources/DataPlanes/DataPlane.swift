@@ -2,6 +2,7 @@ package import AsyncHTTPClient
 package import Foundation
 package import Gateway
 package import MigrationCore
+package import Routing
 package import Signals
 
 /// A data plane that somebody else wrote: how it is told who goes where, and how what it does is measured.
@@ -10,6 +11,8 @@ package protocol DataPlane: Sendable {
     var name: String { get }
     /// Where what it was told last is kept.
     var state: URL { get }
+    /// - Throws: a `RoutingError` for a plan that asks for what it cannot do.
+    func requireSuitable(_ plan: Plan) throws(RoutingError)
     func adapter(router: String, plan: Plan) -> any PlaneAdapter
     /// - Parameters:
     ///   - meter: what is counted besides, such as probes.

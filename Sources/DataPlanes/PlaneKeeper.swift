@@ -36,6 +36,10 @@ package actor PlaneKeeper {
     /// One at a time, or an older route could be told between a newer one and its acknowledgement.
     private var isBusy = false
     private var waiting: [CheckedContinuation<Void, Never>] = []
+    /// How many tables were taken.
+    private var taken = 0
+    /// What is told again, which whatever is new cuts off.
+    private var retelling: Task<Result<Bool, RoutingError>, Never>?
 
     /// - Throws: ``RoutingError/Code/storage`` for a state file that cannot be read.
     package init(_ adapter: any PlaneAdapter, plan: Plan, state: URL, logger: Logger) throws(RoutingError) {
@@ -51,13 +55,18 @@ package actor PlaneKeeper {
 
     /// Puts a table into force. When it returns, the data plane has it, and it is kept.
     package func apply(_ table: RouteTable) async throws(RoutingError) {
+        if table != wanted { retelling?.cancel() }
         await enter()
         defer { leave() }
         var next = fence
         let isNew = try next.admit(table)
         wanted = table
-        if !isNew, adapter.isSeenByReading, try await adapter.read() == RouteText(table, plan) { return }
+        if !isNew, adapter.isSeenByReading, try await adapter.read() == RouteText(table, plan) {
+            taken += 1
+            return
+        }
         _ = try await adapter.apply(table)
+        taken += 1
         guard isNew else { return }
         try store.write(RouteStore.Kept(plan: plan, table: table))
         fence = next
@@ -69,14 +78,45 @@ package actor PlaneKeeper {
 
     /// Tells the data plane again what it has forgotten: it starts from legacy, and so it may after a reload.
     ///
+    /// It is asked beside whatever is told meanwhile, so that a route that comes does not wait for its turn (HAProxy's socket answers one after the other);
+    /// only what looks forgotten is looked at in turn, and whatever is new cuts that off.
+    ///
     /// - Returns: whether it had to be told; nil where somebody is telling it what is wanted now.
     package func reassert() async throws(RoutingError) -> Bool? {
         guard !isBusy else { return nil }
+        let since = taken
+        let before: RouteText
+        do {
+            before = try await adapter.read()
+        } catch {
+            // What was told and seen meanwhile is known better than by a question that had no answer.
+            if taken != since { return nil }
+            throw error
+        }
+        guard !isBusy else { return nil }
+        guard let table = wanted ?? fence.table, before != RouteText(table, plan) else { return false }
         await enter()
         defer { leave() }
-        let now = try await adapter.read()
-        guard let table = wanted ?? fence.table, now != RouteText(table, plan) else { return false }
-        _ = try await adapter.apply(table)
+        guard let table = wanted ?? fence.table else { return false }
+        let adapter = adapter, text = RouteText(table, plan)
+        let again = Task { () async -> Result<Bool, RoutingError> in
+            do throws(RoutingError) {
+                if try await adapter.read() == text { return .success(false) }
+                _ = try await adapter.apply(table)
+                return .success(true)
+            } catch {
+                return .failure(error)
+            }
+        }
+        retelling = again
+        let result = await withTaskCancellationHandler {
+            await again.value
+        } onCancel: {
+            again.cancel()
+        }
+        retelling = nil
+        if again.isCancelled { return nil }
+        guard try result.get() else { return false }
         logger.warning(
             "the data plane had another route and was told again",
             metadata: ["revision": "\(table.revision)"]

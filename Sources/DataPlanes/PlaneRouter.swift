@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+package import Foundation
 package import Gateway
 package import Logging
 package import MigrationCore
@@ -23,11 +24,13 @@ package struct PlaneRouter: ServiceLifecycle.Service {
     let logger: Logger
     let keeper: PlaneKeeper
     private let admin: Address?
+    private let probing: HTTPClient.Configuration
     private let record: PlaneRecord
 
     /// - Parameters:
     ///   - name: the router's in the log; unique within the migration.
     ///   - admin: where it says of itself how it does; nil nowhere.
+    ///   - trust: the certificates (PEM) by which implementations with `https://` are checked when they are asked whether they are up; nil for the system's.
     package init(
         name: String,
         environment: String,
@@ -36,8 +39,11 @@ package struct PlaneRouter: ServiceLifecycle.Service {
         source: any RouteSource,
         sink: any SignalSink,
         admin: Address? = nil,
+        trust: URL? = nil,
         logger: Logger
     ) throws {
+        try plane.requireSuitable(plan)
+        probing = try UpstreamTrust.client(trust, for: plan)
         self.admin = admin
         record = PlaneRecord(plan)
         self.name = name
@@ -58,6 +64,7 @@ package struct PlaneRouter: ServiceLifecycle.Service {
     package func run() async throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let client = HTTPClient(eventLoopGroup: group)
+        let prober = HTTPClient(eventLoopGroup: group, configuration: probing)
         let meter = Meter(services: plan.services.count, clock: plan.clock)
         let result: Result<Void, any Error>
         do {
@@ -72,7 +79,7 @@ package struct PlaneRouter: ServiceLifecycle.Service {
                     sink: sink,
                     logger: logger
                 ),
-                Prober(plan: plan, meter: meter, client: client),
+                Prober(plan: plan, meter: meter, client: prober),
             ]
             if let admin {
                 services.append(
@@ -93,6 +100,7 @@ package struct PlaneRouter: ServiceLifecycle.Service {
             result = .failure(error)
         }
         try await client.shutdown()
+        try await prober.shutdown()
         try await group.shutdownGracefully()
         try result.get()
     }

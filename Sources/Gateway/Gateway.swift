@@ -52,10 +52,10 @@ package struct Gateway: ServiceLifecycle.Service {
         self.didBind = didBind
         certificate = try settings.certificate.map { files in try CertificateKeeper(files, logger: logger) }
         accessLog = settings.accessLog.map { AccessLog($0, logger: logger) }
-        let isSecure = plan.services.contains { $0.legacy.hasPrefix("https:") || $0.candidate.hasPrefix("https:") }
-        let tls = isSecure ? try UpstreamTrust.context(settings.trust) : nil
+        let tls = try UpstreamTrust.context(settings.trust, for: plan)
+        let asking = try UpstreamTrust.client(settings.trust, for: plan)
         group = MultiThreadedEventLoopGroup(numberOfThreads: settings.threads)
-        client = HTTPClient(eventLoopGroup: group, configuration: UpstreamTrust.client(settings.trust))
+        client = HTTPClient(eventLoopGroup: group, configuration: asking)
         traffic = TrafficRecord(meter: Meter(services: plan.services.count, clock: plan.clock))
         let isCompared = plan.services.contains { $0.shadow ?? .zero > .zero }
         shadow = isCompared ? ShadowCopier(client: client, meter: traffic.meter) : nil

@@ -42,8 +42,8 @@ package struct GatewaySettings: Sendable {
     /// So many failures in a row of one address, and it is left alone for a moment; 0 never.
     package var breakerFailures = 20
     package var breakerPause = TimeSpan.seconds(1)
-    /// How long requests under way may go on after a stop.
-    package var drainTimeout = TimeSpan.seconds(10)
+    /// How long requests under way may go on after a stop; nil for as long as any service of the plan may take.
+    package var drainTimeout: TimeSpan?
 
     package init(
         name: String,

@@ -105,9 +105,13 @@ actor Connector {
     init(executor: QueueExecutor) { self.executor = executor }
 
     func connect(_ conninfo: String, name: String) throws(PostgresError) -> Handle {
-        // Given twice, the later one counts: what the caller says about these three is his to decide.
-        let keywords = ["connect_timeout", "fallback_application_name", "client_encoding", "dbname"]
-        let values = ["5", name, "UTF8", conninfo]
+        // Given twice, the later one counts: what the caller says about these is his to decide.
+        // A host that vanishes says nothing: what was sent to it is given up after fifteen seconds, and one that is waited for is asked by then.
+        let keywords = [
+            "connect_timeout", "tcp_user_timeout", "keepalives_idle", "keepalives_interval", "keepalives_count",
+            "fallback_application_name", "client_encoding", "dbname",
+        ]
+        let values = ["5", "15000", "8", "3", "2", name, "UTF8", conninfo]
         guard let pointer = Self.open(keywords, values) else {
             throw PostgresError(.unreachable, "libpq has no memory for a connection")
         }

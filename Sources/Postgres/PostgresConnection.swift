@@ -52,18 +52,23 @@ package actor PostgresConnection {
         }
     }
 
-    /// Runs statements between BEGIN and COMMIT; rolled back when the closure throws.
-    package func transact<R: Sendable>(_ body: @Sendable (isolated PostgresConnection) throws -> R) async throws -> R {
-        try await run { connection in
-            try connection.query("begin")
-            do {
-                let result = try body(connection)
-                try connection.query("commit")
-                return result
-            } catch {
-                if connection.isUsable { _ = try? connection.query("rollback") }
-                throw error
-            }
+    /// As ``run(_:)``, with whether the server can still be spoken to afterwards.
+    func attempt<R: Sendable>(_ body: @Sendable (isolated PostgresConnection) throws -> R) async -> (
+        result: Result<R, any Error>, isUsable: Bool
+    ) {
+        do { return (.success(try await run(body)), isUsable) } catch { return (.failure(error), isUsable) }
+    }
+
+    /// Statements between BEGIN and COMMIT; rolled back when the closure throws.
+    func transact<R>(_ body: (isolated PostgresConnection) throws -> R) throws -> R {
+        try query("begin")
+        do {
+            let result = try body(self)
+            try query("commit")
+            return result
+        } catch {
+            if isUsable { _ = try? query("rollback") }
+            throw error
         }
     }
 
@@ -241,16 +246,18 @@ extension PostgresConnection {
         _ parameters: [PostgresValue],
         _ body: (Int32, UnsafePointer<UnsafePointer<CChar>?>?, UnsafePointer<Int32>?, UnsafePointer<Int32>?) -> R
     ) -> R {
-        let wires = parameters.map(\.wire)
         var bytes: [UInt8] = []
-        let offsets = wires.map { wire -> Int? in
-            guard let wire else { return nil }
-            defer { bytes += wire }
-            return bytes.count
+        var offsets: [Int?] = [], lengths: [Int32] = []
+        offsets.reserveCapacity(parameters.count)
+        lengths.reserveCapacity(parameters.count)
+        for parameter in parameters {
+            let offset = bytes.count
+            let length = parameter.write(to: &bytes)
+            offsets.append(length == nil ? nil : offset)
+            lengths.append(Int32(clamping: length ?? 0))
         }
         // An empty value must still be told from null: it needs an address.
         bytes.append(0)
-        let lengths = wires.map { Int32(clamping: $0?.count ?? 0) }
         let formats = parameters.map(\.format)
         return bytes.withUnsafeBufferPointer { buffer in
             buffer.withMemoryRebound(to: CChar.self) { characters in

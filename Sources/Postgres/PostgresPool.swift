@@ -30,27 +30,14 @@ package actor PostgresPool {
     /// A connection that turns out to be broken is thrown away with the error; the next call opens a new one.
     package func run<R: Sendable>(_ body: @Sendable (isolated PostgresConnection) throws -> R) async throws -> R {
         let connection = try await take()
-        do {
-            let result = try await connection.run(body)
-            await give(back: connection)
-            return result
-        } catch {
-            await give(back: connection)
-            throw error
-        }
+        let (result, isUsable) = await connection.attempt(body)
+        await give(back: connection, isUsable: isUsable)
+        return try result.get()
     }
 
     /// As ``run(_:)``, between BEGIN and COMMIT.
     package func transact<R: Sendable>(_ body: @Sendable (isolated PostgresConnection) throws -> R) async throws -> R {
-        let connection = try await take()
-        do {
-            let result = try await connection.transact(body)
-            await give(back: connection)
-            return result
-        } catch {
-            await give(back: connection)
-            throw error
-        }
+        try await run { try $0.transact(body) }
     }
 
     /// Closes what is idle, and whatever comes back.
@@ -103,8 +90,8 @@ package actor PostgresPool {
         waiting.remove(at: index).continuation.resume(throwing: CancellationError())
     }
 
-    private func give(back connection: PostgresConnection) async {
-        if !isClosed, await connection.isUsable {
+    private func give(back connection: PostgresConnection, isUsable: Bool) async {
+        if !isClosed, isUsable {
             idle.append(connection)
         } else {
             open -= 1

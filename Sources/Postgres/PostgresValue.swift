@@ -35,37 +35,51 @@ package enum PostgresValue: Hashable, Sendable {
         }
     }
 
-    /// The bytes that are sent, a zero at the end of text; nil for null.
-    var wire: [UInt8]? {
+    /// Adds the bytes that are sent, a zero at the end of text.
+    ///
+    /// - Returns: how many they are; nil for null, which has none.
+    func write(to bytes: inout [UInt8]) -> Int? {
+        let start = bytes.count
         switch self {
-        case .null: nil
-        case .text(let text): Array(text.utf8) + [0]
-        case .int(let value): withUnsafeBytes(of: value.bigEndian) { Array($0) }
-        case .bool(let value): [value ? 1 : 0]
-        case .bytes(let bytes): bytes
-        case .ints(let values): Self.array(of: 20, values.map { Self.bigEndian($0) })
-        case .texts(let texts): Self.array(of: 25, texts.map { Array($0.utf8) })
-        case .byteArrays(let arrays): Self.array(of: 17, arrays)
+        case .null: return nil
+        case .text(let text):
+            bytes.append(contentsOf: text.utf8)
+            bytes.append(0)
+        case .int(let value): Self.write(value, to: &bytes)
+        case .bool(let value): bytes.append(value ? 1 : 0)
+        case .bytes(let value): bytes += value
+        case .ints(let values):
+            Self.array(of: 20, values.count, to: &bytes) { index, bytes in Self.write(values[index], to: &bytes) }
+        case .texts(let texts):
+            Self.array(of: 25, texts.count, to: &bytes) { index, bytes in bytes.append(contentsOf: texts[index].utf8) }
+        case .byteArrays(let arrays):
+            Self.array(of: 17, arrays.count, to: &bytes) { index, bytes in bytes += arrays[index] }
         }
+        return bytes.count - start
     }
 
     /// An array of one dimension in the server's binary format: how many dimensions, whether there are nulls, the type of its elements, how
     /// many and from which index, then each after its length.
-    private static func array(of type: Int32, _ elements: [[UInt8]]) -> [UInt8] {
-        var bytes: [UInt8] = []
-        for number in [elements.isEmpty ? 0 : 1, 0, type] { bytes += bigEndian(number) }
-        guard !elements.isEmpty else { return bytes }
-        bytes.reserveCapacity(20 + elements.reduce(0) { $0 + $1.count + 4 })
-        for number in [Int32(clamping: elements.count), 1] { bytes += bigEndian(number) }
-        for element in elements {
-            bytes += bigEndian(Int32(clamping: element.count))
-            bytes += element
+    private static func array(
+        of type: Int32,
+        _ count: Int,
+        to bytes: inout [UInt8],
+        _ element: (Int, inout [UInt8]) -> Void
+    ) {
+        for number in [count == 0 ? 0 : 1, 0, type] { write(number, to: &bytes) }
+        guard count > 0 else { return }
+        for number in [Int32(clamping: count), 1] { write(number, to: &bytes) }
+        for index in 0..<count {
+            let place = bytes.count
+            write(Int32(0), to: &bytes)
+            element(index, &bytes)
+            let length = Int32(clamping: bytes.count - place - 4)
+            withUnsafeBytes(of: length.bigEndian) { bytes.replaceSubrange(place..<place + 4, with: $0) }
         }
-        return bytes
     }
 
-    private static func bigEndian(_ value: some FixedWidthInteger) -> [UInt8] {
-        withUnsafeBytes(of: value.bigEndian) { Array($0) }
+    private static func write(_ value: some FixedWidthInteger, to bytes: inout [UInt8]) {
+        withUnsafeBytes(of: value.bigEndian) { bytes.append(contentsOf: $0) }
     }
 }
 

@@ -4,7 +4,7 @@ package import MigrationCore
 import NIOCore
 import NIOFoundationCompat
 import NIOHTTP1
-import TimeLimits
+import WholeAnswer
 
 /// A Prometheus, asked by instant queries of its [HTTP API](https://prometheus.io/docs/prometheus/latest/querying/api/).
 package struct PrometheusServer: Sendable {
@@ -28,12 +28,12 @@ package struct PrometheusServer: Sendable {
         let encoded = text.addingPercentEncoding(withAllowedCharacters: allowed) ?? ""
         let time = moment.map { "&time=\(Decimals.text(Int($0.rawValue), scale: 1_000_000))" } ?? ""
         let request = HTTPClientRequest(url: "\(address)/api/v1/query?query=\(encoded)\(time)")
-        let client = client
-        // The client's own limit ends with the answer's head.
-        let (status, body) = try await TimeLimit.within(.microseconds(timeout.rawValue)) {
-            let response = try await client.execute(request, timeout: .microseconds(timeout.rawValue))
-            return (response.status.code, try await response.body.collect(upTo: Self.longest))
-        }
+        let (response, body) = try await client.whole(
+            request,
+            within: .microseconds(timeout.rawValue),
+            longest: Self.longest
+        )
+        let status = response.status.code
         guard let answer = try? JSONDecoder().decode(Answer.self, from: body) else {
             throw PrometheusError("Prometheus answered with status \(status) and no JSON")
         }

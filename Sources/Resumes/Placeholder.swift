@@ -152,6 +152,9 @@ package enum Placeholders {
         replaced(text) { values[$0] }
     }
 
+    /// The text with a comma in each one's place, so that what is around it is not run together.
+    static func parted(_ text: String) -> String { replaced(text) { _ in " , " } }
+
     package static func removed(from text: String) -> String { replaced(text) { _ in "" }.tidied }
 
     private static func replaced(_ text: String, _ value: (String) -> String?) -> String {

@@ -62,12 +62,7 @@ package struct TruthGuard: Sendable {
 
     /// What of a suggestion the résumé does not hold, apart from placeholders.
     package func verdict(on suggestion: String) -> Verdict {
-        // A comma stands in each placeholder's place, so that what is around it is not run together.
-        let commas = Dictionary(
-            Placeholders.found(in: suggestion).map { ($0, " , ") },
-            uniquingKeysWith: { first, _ in first }
-        )
-        let words = Words.of(Quantities.joined(Placeholders.filled(suggestion, with: commas)))
+        let words = Words.of(Quantities.joined(Placeholders.parted(suggestion)))
         var ungrounded: [String] = []
         for (index, word) in words.enumerated() where !isGrounded(word, Self.neighbours(of: index, words)) {
             ungrounded.append(word.text)

@@ -13,7 +13,8 @@ package struct MeasuredWindow: Hashable, Sendable {
     }
 }
 
-/// Counts what a router's services do, in tumbling windows of event time.
+/// Counts what a router's services do, in tumbling windows of event time. What comes when its window was taken already is of the first that was not: on
+/// a machine that is busy a thread may be held up between the two, and nothing that happened is lost.
 package final class Meter: Sendable {
     /// Latencies up to ten minutes, at two significant digits: at most 1 % off.
     private static let longest: UInt64 = 600_000_000
@@ -26,6 +27,8 @@ package final class Meter: Sendable {
 
     private struct State {
         var windows: [Int64: [Tally]] = [:]
+        /// The first window that nobody has taken.
+        var open = Int64.min
         var totals: [Totals]
     }
 
@@ -103,6 +106,7 @@ package final class Meter: Sendable {
                 )
             }
             state.windows = windows.filter { $0.key >= k }
+            state.open = max(state.open, k)
             return taken
         }
     }
@@ -119,8 +123,9 @@ package final class Meter: Sendable {
         _ change: (inout Tally, inout Totals) -> Void
     ) {
         let index = service * 2 + (implementation == .legacy ? 0 : 1)
-        let k = clock.index(of: moment)
+        let own = clock.index(of: moment)
         state.withLock { state in
+            let k = max(own, state.open)
             change(
                 &state.windows[k, default: (0..<services * 2).map { _ in Tally() }][index],
                 &state.totals[index]

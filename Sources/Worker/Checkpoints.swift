@@ -5,6 +5,7 @@ package import MigrationCore
 package import MigrationLog
 import NIOCore
 import NIOHTTP1
+import Routing
 import Signals
 
 /// When checkpoints are signed, with what, and where they are written to: at least one place that the database's owner cannot edit.
@@ -28,18 +29,19 @@ package struct CheckpointPolicy: Sendable {
     }
 }
 
-/// Signs checkpoints on a schedule and takes them to their sinks; a sink that is away gets what it missed.
-struct CheckpointPublisher {
+/// Signs checkpoints on a schedule and takes them to their sinks; a sink that is away gets what it missed, the newest first.
+actor CheckpointPublisher {
     private let policy: CheckpointPolicy
     private let log: MigrationLog
     private let logger: Logger
     private var lastLook: TimeSpan?
+    private var isBusy = false
     private var signed: Checkpoint?
-    /// The size of the last checkpoint that each sink has.
-    private var reached: [CheckpointPolicy.Sink: Int64] = [:]
+    /// What each address was sent last.
+    private var sent: [String: String] = [:]
 
     /// At most so many are taken to a sink at once.
-    private static let batch = 100
+    private static let batch: Int64 = 100
 
     init(policy: CheckpointPolicy, log: MigrationLog, logger: Logger) {
         self.policy = policy
@@ -47,20 +49,38 @@ struct CheckpointPublisher {
         self.logger = logger
     }
 
-    /// Does what is due.
-    mutating func step() async throws {
+    /// Whether something is due and nobody does it; whoever hears so does it: ``publish()``.
+    func begin() -> Bool {
         let now = SystemClock.steady
-        if let lastLook, now - lastLook < policy.every { return }
+        if isBusy { return false }
+        if let lastLook, now - lastLook < policy.every { return false }
         lastLook = now
-        guard try await isContinued() else { return }
-        if let checkpoint = try await log.sign(with: policy.key) {
-            logger.debug("checkpoint", metadata: ["size": "\(checkpoint.size)"])
-            signed = checkpoint
+        isBusy = true
+        return true
+    }
+
+    /// Signs where the order stands, and takes to each sink what it lacks.
+    func publish() async {
+        defer { isBusy = false }
+        do {
+            guard try await isContinued() else { return }
+            if let checkpoint = try await log.sign(with: policy.key) {
+                logger.debug("checkpoint", metadata: ["size": "\(checkpoint.size)"])
+                signed = checkpoint
+            }
+        } catch {
+            if Task.isCancelled { return }
+            logger.warning("no checkpoint was signed", metadata: ["reason": "\(error)"])
+            return
         }
         for sink in policy.sinks {
             do {
-                try await fill(sink)
+                switch sink {
+                case .folder(let folder): try await fill(folder)
+                case .http(let address): try await fill(address)
+                }
             } catch {
+                if Task.isCancelled { return }
                 logger.warning("a checkpoint was not taken", metadata: ["sink": "\(sink)", "reason": "\(error)"])
             }
         }
@@ -68,33 +88,65 @@ struct CheckpointPublisher {
 
     /// Whether the log goes on from what this worker signed last, and from what each folder keeps: nothing else is vouched for.
     private func isContinued() async throws -> Bool {
-        if let signed, let flaw = try await log.flaw(of: signed) {
-            tell("what this worker signed last", signed, flaw)
+        if let kept = signed, let flaw = try await log.flaw(of: kept) {
+            let mend = try await isSuperseded(kept) ? "if you know of the rewind: start the workers anew" : nil
+            tell("what this worker signed last", kept, flaw, mend: mend)
             return false
         }
         for case .folder(let folder) in policy.sinks {
             guard let kept = try Self.latest(in: folder), let flaw = try await log.flaw(of: kept) else { continue }
-            tell(folder.path, kept, flaw)
+            let latest = folder.appendingPathComponent("latest").path
+            tell(
+                folder.path,
+                kept,
+                flaw,
+                mend: try await isSuperseded(kept)
+                    ? "if you know of the rewind: migrate checkpoint --keep \(latest) --accept-rewind" : nil
+            )
             return false
         }
         return true
     }
 
-    private func tell(_ what: String, _ kept: Checkpoint, _ flaw: String) {
+    /// Whether a checkpoint is of an incarnation before the newest, which people began when the log had gone back in time.
+    private func isSuperseded(_ checkpoint: Checkpoint) async throws -> Bool {
+        let all = try await log.incarnations()
+        return all.all.contains { $0.number < all.newest && Checkpoint.origin(of: $0.id) == checkpoint.origin }
+    }
+
+    private func tell(_ what: String, _ kept: Checkpoint, _ flaw: String, mend: String? = nil) {
         logger.error(
             "the log is not the one of which there is a checkpoint, and is not vouched for: see docs/audit.md",
-            metadata: ["checkpoint": "\(what)", "kept": "\(kept.size)", "flaw": "\(flaw)"]
+            metadata: [
+                "checkpoint": "\(what)", "kept": "\(kept.size)", "flaw": "\(flaw)",
+                "mend": "\(mend ?? "find out who changed it")",
+            ]
         )
     }
 
-    private mutating func fill(_ sink: CheckpointPolicy.Sink) async throws {
-        let from = try reached[sink] ?? Self.begin(sink)
-        for checkpoint in try await log.checkpoints(from: from + 1).prefix(Self.batch) {
-            switch sink {
-            case .folder(let folder): try Self.write(checkpoint, to: folder)
-            case .http(let address): try await send(checkpoint.note, to: address)
-            }
-            reached[sink] = checkpoint.size
+    private func fill(_ folder: URL) async throws {
+        let from = try Self.latest(in: folder)?.size ?? 0
+        for checkpoint in try await log.checkpoints(from: from + 1, limit: Self.batch) {
+            try Self.write(checkpoint, to: folder)
+        }
+    }
+
+    /// An address does not say what it has; the log keeps that, as for those who read it. The newest comes first: it vouches for all before it.
+    private func fill(_ address: String) async throws {
+        guard let newest = try await log.latestCheckpoint().map({ try Checkpoint(note: $0) }) else { return }
+        // Its name may be a secret.
+        let name = String(XXHash64.hash(address), radix: 16)
+        let place = Subscription("checkpoints to \(name)", of: log)
+        let position = try await place.position()
+        if position == newest.size, sent[address] ?? newest.note == newest.note { return }
+        // After a rewind it may have had more than there is, or another of this size.
+        let from = min(position, newest.size - 1)
+        let missing = try await log.checkpoints(from: from + 1, limit: Self.batch)
+        if missing.count > 1 { try await send(newest.note, to: address) }
+        for checkpoint in missing {
+            if missing.count == 1 || checkpoint.size != newest.size { try await send(checkpoint.note, to: address) }
+            try await place.reach(checkpoint.size)
+            sent[address] = checkpoint.note
         }
     }
 
@@ -105,18 +157,18 @@ struct CheckpointPublisher {
         return try Checkpoint(note: String(decoding: data, as: UTF8.self))
     }
 
-    /// Where a sink stands: a folder says so itself.
-    private static func begin(_ sink: CheckpointPolicy.Sink) throws -> Int64 {
-        guard case .folder(let folder) = sink else { return 0 }
-        return try latest(in: folder)?.size ?? 0
-    }
-
     private static func write(_ checkpoint: (size: Int64, note: String), to folder: URL) throws {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        let name = String(repeating: "0", count: max(0, 12 - "\(checkpoint.size)".count)) + "\(checkpoint.size).note"
-        for name in [name, "latest"] {
-            try Data(checkpoint.note.utf8).write(to: folder.appendingPathComponent(name), options: .atomic)
+        let note = Data(checkpoint.note.utf8)
+        let name = String(repeating: "0", count: max(0, 12 - "\(checkpoint.size)".count)) + "\(checkpoint.size)"
+        var file = folder.appendingPathComponent("\(name).note")
+        var copy = 1
+        // After a rewind there is another of the same size: what was kept once stays.
+        while let there = FileManager.default.contents(atPath: file.path), there != note {
+            copy += 1
+            file = folder.appendingPathComponent("\(name)-\(copy).note")
         }
+        for file in [file, folder.appendingPathComponent("latest")] { try note.write(to: file, options: .atomic) }
     }
 
     private func send(_ note: String, to address: String) async throws {

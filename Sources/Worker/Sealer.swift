@@ -19,21 +19,25 @@ struct Sealer: Sendable {
     func run() async {
         var lease = LeaseMachine(life: leaseLife)
         var watch = HorizonWatch(logger: logger)
-        var publisher = checkpoints.map { CheckpointPublisher(policy: $0, log: log, logger: logger) }
-        while !Task.isCancelled {
-            do {
-                try await renew(&lease)
-                if lease.isTrusted(now: SystemClock.steady) {
-                    let sealed = try await log.sealNext(limit: Self.batch)
-                    if sealed == Self.batch { continue }
-                    try await watch.look(at: log)
-                    try await publisher?.step()
+        let publisher = checkpoints.map { CheckpointPublisher(policy: $0, log: log, logger: logger) }
+        await withDiscardingTaskGroup { group in
+            while !Task.isCancelled {
+                do {
+                    try await renew(&lease)
+                    if lease.isTrusted(now: SystemClock.steady) {
+                        let sealed = try await log.sealNext(limit: Self.batch)
+                        if sealed == Self.batch { continue }
+                        try await watch.look(at: log)
+                        // Beside the sealing, which does not wait for an address that is slow.
+                        if let publisher, await publisher.begin() { group.addTask { await publisher.publish() } }
+                    }
+                } catch {
+                    guard !Task.isCancelled else { break }
+                    logger.warning("the order waits", metadata: ["reason": "\(error)"])
                 }
-            } catch {
-                guard !Task.isCancelled else { break }
-                logger.warning("the order waits", metadata: ["reason": "\(error)"])
+                try? await Task.sleep(for: .microseconds(min(pollEvery.rawValue, leaseLife.rawValue * 3 / 10)))
             }
-            try? await Task.sleep(for: .microseconds(min(pollEvery.rawValue, leaseLife.rawValue * 3 / 10)))
+            group.cancelAll()
         }
         try? await log.resign([MigrationLog.sealerLease], of: worker)
     }
@@ -80,7 +84,8 @@ private struct HorizonWatch {
         logger.error(
             "a transaction holds the order back: see migrate doctor",
             metadata: [
-                "pid": "\(oldest.pid ?? 0)", "database": "\(oldest.database)", "age": "\(oldest.age)",
+                "pid": "\(oldest.pid ?? 0)", "database": "\(oldest.database)",
+                "age": "\(oldest.age.map(\.description) ?? "not to be seen without pg_read_all_stats")",
                 "query": "\(oldest.query)", "unsealed": "\(horizon.unsealed)",
             ]
         )

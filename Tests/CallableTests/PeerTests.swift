@@ -84,7 +84,7 @@ struct PeerTests {
             process.signal(SIGTERM)
             process.wait()
         }
-        try await eventually(within: 60, "the framework") {
+        try await eventually("the framework") {
             (try? await HTTPClient.shared.execute(
                 HTTPClientRequest(url: "http://127.0.0.1:\(port)/"),
                 timeout: .seconds(2)

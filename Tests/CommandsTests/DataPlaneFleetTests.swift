@@ -127,7 +127,7 @@ struct DataPlaneFleetTests {
                 }
                 // It is waited for: nothing is baking as long as it has not said that it has the step.
                 #expect(try !run("history", "fleet").text.contains("retire g2"))
-                try await eventually(within: 60, "it to be evicted, and the step to go on without it") {
+                try await eventually("it to be evicted, and the step to go on without it") {
                     try run("history", "fleet").text.contains("the plan evicts it")
                         && run("status", "fleet").text.contains("approv")
                 }
@@ -140,7 +140,7 @@ struct DataPlaneFleetTests {
                 try await loads[1].keepUp(urls[1]) {
                     let approved = try run("approve", "fleet", "--stage", "p", "--step", "100%", "--actor", "ana")
                     #expect(approved.code == 0, "\(approved.text)")
-                    try await eventually(within: 60, "the migration to complete") { try phase() == "completed" }
+                    try await eventually("the migration to complete") { try phase() == "completed" }
                 }
             }
         }

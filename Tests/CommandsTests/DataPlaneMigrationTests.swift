@@ -232,7 +232,7 @@ struct DataPlaneMigrationTests {
             url,
             metrics in
             try await load.keepUp(url, watching: plane.keepsUsers) {
-                try await eventually(within: 60, "the migration to complete") { try phase() == "completed" }
+                try await eventually("the migration to complete") { try phase() == "completed" }
             }
             guard let metrics else { return }
             let answer = try await HTTPClient.shared.execute(
@@ -291,13 +291,13 @@ struct DataPlaneMigrationTests {
         let load = SteadyLoad()
         try await onStage(plane, try await TestUpstream(.answers("legacy")), candidate) { url, _ in
             try await load.keepUp(url) {
-                try await eventually(within: 60, "the rollback to be acknowledged") {
+                try await eventually("the rollback to be acknowledged") {
                     try run("status", "shop", "--format", "json").text.contains(#""acknowledgedAt""#)
                         && ["rollingBack", "rolledBack"].contains(try phase())
                 }
                 let (sent, answered) = (candidate.requests, load.answered)
                 #expect(sent > 0)
-                try await eventually(within: 60, "the rollback to be confirmed") { try phase() == "rolledBack" }
+                try await eventually("the rollback to be confirmed") { try phase() == "rolledBack" }
                 #expect(load.answered > answered)
                 #expect(candidate.requests == sent)
             }

@@ -148,6 +148,9 @@ struct RecommendationsProgramTests {
                     "recommendations_quality_good_answers_total{implementation=\"candidate\",function=\"getRecommendations\"} 3",
                     "recommendations_cache_hits_total{implementation=\"candidate\"} 2",
                     "recommendations_cache_misses_total{implementation=\"candidate\"} 1",
+                    "recommendations_cache_entries{implementation=\"candidate\"} 1",
+                    "recommendations_cache_cost{implementation=\"candidate\"} ",
+                    "recommendations_heap_used_bytes{implementation=\"candidate\"} ",
                 ] { #expect(metrics.contains(line), "\(line)") }
                 #expect(metrics.hasSuffix("# EOF\n") && !metrics.contains("ana"))
             }

@@ -398,6 +398,32 @@ struct ReplayCommandTests {
         #expect(unshown.code == 1)
         #expect(unshown.text.contains("export it with --since"))
         #expect(try Self.python(plain, file("monday.note")) != 0)
+
+        // What no checkpoint covers yet is not exported as if one did.
+        let later = try Program.file(Self.text.replacing("migration: shop", with: "migration: later"), "later.yaml")
+        let created = try run("create", later, "--actor", "ana", "--key", file("ana"))
+        #expect(created.code == 0, "\(created.text)")
+        let uncovered = try run("export", "later", "--since", file("monday.note"))
+        #expect(uncovered.code == 1)
+        #expect(uncovered.text.contains("no checkpoint of the log covers later"))
+        #expect(try run("export", "later").code == 0)
+
+        // Another key in the place of ana's: what the old one signed stays valid, and it signs nothing any more.
+        let old = try #require(SigningKey(pem: String(contentsOfFile: file("ana"), encoding: .utf8))).publicKey.id
+        #expect(try run("keys", "generate", file("next")).code == 0)
+        let rotated = try Program.run(
+            [
+                "keys", "rotate", old, "--file", file("next"), "--actor", "ana", "--key", file("ana"), "--reason",
+                "yearly",
+            ],
+            database: TestDatabase.conninfo
+        )
+        #expect(rotated.code == 0, "\(rotated.text)")
+        #expect(try run("halt", "later", "--actor", "ana", "--key", file("ana"), "--reason", "x").code == 3)
+        #expect(try run("replay", "shop").code == 0)
+        try await seal()
+        let after = try run("replay", "--all")
+        #expect(after.code == 0, "\(after.text)")
     }
 
     private static func python(_ files: String...) throws -> Int32 {

@@ -307,4 +307,17 @@ struct EnvoyTests {
         let route = try await envoy.run { try await adapter.read() }
         #expect(route.isUntold)
     }
+
+    @Test(
+        "reaches an implementation over TLS where it shows a trusted certificate for its name or address, and else sends it nothing",
+        arguments: SecureUpstream.allCases,
+        ["localhost", "127.0.0.1"]
+    )
+    func secure(_ upstream: SecureUpstream, host: String) async throws {
+        try await upstream.staged(host: host) { plan, trust, candidate in
+            let envoy = try await TestEnvoy(plan, trust: trust)
+            defer { envoy.remove() }
+            try await envoy.run { try await upstream.check(envoy, trust: trust, candidate) }
+        }
+    }
 }

@@ -159,4 +159,38 @@ struct EtcdTests {
             "0.legacy|x|answered|0.1||", "0.legacy|200|answered|1e9||",
         ] { #expect(LoggedRequest(resolver: text) == nil, "\(text)") }
     }
+
+    @Test("an etcd that asks who is there is told, again where it has forgotten; who may not is told so")
+    func asked() async throws {
+        let legacy = try await TestUpstream(.answers("legacy")),
+            candidate = try await TestUpstream(.answers("candidate"))
+        let server = try await TestEtcdServer()
+        let plan = TestRoutes.plan(legacy: legacy.port, candidate: candidate.port)
+        try await server.ask(for: ["teller": "say", "resolver": "who"], prefix: "/test")
+        for (password, reason) in [(nil, "user name is empty"), ("wrong", "authentication failed")] {
+            let etcd = try await TestEtcd(plan, endpoint: server.endpoint, password: password)
+            let error = await #expect(throws: RoutingError.self) { try await etcd.adapter.read() }
+            #expect(error?.message.contains(reason) ?? false, "\(String(describing: error))")
+            #expect(error?.mend?.contains("--password-file") ?? false)
+            etcd.remove()
+        }
+        let etcd = try await TestEtcd(plan, endpoint: server.endpoint, password: "say")
+        let routes = TestRoutes()
+        try await etcd.run {
+            try await etcd.follow(routes) {
+                routes.route(TestRoutes.table(1, .all))
+                try await eventually("revision 1") { routes.acknowledged == [1] }
+                #expect(try await SteadyLoad.side(etcd.url, user: "u") == "candidate")
+                // Whatever changes at its users makes every token that it has given one of the past.
+                try await server.change(["teller": "say", "resolver": "who"])
+                routes.route(TestRoutes.table(2, .zero))
+                try await eventually("revision 2") { routes.acknowledged == [1, 2] }
+                #expect(try await SteadyLoad.side(etcd.url, user: "u") == "legacy")
+            }
+        }
+        etcd.remove()
+        try await server.stop()
+        await legacy.close()
+        await candidate.close()
+    }
 }

@@ -178,15 +178,32 @@ struct HAProxyTests {
 
     @Test("takes the configuration of any plan, with whatever its paths have in them")
     func configured() async throws {
-        var plan = TestRoutes.oddPlan()
+        let plan = TestRoutes.oddPlan()
         let haproxy = try await TestHAProxy(plan)
         defer { haproxy.remove() }
         #expect(try haproxy.check() == 0)
-        plan.stickyBy = [.header(name: "x'y")]
-        let error = #expect(throws: RoutingError.self) {
-            try HAProxyConfiguration(plan: plan, host: "127.0.0.1", port: 1, folder: haproxy.folder, logPort: 1)
+        var odd = [plan, plan, plan]
+        odd[0].stickyBy = [.header(name: "x'y")]
+        odd[1].services[0].candidate = "https://127.0.0.1:1"
+        odd[2].services[0].fallsBack = true
+        for plan in odd {
+            let error = #expect(throws: RoutingError.self) {
+                try HAProxyConfiguration(plan: plan, host: "127.0.0.1", port: 1, folder: haproxy.folder, logPort: 1)
+            }
+            #expect(error?.code == .unsuitable)
         }
-        #expect(error?.code == .unsuitable)
+    }
+
+    @Test(
+        "reaches an implementation over TLS where it shows a trusted certificate for its name, and else sends it nothing",
+        arguments: SecureUpstream.allCases
+    )
+    func secure(_ upstream: SecureUpstream) async throws {
+        try await upstream.staged { plan, trust, candidate in
+            let haproxy = try await TestHAProxy(plan, trust: trust)
+            defer { haproxy.remove() }
+            try await haproxy.run { try await upstream.check(haproxy, trust: trust, candidate) }
+        }
     }
 
     @Test("a route's text says all of it, and no other text is one")
@@ -210,6 +227,7 @@ struct HAProxyTests {
         #expect(line?.latency == .milliseconds(21))
         #expect(line?.user == UInt64(bitPattern: -540_113_951_373_597_238))
         #expect(line?.cache == .hit)
+        #expect(LoggedRequest(haproxy: "0.legacy 200 -- 9223372036854775807 - {}") == nil)
         #expect(LoggedRequest(haproxy: "0.legacy 504 sH 700 - {}")?.outcome == .timedOut)
         #expect(LoggedRequest(haproxy: "0.legacy 503 SC 0 - {}")?.outcome == .failed)
         #expect(LoggedRequest(haproxy: "0.legacy 200 SD 5 - {}")?.outcome == .failed)

@@ -127,11 +127,12 @@ struct NginxTests {
         let nginx = try await TestNginx(plan)
         defer { nginx.remove() }
         #expect(try nginx.check() == 0)
-        var odd = [plan, plan, plan, plan]
+        var odd = [plan, plan, plan, plan, plan]
         odd[0].services[0].path = "/a b"
         odd[1].services[0].path = "/a;"
         odd[2].stickyBy = [.cookie(name: "a-b")]
-        odd[3].services[0].candidate = "https://localhost:1"
+        odd[3].services[0].candidate = "https://127.0.0.1:1"
+        odd[4].services[0].shadow = .all
         for plan in odd {
             let error = #expect(throws: RoutingError.self) {
                 try NginxConfiguration(plan: plan, host: "127.0.0.1", port: 1, folder: nginx.folder, logPort: 1)
@@ -154,6 +155,18 @@ struct NginxTests {
             "migrate: 0.legacy|200|OK|-1||", "0.legacy|200|OK|0.1||",
         ] {
             #expect(LoggedRequest(nginx: text) == nil, "\(text)")
+        }
+    }
+
+    @Test(
+        "reaches an implementation over TLS where it shows a trusted certificate for its name, and else sends it nothing",
+        arguments: SecureUpstream.allCases
+    )
+    func secure(_ upstream: SecureUpstream) async throws {
+        try await upstream.staged { plan, trust, candidate in
+            let nginx = try await TestNginx(plan, trust: trust)
+            defer { nginx.remove() }
+            try await nginx.run { try await upstream.check(nginx, trust: trust, candidate) }
         }
     }
 }

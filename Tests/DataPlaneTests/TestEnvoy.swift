@@ -21,7 +21,7 @@ final class TestEnvoy: TestPlane {
     /// Prepares the folder; nothing runs yet.
     ///
     /// - Parameter asks: whether it asks for its routes, and has its administration at a port.
-    init(_ plan: Plan, asks: Bool = false) async throws {
+    init(_ plan: Plan, asks: Bool = false, trust: URL = PlaneTrust.system) async throws {
         self.plan = plan
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("envoy-\(UUID().uuidString.prefix(8))")
         try FileManager.default.createDirectory(at: path, withIntermediateDirectories: true)
@@ -33,7 +33,8 @@ final class TestEnvoy: TestPlane {
             host: "127.0.0.1",
             port: port,
             folder: folder,
-            discovery: discovery
+            discovery: discovery,
+            trust: trust
         )
         try configuration.routes().write(to: folder.routes)
         try configuration.text().write(to: folder.configuration)

@@ -10,14 +10,24 @@ final class TestEtcd: TestPlane {
     let folder: EtcdFolder
     let keys: EtcdKeys
     let endpoint: String
+    private let password: String?
     private let port: Int
     private let logPort: Int
     var url: String { "http://127.0.0.1:\(port)" }
-    var plane: any DataPlane { EtcdPlane(folder: folder, endpoint: endpoint, keys: keys, logPort: logPort) }
-    var adapter: EtcdAdapter { EtcdAdapter(router: "r", plan: plan, endpoint: endpoint, keys: keys) }
+    var plane: any DataPlane {
+        EtcdPlane(folder: folder, endpoint: endpoint, account: account, keys: keys, logPort: logPort)
+    }
+    var adapter: EtcdAdapter {
+        EtcdAdapter(router: "r", plan: plan, endpoint: endpoint, account: account, keys: keys)
+    }
+    private var account: EtcdAccount? {
+        password.map { password in EtcdAccount(user: "teller") { password } }
+    }
 
-    init(_ plan: Plan, endpoint: String) async throws {
+    /// - Parameter password: of the user `teller`, who tells the route; nil where etcd does not ask.
+    init(_ plan: Plan, endpoint: String, password: String? = nil) async throws {
         self.plan = plan
+        self.password = password
         self.endpoint = endpoint
         let path = FileManager.default.temporaryDirectory.appendingPathComponent(
             "resolve-\(UUID().uuidString.prefix(8))"
@@ -42,7 +52,8 @@ final class TestEtcd: TestPlane {
             folder.configuration.path,
             port: port ?? self.port,
             name: name,
-            output: folder.url.appendingPathComponent("output-\(name)").path
+            output: folder.url.appendingPathComponent("output-\(name)").path,
+            environment: password == nil ? [] : ["ETCD_USER=resolver", "ETCD_PASSWORD=who"]
         )
     }
 

@@ -10,12 +10,14 @@ final class TestHAProxy: TestPlane {
     let folder: HAProxyFolder
     let port: Int
     let logPort: Int
+    private let trust: URL
     var url: String { "http://127.0.0.1:\(port)" }
     var plane: any DataPlane { HAProxyPlane(folder: folder, logPort: logPort) }
 
     /// Prepares the folder; nothing runs yet.
-    init(_ plan: Plan) async throws {
+    init(_ plan: Plan, trust: URL = PlaneTrust.system) async throws {
         self.plan = plan
+        self.trust = trust
         let path = FileManager.default.temporaryDirectory.appendingPathComponent(
             "haproxy-\(UUID().uuidString.prefix(8))"
         )
@@ -32,7 +34,8 @@ final class TestHAProxy: TestPlane {
             host: "127.0.0.1",
             port: port,
             folder: folder,
-            logPort: logPort
+            logPort: logPort,
+            trust: trust
         )
         try Data(configuration.map.utf8).write(to: folder.map)
         try Data(configuration.text.utf8).write(to: folder.configuration)

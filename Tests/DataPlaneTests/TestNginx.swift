@@ -14,7 +14,7 @@ final class TestNginx: TestPlane {
     var plane: any DataPlane { NginxPlane(folder: folder, logPort: logPort) }
 
     /// Prepares the folder; nothing runs yet.
-    init(_ plan: Plan) async throws {
+    init(_ plan: Plan, trust: URL = PlaneTrust.system) async throws {
         self.plan = plan
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("nginx-\(UUID().uuidString.prefix(8))")
         try FileManager.default.createDirectory(at: path, withIntermediateDirectories: true)
@@ -26,7 +26,8 @@ final class TestNginx: TestPlane {
             host: "127.0.0.1",
             port: port,
             folder: folder,
-            logPort: logPort
+            logPort: logPort,
+            trust: trust
         )
         try Data(configuration.routes.utf8).write(to: folder.routes)
         try Data(configuration.text.utf8).write(to: folder.configuration)

@@ -1,4 +1,6 @@
+import AsyncHTTPClient
 import DataPlanes
+import Foundation
 import Logging
 import MigrationCore
 import Routing
@@ -15,10 +17,13 @@ protocol TestPlane: Sendable {
 extension TestPlane {
     /// Runs what tells it where to send requests while the body runs.
     ///
-    /// - Parameter admin: where that says of itself how it does.
+    /// - Parameters:
+    ///   - admin: where that says of itself how it does.
+    ///   - trust: the certificates by which implementations are asked whether they are up; the system's without it.
     func follow<R: Sendable>(
         _ routes: TestRoutes,
         admin: Address? = nil,
+        trust: URL? = nil,
         _ body: () async throws -> R
     ) async throws -> R {
         var logger = Logger(label: "plane")
@@ -31,6 +36,7 @@ extension TestPlane {
             source: routes,
             sink: routes,
             admin: admin,
+            trust: trust,
             logger: logger
         )
         return try await running(router, body: body)

@@ -55,6 +55,59 @@ struct ResilienceTests {
         }
     }
 
+    @Test("a service that falls silent when its slow client has taken all that there was is the one that failed")
+    func silent() async throws {
+        let size = 8_000_000
+        let most = "HTTP/1.1 200 OK\r\ncontent-length: \(size + 1)\r\n\r\n" + String(repeating: "x", count: size)
+        let candidate = try await TestUpstream(
+            .says { $0.contains(" /health ") ? "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n" : most }
+        )
+        let gateway = TestGateway()
+        try await gateway.serve(
+            TestGateway.plan(legacy: candidate.port, candidate: candidate.port, timeout: .seconds(3)),
+            state: state,
+            first: TestGateway.table(1, .all)
+        ) { url in
+            try await gateway.untilMeasuring()
+            let port = try #require(URL(string: url)?.port)
+            let read = try await offThread {
+                let client = try RawSocket(port)
+                client.send("GET /a HTTP/1.1\r\nhost: g\r\n\r\n")
+                // So that the answer has to wait; what is expected holds also where it had not.
+                usleep(100_000)
+                var read = 0
+                while case let more = client.receive(), !more.isEmpty { read += more.count }
+                return read
+            }
+            #expect(read > size)
+            try await eventually("the silence to be counted") {
+                gateway.signals.map(\.services[0].candidate.timeouts).reduce(0, +) == 1
+            }
+        }
+        await candidate.close()
+    }
+
+    @Test("a service whose health stalls in the middle of its answer is not there, and others go on being asked")
+    func stalls() async throws {
+        let legacy = try await TestUpstream(.answers("old"))
+        let candidate = try await TestUpstream(.says { _ in "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n" })
+        let gateway = TestGateway()
+        try await gateway.serve(
+            TestGateway.plan(legacy: legacy.port, candidate: candidate.port),
+            state: state,
+            first: TestGateway.table(1, .zero)
+        ) { _ in
+            try await eventually("several probes of both") {
+                let services = gateway.signals.map(\.services[0])
+                return services.map(\.candidate.probesDown).reduce(0, +) >= 2
+                    && services.map(\.legacy.probesUp).reduce(0, +) >= 2
+            }
+            #expect(gateway.signals.allSatisfy { $0.services[0].candidate.probesUp == 0 })
+        }
+        await legacy.close()
+        await candidate.close()
+    }
+
     @Test(
         "lets legacy answer what the candidate failed where the plan says so, when the request is idempotent; the candidate's failure counts",
         arguments: [true, false]

@@ -56,17 +56,21 @@ struct ShadowTests {
     )
     func noise(_ basisPoints: Int) async throws {
         let list = #"[{"id":"a","n":1},{"id":"b","n":2},{"id":"c","n":3}]"#
-        let legacy = try await TestUpstream(Self.answers { #"{"at":\#($0),"score":1,"email":"x@y","list":\#(list)}"# })
-        let same = try await TestUpstream(Self.answers { #"{"list":\#(list),"email":"x@y","score":1,"at":\#($0)}"# })
+        let legacy = try await TestUpstream(
+            Self.answers { #"{"people":{"jo@y.org":1},"at":\#($0),"score":1,"email":"x@y","list":\#(list)}"# }
+        )
+        let same = try await TestUpstream(
+            Self.answers { #"{"people":{"jo@y.org":1},"list":\#(list),"email":"x@y","score":1,"at":\#($0)}"# }
+        )
         let other = try await TestUpstream(
             Self.answers {
-                #"{"at":\#($0),"score":2,"email":"z@y","list":[{"id":"c","n":3},{"id":"b","n":2},{"id":"a","n":9}]}"#
+                #"{"people":{"jo@y.org":2},"at":\#($0),"score":2,"email":"z@y","list":[{"id":"c","n":3},{"id":"b","n":2},{"id":"a","n":9}]}"#
             }
         )
         // Two of five are the same.
         let poorer = try await TestUpstream(
             Self.answers {
-                #"{"at":\#($0),"score":2,"email":"z@y","list":[{"id":"a","n":9},{"id":"b","n":2},{"id":"x","n":1},{"id":"y","n":1}]}"#
+                #"{"people":{"jo@y.org":2},"at":\#($0),"score":2,"email":"z@y","list":[{"id":"a","n":9},{"id":"b","n":2},{"id":"x","n":1},{"id":"y","n":1}]}"#
             }
         )
         for (candidate, isDifferent, list) in [(same, false, nil), (other, true, "order"), (poorer, true, "overlap")] {
@@ -98,6 +102,7 @@ struct ShadowTests {
                 }
                 #expect(report.contains(#""path":"list[].n""#) == isDifferent)
                 #expect(report.contains(#""path":"email""#) == isDifferent)
+                #expect(report.contains(#""path":"[redacted]""#) == isDifferent)
                 #expect(!report.contains("@y"))
                 // A user's answer is one of whoever answers, and is not counted twice.
                 try await eventually("each request to be counted once") {

@@ -25,20 +25,7 @@ struct TLSTests {
             chain: folder.appendingPathComponent("chain.pem"),
             key: folder.appendingPathComponent("key.pem")
         )
-        try Self.issue(files)
-    }
-
-    /// A certificate of its own for localhost.
-    private static func issue(_ files: CertificateFiles) throws {
-        let line = [
-            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-            "-subj",
-            "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", files.key.path, "-out",
-            files.chain.path,
-        ]
-        let output = files.chain.appendingPathExtension("log").path
-        let code = try ChildProcess("/usr/bin/openssl", line, output: output).wait()
-        guard code == 0 else { throw TestFailure("openssl ended with \(code)") }
+        try TestCertificate.issue(chain: files.chain, key: files.key)
     }
 
     private func client(trusting file: URL, isOld: Bool = false) -> HTTPClient {
@@ -207,7 +194,7 @@ struct TLSTests {
             let fresh = self.client(trusting: old, isOld: true)
             #expect(try await ask(fresh) == 200)
             try await fresh.shutdown()
-            try Self.issue(files)
+            try TestCertificate.issue(chain: files.chain, key: files.key)
             let files = files
             try await eventually("the new certificate") {
                 let fresh = self.client(trusting: files.chain, isOld: true)
@@ -230,7 +217,7 @@ struct TLSTests {
             chain: folder.appendingPathComponent("stranger.pem"),
             key: folder.appendingPathComponent("stranger.key")
         )
-        try Self.issue(stranger)
+        try TestCertificate.issue(chain: stranger.chain, key: stranger.key)
         let trust = isTrusted ? files.chain : stranger.chain
         try await serve { url, upstream in
             var plan = TestGateway.plan(legacy: 1, candidate: 1, timeout: .seconds(5))

@@ -80,4 +80,33 @@ struct ArchiveTests {
         await #expect(throws: (any Error).self) { try await MigrationLog(pool: appender).archive("m") }
         await appender.close()
     }
+
+    @Test(
+        "what is changed there is found by a replay, and a stream whose last commit was changed takes no more",
+        arguments: [
+            ("update migrate.commit_cold set actor = 'eve' where version = 7", true),
+            ("update migrate.commit_cold set hash = sha256('x') where version = 7", true),
+            ("delete from migrate.commit_cold where version = 7", true),
+            ("update migrate.commit_cold set actor = 'eve' where version = 5", false),
+            ("delete from migrate.commit_cold where version = 4", false),
+        ]
+    )
+    func changed(_ statement: String, isHead: Bool) async throws {
+        let test = try await ended()
+        try await test.seal(13)
+        #expect(try await test.log.archive("m") == 7)
+        let known = try await test.log.load("m")
+        try await test.tamper(statement)
+        let divergence = try #require(try await test.replay().divergence)
+        #expect(divergence.version == (isHead ? 7 : statement.hasPrefix("delete") ? 4 : 5))
+        // The tree is over the hashes: whether what they are of is still there is the replay's to say.
+        #expect((try await OrderAudit(test.log).run().divergence != nil) == !statement.contains("actor"))
+        guard isHead else { return }
+        for known in [known, nil] {
+            let error = await #expect(throws: LogError.self) {
+                try await test.log.perform(.start(reason: nil), on: "m", by: "ana", known: known)
+            }
+            #expect(error?.code == .damaged)
+        }
+    }
 }

@@ -37,6 +37,26 @@ struct BundleTests {
     }
 
     @Test(
+        "names that the log does not take are refused, whatever hashes stand beside them",
+        arguments: [
+            ("\"stream\":\"m\"", "\"stream\":\"\""),
+            ("\"stream\":\"m\"", "\"stream\":\"\(String(repeating: "m", count: 201))\""),
+            ("\"actor\":\"ana\"", "\"actor\":\"\""),
+            ("\"actor\":\"ana\"", "\"actor\":\"\(String(repeating: "a", count: 201))\""),
+        ]
+    )
+    func names(_ name: String, _ other: String) throws {
+        let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("Fixtures/format-2/small.bundle")
+        let text = String(decoding: try Data(contentsOf: file), as: UTF8.self)
+        #expect(text.contains(name))
+        let broken = #expect(throws: LogBundle.Broken.self) {
+            try LogBundle.verify(Data(text.replacing(name, with: other).utf8))
+        }
+        #expect(broken?.message.contains("1 to 200 characters") == true, "\(broken?.message ?? "")")
+    }
+
+    @Test(
         "every changed byte is found, wherever it stands: all of the head and the evidence, and every seventh between"
     )
     func changedByte() async throws {

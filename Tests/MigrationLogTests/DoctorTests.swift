@@ -27,21 +27,35 @@ struct DoctorTests {
     @Test("names an unsealed tail, who holds the order back, and that nobody seals; and seals what it can")
     func unsealed() async throws {
         let test = try await TestLog()
-        try await test.sample()
         let holder = try await PostgresConnection(try TestDatabase.conninfo, name: "forgotten session")
         try await holder.run {
             try $0.query("begin")
             _ = try $0.query("select pg_current_xact_id()")
         }
+        // After it, and so held back by it.
+        try await test.sample()
         // As if all of it had begun a minute ago.
         try await test.tamper("update migrate.commit set at = at - interval '1 minute'")
         let doctor = Doctor(test.log)
         let findings = try await doctor.look(now: nil)
         #expect(findings.contains { $0.kind == .unsealed && $0.message.hasPrefix("6 commits have no number yet") })
         #expect(findings.contains { $0.kind == .sealer })
+        let oldest = try await test.log.horizon().holders
+        #expect(oldest.contains { $0.application == "forgotten session" && $0.age != nil })
+        // Who may not see how old it is says so, and names it all the same.
+        let narrow = try TestDatabase.conninfo + " options='-c role=migrate_append'"
+        let worker = MigrationLog(pool: PostgresPool(narrow, name: "worker", limit: 1))
+        #expect(try await worker.horizon().holders.contains { $0.application == "forgotten session" && $0.age == nil })
+        let seen = try await Doctor(worker).look(now: nil).filter { $0.kind == .horizon }
+        #expect(
+            seen.contains { $0.message.contains("(forgotten session)") && $0.message.contains("pg_read_all_stats") }
+        )
+        #expect(seen.allSatisfy { $0.mend?.contains("pg_terminate_backend") == true })
+        await worker.pool.close()
+        let unsealed = try #require(findings.first { $0.kind == .unsealed })
+        #expect(try await doctor.mend(unsealed) == nil)
         try await holder.run { _ = try $0.query("rollback") }
         await holder.close()
-        let unsealed = try #require(findings.first { $0.kind == .unsealed })
         try await eventually("the doctor to seal") {
             _ = try await doctor.mend(unsealed)
             return try await test.log.orderHead().size == 6

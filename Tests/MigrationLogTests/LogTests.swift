@@ -167,7 +167,7 @@ struct LogTests {
     }
 
     @Test(
-        "the append refuses what is stale, undated, or not the first write",
+        "the append refuses what is stale, undated, unnamed, no commit, or not the first write",
         arguments: [
             ("select migrate.append('m', 3, gen_random_uuid(), 'x', '{}'::bytea)", "MG001"),
             ("select migrate.append('m', 6, gen_random_uuid(), 'x', 'no json'::bytea)", "MG005"),
@@ -179,6 +179,19 @@ struct LogTests {
                 "select migrate.append('m', 6, gen_random_uuid(), 'x', '{\"command\":1,\"events\":[],\"decidedAt\":99999999999999999}'::bytea)",
                 "MG003"
             ),
+            (
+                "select migrate.append('m', 6, gen_random_uuid(), 'x', '{\"command\":1,\"events\":[1],\"decidedAt\":1}'::bytea)",
+                "MG005"
+            ),
+            ("select migrate.append('m', null, gen_random_uuid(), 'x', '{}'::bytea)", "23514"),
+            ("select migrate.append('m', -1, gen_random_uuid(), 'x', '{}'::bytea)", "MG001"),
+            ("select migrate.append('', 0, gen_random_uuid(), 'x', '{}'::bytea)", "23514"),
+            ("select migrate.append(repeat('m', 201), 0, gen_random_uuid(), 'x', '{}'::bytea)", "23514"),
+            ("select migrate.append('m', 6, gen_random_uuid(), '', '{}'::bytea)", "23514"),
+            ("select migrate.append('m', 6, gen_random_uuid(), repeat('x', 201), '{}'::bytea)", "23514"),
+            ("select migrate.append(null, 0, gen_random_uuid(), 'x', '{}'::bytea)", "23514"),
+            ("select migrate.append('m', 6, null, 'x', '{}'::bytea)", "23514"),
+            ("select migrate.append('m', 6, gen_random_uuid(), 'x', null)", "23514"),
         ]
     )
     func refuses(_ sql: String, _ state: String) async throws {

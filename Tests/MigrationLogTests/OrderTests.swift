@@ -103,6 +103,59 @@ struct OrderTests {
         try await test.sql("do $$ begin assert (select array_agg(n order by n) from seen) = '{1,2,3,4,5,6}'; end $$")
     }
 
+    @Test("commits that are given numbers while a replay reads them are no gap in the order")
+    func sealedMeanwhile() async throws {
+        let test = try await TestLog()
+        try await test.sample()
+        var known = try await test.log.load("m")
+        // More than a replay reads at once.
+        for turn in 0..<1_000 {
+            let performed = try await test.log.perform(.start(reason: "\(turn)"), on: "m", by: "ben", known: known)
+            known = try #require(performed).stream
+        }
+        // So old that nobody's transaction holds them back.
+        try await test.tamper("update migrate.commit set xid = '3'")
+        let conninfo = try TestDatabase.conninfo
+        var sealed = false
+        let report = try await Replay("m", of: test.log).run { step in
+            guard step.commit.version == 1_000 else { return }
+            let all = "select 1 / ((select n from migrate.sealer) = 1006)::integer"
+            let psql = try ChildProcess(
+                "/usr/bin/psql",
+                ["-d", conninfo, "-v", "ON_ERROR_STOP=1", "-c", "select migrate.seal_next(2000)", "-c", all],
+                output: "/dev/null"
+            )
+            sealed = psql.wait() == 0
+        }
+        #expect(sealed)
+        #expect(report.divergence == nil)
+        #expect(report.commits == 1_006)
+    }
+
+    @Test("a number beyond the order’s size is found")
+    func beyond() async throws {
+        let test = try await TestLog()
+        try await test.sample()
+        try await test.seal(6)
+        #expect(try await test.replay().divergence == nil)
+        try await test.tamper("update migrate.sealer set n = 3")
+        #expect(try await test.replay().divergence?.message.contains("has number 6 of an order of 3") == true)
+    }
+
+    @Test("whoever reads by numbers does not pass by a commit that is gone")
+    func gap() async throws {
+        let test = try await TestLog()
+        try await test.sample()
+        try await test.seal(6)
+        try await test.tamper("delete from migrate.commit where version = 3")
+        let error = await #expect(throws: LogError.self) { try await test.log.sealed(after: 0) }
+        #expect(error?.code == .damaged)
+        #expect(error?.message.contains("number 3 of the order") == true)
+        let reader = Subscription("reader", of: test.log)
+        await #expect(throws: LogError.self) { try await reader.next { _, _ in } }
+        #expect(try await reader.position() == 0)
+    }
+
     @Test("of a stored subtree of 256 and more the proofs are as those from the leaves")
     func tiles() async throws {
         let test = try await TestLog()

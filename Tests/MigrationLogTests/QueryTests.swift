@@ -59,9 +59,14 @@ struct QueryTests {
             [.text("6f9619ff-8b86-d011-b42d-00c04fc964ff")], "commit_command_id_key"
         ),
         (
-            "a commit's head",
-            "select * from migrate.stream s left join migrate.commit c on c.stream = s.stream and c.version = s.version where s.stream = $1::text",
-            [.text("m2")], "commit_stream_version_key"
+            "the last commit",
+            "select hash from only migrate.commit c where c.stream = $1::text and c.version = $2::bigint",
+            [.text("m2"), .int(900)], "commit_stream_version_key"
+        ),
+        (
+            "the last commit in the cold",
+            "select hash from migrate.commit_cold c where c.stream = $1::text and c.version = $2::bigint",
+            [.text("cold2"), .int(900)], "commit_cold_stream_version_key"
         ),
     ]
 
@@ -82,15 +87,33 @@ struct QueryTests {
             analyze migrate.commit; analyze migrate.commit_cold; analyze migrate.seal; analyze migrate.stream
             """
         )
-        // The function's own statement is the one that is explained here.
-        let source = try await test.pool.run { connection in
-            try connection.query("select prosrc from pg_proc where proname = 'seal_next'").first?.text("prosrc") ?? ""
+        // The functions' own statements are the ones that are explained here.
+        for (function, parts) in [
+            (
+                "seal_next",
+                [
+                    "from only migrate.commit c",
+                    "where (c.xid, c.id) > (v_sealer.xid, v_sealer.id) and c.xid < pg_snapshot_xmin(pg_current_snapshot())",
+                    "order by c.xid, c.id limit p_limit",
+                ]
+            ),
+            (
+                "append",
+                [
+                    "from migrate.commit c where c.command_id = p_command_id;",
+                    "from only migrate.commit c where c.stream = p_stream and c.version = v_was;",
+                    "from migrate.commit_cold c where c.stream = p_stream and c.version = v_was;",
+                ]
+            ),
+        ] {
+            let source = try await test.pool.run { connection in
+                try connection.query(
+                    "select prosrc from pg_proc where proname = $1::text order by pronargs desc limit 1",
+                    [.text(function)]
+                ).first?.text("prosrc") ?? ""
+            }
+            for part in parts { #expect(source.contains(part), "\(function): \(part)") }
         }
-        for part in [
-            "from only migrate.commit c",
-            "where (c.xid, c.id) > (v_sealer.xid, v_sealer.id) and c.xid < pg_snapshot_xmin(pg_current_snapshot())",
-            "order by c.xid, c.id limit p_limit",
-        ] { #expect(source.contains(part)) }
         for query in Self.hot {
             let plan = try await test.pool.run { connection in
                 try connection.query("explain (costs off) " + query.sql, query.parameters).rows.map {
@@ -107,6 +130,47 @@ struct QueryTests {
                 "\(query.name): \(text)"
             )
         }
+    }
+
+    /// What the server counts of a table.
+    private static func read(_ test: TestLog, _ table: String, _ counted: String) async throws -> Int64 {
+        try await test.pool.run { connection in
+            try connection.query(
+                "select (\(counted))::bigint as n from pg_stat_user_tables where schemaname = 'migrate' and relname = $1::text",
+                [.text(table)]
+            ).first?.int("n") ?? 0
+        }
+    }
+
+    @Test("an append reads no more rows in a log that has grown than in one that was new when its connection came")
+    func rowsOfAppends() async throws {
+        let test = try await TestLog()
+        let pool = PostgresPool(try TestDatabase.conninfo, name: "one", limit: 1)
+        let appends: Int64 = 400
+        for version in 0..<appends {
+            try await pool.run { connection in
+                _ = try connection.query(
+                    """
+                    select version from migrate.append('m', $1::bigint, gen_random_uuid(), 'w', convert_to(
+                        '{"command":1,"events":[],"decidedAt":' || (extract(epoch from clock_timestamp()) * 1000000)::bigint - 1 || '}', 'UTF8'))
+                    """,
+                    [.int(version)]
+                )
+            }
+        }
+        // A server process tells what it has read when it ends.
+        await pool.close()
+        try await eventually("what was appended to be counted") {
+            let commits = try await Self.read(test, "commit", "n_tup_ins")
+            let heads = try await Self.read(test, "stream", "n_tup_ins + n_tup_upd")
+            let logs = try await Self.read(test, "log", "seq_tup_read + idx_tup_fetch")
+            return commits == appends && heads == appends && logs >= appends
+        }
+        // The head's row, and nothing for a command's ID that is new; the stream's and the log's rows beside.
+        #expect(try await Self.read(test, "commit", "seq_tup_read") == 0)
+        #expect(try await Self.read(test, "commit", "idx_tup_fetch") <= 2 * appends)
+        #expect(try await Self.read(test, "stream", "seq_tup_read + idx_tup_fetch") <= 4 * appends)
+        #expect(try await Self.read(test, "log", "seq_tup_read + idx_tup_fetch") <= 2 * appends)
     }
 
     /// How many commits the upgraded log has; a million in the long form.

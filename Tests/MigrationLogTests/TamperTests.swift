@@ -140,16 +140,26 @@ struct TamperTests {
         #expect(divergence.decided == "[]")
     }
 
-    @Test("appends to a stream whose last commit was changed stop")
-    func appendsStop() async throws {
+    @Test(
+        "appends to a stream whose last commit was changed stop, whether it was read before or is read now",
+        arguments: [
+            "update migrate.commit set actor = 'eve' where version = 6", "delete from migrate.commit where version = 6",
+            "update migrate.stream set version = 5 where stream = 'm'", "delete from migrate.stream where stream = 'm'",
+            "update migrate.stream set head = sha256('x') where stream = 'm'",
+        ]
+    )
+    func appendsStop(_ statement: String) async throws {
         let test = try await TestLog()
         try await test.sample()
         let known = try await test.log.load("m")
-        try await test.tamper("update migrate.commit set actor = 'eve' where version = 6")
-        let error = await #expect(throws: LogError.self) {
-            try await test.log.perform(.resume(reason: "go"), on: "m", by: "ana", known: known)
+        try await test.tamper(statement)
+        for known in [known, nil] {
+            let error = await #expect(throws: LogError.self) {
+                try await test.log.perform(.resume(reason: "go"), on: "m", by: "ana", known: known)
+            }
+            #expect(error?.code == .damaged, "\(String(describing: error))")
         }
-        #expect(error?.code == .damaged)
+        await #expect(throws: LogError.self) { try await test.log.load("m") }
     }
 }
 

@@ -7,11 +7,13 @@ import base64
 import http.client
 import http.server
 import json
+import os
 import random
 import socket
 import sys
 import threading
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 
@@ -26,9 +28,25 @@ def coded(text):
     return base64.b64encode(text.encode()).decode()
 
 
+class Session:
+    """The token of an etcd that asks who is there."""
+
+    user, password = os.environ.get("ETCD_USER"), os.environ.get("ETCD_PASSWORD")
+    token = None
+
+
 def ask(path, body, timeout=2):
     request = urllib.request.Request(f"{CONFIG['etcd']}/v3/{path}", json.dumps(body).encode())
-    return urllib.request.urlopen(request, timeout=timeout)
+    if Session.user and path != "auth/authenticate":
+        if Session.token is None:
+            Session.token = answer("auth/authenticate", {"name": Session.user, "password": Session.password})["token"]
+        request.add_header("authorization", Session.token)
+    try:
+        return urllib.request.urlopen(request, timeout=timeout)
+    except urllib.error.HTTPError:
+        # Whatever it was, the next try signs in again.
+        Session.token = None
+        raise
 
 
 def answer(path, body):

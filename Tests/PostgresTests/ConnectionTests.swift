@@ -188,10 +188,13 @@ struct ConnectionTests {
     @Test("where it may, a cancelled task stops waiting for a connection, and nobody else waits longer for it")
     func leaving() async throws {
         let pool = PostgresPool(try TestDatabase.conninfo, name: "leaving pool", limit: 1, mayLeave: true)
-        let ended = Flag()
+        let (released, ended) = (Flag(), Flag())
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
-                try await pool.run { _ = try $0.query("select pg_sleep(1)") }
+                // Held until the other one has left, and no longer than a minute.
+                try await pool.run { connection in
+                    for _ in 0..<6_000 where !released.isSet { _ = try connection.query("select pg_sleep(0.01)") }
+                }
                 ended.set()
             }
             try await eventually("the connection to be taken") { await pool.openConnections == 1 }
@@ -200,6 +203,7 @@ struct ConnectionTests {
             waiting.cancel()
             await #expect(throws: CancellationError.self) { try await waiting.value }
             #expect(!ended.isSet)
+            released.set()
             try await group.waitForAll()
         }
         #expect(try await pool.run { try $0.query("select 1::bigint as n").first?.int("n") } == 1)

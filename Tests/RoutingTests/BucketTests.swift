@@ -127,5 +127,8 @@ struct BucketTests {
         let slowest = counts.latency.quantile(permille: 1_000) ?? 0
         #expect((40_000...40_400).contains(slowest))
         #expect(meter.take(from: 6, before: 9)[1].services[1].candidate == Counts())
+        // Held up until its window had been taken.
+        meter.count(service: 1, .candidate, .failed, latency: .zero, cache: nil, user: nil, at: at)
+        #expect(meter.take(from: 9, before: 10)[0].services[1].candidate.errors == 1)
     }
 }

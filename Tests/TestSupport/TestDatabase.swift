@@ -26,6 +26,26 @@ package struct TestDatabase: SuiteTrait, TestTrait, TestScoping {
         guard let server = ProcessInfo.processInfo.environment["MIGRATE_TEST_DATABASE"] else {
             throw TestFailure("MIGRATE_TEST_DATABASE is not set: run the tests with tools/test")
         }
+        // One that has a database already waits for nobody.
+        guard Self.current == nil else { return try await prepared(on: server, function) }
+        await Self.places.enter()
+        let result: Result<Void, any Error>
+        do {
+            result = .success(try await prepared(on: server, function))
+        } catch {
+            result = .failure(error)
+        }
+        await Self.places.leave()
+        try result.get()
+    }
+
+    /// More at once would have no connections left to them, and wait for each other past their bounds.
+    private static let places = Places(16)
+
+    private func prepared(
+        on server: String,
+        _ function: @concurrent @Sendable () async throws -> Void
+    ) async throws {
         let name = "test_\(UUID().uuidString.lowercased().replacing("-", with: ""))"
         let admin = try await PostgresConnection(server, name: "test")
         try await admin.run { _ = try $0.query("create database \(name)") }
@@ -42,6 +62,30 @@ package struct TestDatabase: SuiteTrait, TestTrait, TestScoping {
     }
 }
 
+/// So many may be in at once; the others wait, in the order of their coming.
+private actor Places {
+    private var free: Int
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    init(_ count: Int) { free = count }
+
+    func enter() async {
+        guard free == 0 else {
+            free -= 1
+            return
+        }
+        await withCheckedContinuation { waiting.append($0) }
+    }
+
+    func leave() {
+        guard !waiting.isEmpty else {
+            free += 1
+            return
+        }
+        waiting.removeFirst().resume()
+    }
+}
+
 extension Trait where Self == TestDatabase {
     /// A real database for this test alone.
     package static var database: Self { TestDatabase() }
@@ -55,7 +99,7 @@ package struct TestFailure: Error, CustomStringConvertible {
 
 /// Waits for a condition, with a bound.
 package func eventually(
-    within seconds: Int = 20,
+    within seconds: Int = 60,
     _ what: String,
     _ condition: () async throws -> Bool
 ) async throws {

@@ -1,5 +1,6 @@
 import AsyncHTTPClient
 import Foundation
+import JSON
 import NIOCore
 import NIOHTTP1
 package import Postgres
@@ -38,6 +39,55 @@ package final class TestEtcdServer: Sendable {
         }
     }
 
+    /// Has it ask who is there: from now on it knows `root`, and users who may read and write what begins with a prefix.
+    package func ask(for users: [String: String], prefix: String) async throws {
+        var end = Array(prefix.utf8)
+        if let last = end.popLast() { end.append(last + 1) }
+        try await post("role/add", ["name": "root"])
+        try await post("role/add", ["name": "routes"])
+        try await post(
+            "role/grant",
+            [
+                "name": "routes",
+                "perm": [
+                    "permType": "READWRITE", "key": .string(Data(prefix.utf8).base64EncodedString()),
+                    "range_end": .string(Data(end).base64EncodedString()),
+                ],
+            ]
+        )
+        try await post("user/add", ["name": "root", "password": "r"])
+        try await post("user/grant", ["user": "root", "role": "root"])
+        for (name, password) in users {
+            try await post("user/add", ["name": .string(name), "password": .string(password)])
+            try await post("user/grant", ["user": .string(name), "role": "routes"])
+        }
+        try await post("enable", [:])
+    }
+
+    /// Gives its users their passwords again, which makes every token that it has given none.
+    package func change(_ users: [String: String]) async throws {
+        let root = try await post("authenticate", ["name": "root", "password": "r"])
+        for (name, password) in users {
+            try await post(
+                "user/changepw",
+                ["name": .string(name), "password": .string(password)],
+                token: root["token"]?.string
+            )
+        }
+    }
+
+    @discardableResult
+    private func post(_ path: String, _ body: JSONValue, token: String? = nil) async throws -> JSONValue {
+        var request = HTTPClientRequest(url: "\(endpoint)/v3/auth/\(path)")
+        request.method = .POST
+        if let token { request.headers.add(name: "authorization", value: token) }
+        request.body = .bytes(ByteBuffer(bytes: body.bytes))
+        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(5))
+        let text = try await response.body.collect(upTo: 10_000)
+        guard response.status == .ok else { throw TestFailure("etcd answers \(path) with \(String(buffer: text))") }
+        return try JSONValue(parsing: text.readableBytesView)
+    }
+
     /// Ends it, and removes its folder.
     package func stop() async throws {
         process.signal(SIGKILL)
@@ -46,12 +96,18 @@ package final class TestEtcdServer: Sendable {
     }
 
     /// A resolver of `Tests/Peers` by a configuration; it answers on the port when this returns.
-    package static func resolver(_ configuration: String, port: Int, name: String, output: String) async throws
-        -> ChildProcess
-    {
+    ///
+    /// - Parameter environment: more variables for it: `NAME=VALUE`.
+    package static func resolver(
+        _ configuration: String,
+        port: Int,
+        name: String,
+        output: String,
+        environment: [String] = []
+    ) async throws -> ChildProcess {
         let process = try ChildProcess(
-            TestPeers.python(),
-            [TestPeers.file("resolver.py"), configuration, "\(port)", name],
+            "/usr/bin/env",
+            environment + [TestPeers.python(), TestPeers.file("resolver.py"), configuration, "\(port)", name],
             output: output
         )
         try await eventually("the resolver to answer") {

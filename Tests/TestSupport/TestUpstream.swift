@@ -1,6 +1,8 @@
 import Foundation
 import NIOCore
 import NIOPosix
+package import NIOSSL
+import NIOTLS
 import Synchronization
 
 /// An upstream that behaves as a test says, on a socket of its own.
@@ -17,34 +19,63 @@ package final class TestUpstream: Sendable {
         case closesMidBody
     }
 
-    private let channel: any Channel
+    private let channels: [any Channel]
     private let heard: Heard
     package let port: Int
     /// Requests of users whose heads were received; the gateway's own probes are not among them.
     package var requests: Int { heard.count.load(ordering: .relaxed) }
+    /// The names that clients of TLS have asked for; an empty one where they asked for none.
+    package var names: Set<String> { heard.names.withLock { $0 } }
 
     private final class Heard: Sendable {
         let count = Atomic<Int>(0)
+        let names = Mutex<Set<String>>([])
         let released = MultiThreadedEventLoopGroup.singleton.any().makePromise(of: Void.self)
     }
 
     /// Lets go of the answers that wait.
     package func release() { heard.released.succeed() }
 
-    /// - Parameter port: 0 is any that is free.
-    package init(_ behaviour: Behaviour, port: Int = 0) async throws {
+    /// - Parameters:
+    ///   - port: 0 is any that is free.
+    ///   - certificate: what it shows, and speaks TLS by; it then listens at every address that `localhost` may have.
+    ///   - least: the oldest version of TLS that it speaks.
+    package init(
+        _ behaviour: Behaviour,
+        port: Int = 0,
+        certificate: TestCertificate? = nil,
+        least: TLSVersion = .tlsv12
+    ) async throws {
         let heard = Heard()
         self.heard = heard
-        channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        let tls = try certificate?.context(least: least)
+        let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(Talker(behaviour, heard))
+                    let pipeline = channel.pipeline.syncOperations
+                    guard let tls else { return try pipeline.addHandler(Talker(behaviour, heard)) }
+                    let named = SNIHandler { result in
+                        heard.names.withLock {
+                            switch result {
+                            case .hostname(let name): _ = $0.insert(name)
+                            case .fallback: _ = $0.insert("")
+                            }
+                        }
+                        return channel.eventLoop.makeCompletedFuture {
+                            let pipeline = channel.pipeline.syncOperations
+                            try pipeline.addHandlers(NIOSSLServerHandler(context: tls), Talker(behaviour, heard))
+                        }
+                    }
+                    try pipeline.addHandler(ByteToMessageHandler(named))
                 }
             }
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .bind(host: "127.0.0.1", port: port).get()
+        let channel = try await bootstrap.bind(host: "127.0.0.1", port: port).get()
         guard let port = channel.localAddress?.port else { throw ChannelError.unknownLocalAddress }
         self.port = port
+        // A machine may have no IPv6.
+        let other = tls == nil ? nil : try? await bootstrap.bind(host: "::1", port: port).get()
+        channels = [channel] + (other.map { [$0] } ?? [])
     }
 
     /// Reads whatever was sent before: it answers requests that come after that, on connections of all its threads. They are not counted.
@@ -57,7 +88,7 @@ package final class TestUpstream: Sendable {
 
     package func close() async {
         heard.released.succeed()
-        try? await channel.close()
+        for channel in channels { try? await channel.close() }
     }
 
     private final class Talker: ChannelInboundHandler {

@@ -31,15 +31,17 @@ struct CheckpointTests {
 
     /// An address that is away, and comes back.
     private final class Sink: Sendable {
-        private let state = Mutex<(isAway: Bool, taken: Int)>((true, 0))
-        var taken: Int { state.withLock { $0.taken } }
+        private let state = Mutex<(isAway: Bool, taken: [String])>((true, []))
+        /// The sizes of what it took.
+        var taken: [String] { state.withLock { $0.taken } }
         func comeBack() { state.withLock { $0.isAway = false } }
-        func answer() -> String {
+        func answer(_ request: String) -> String {
             state.withLock { state in
                 guard !state.isAway else {
                     return "HTTP/1.1 503 Away\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
                 }
-                state.taken += 1
+                let note = request.components(separatedBy: "\r\n\r\n").last ?? ""
+                state.taken.append(note.components(separatedBy: "\n").dropFirst().first ?? "")
                 return "HTTP/1.1 204 Taken\r\nconnection: close\r\n\r\n"
             }
         }
@@ -61,23 +63,26 @@ struct CheckpointTests {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("sink-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: folder) }
         let sink = Sink()
-        let address = try await TestUpstream(.says { _ in sink.answer() })
+        let address = try await TestUpstream(.says { sink.answer($0) })
         let heard = Heard()
         let logger = Logger(label: "w") { _ in heard }
-        let worker = Worker(
-            name: "w",
-            log: log,
-            listener: LogListener(conninfo, name: "w", channels: []),
-            leaseLife: .milliseconds(900),
-            pollEvery: .milliseconds(50),
-            checkpoints: CheckpointPolicy(
-                key: key,
-                every: .milliseconds(100),
-                sinks: [.folder(folder), .http("http://127.0.0.1:\(address.port)/checkpoints")]
-            ),
-            logger: logger
-        )
-        let task = Task { try await worker.run() }
+        func worker() -> Task<Void, any Error> {
+            let worker = Worker(
+                name: "w",
+                log: log,
+                listener: LogListener(conninfo, name: "w", channels: []),
+                leaseLife: .milliseconds(900),
+                pollEvery: .milliseconds(50),
+                checkpoints: CheckpointPolicy(
+                    key: key,
+                    every: .milliseconds(100),
+                    sinks: [.folder(folder), .http("http://127.0.0.1:\(address.port)/checkpoints")]
+                ),
+                logger: logger
+            )
+            return Task { try await worker.run() }
+        }
+        var task = worker()
         func kept() throws -> Int64? {
             guard let data = FileManager.default.contents(atPath: folder.appendingPathComponent("latest").path) else {
                 return nil
@@ -91,9 +96,10 @@ struct CheckpointTests {
             #expect(FileManager.default.fileExists(atPath: folder.appendingPathComponent(name).path))
         }
         try await eventually("the address to be tried") { address.requests > 0 }
-        #expect(sink.taken == 0)
+        #expect(sink.taken.isEmpty)
         sink.comeBack()
-        try await eventually("the address to have both") { sink.taken == 2 }
+        try await eventually("the address to have both") { sink.taken.count == 2 }
+        #expect(sink.taken == ["2", "1"])
 
         // Somebody cuts the log's end off, with everything that follows from it: there is a checkpoint of one commit again.
         try await log.pool.run {
@@ -123,6 +129,35 @@ struct CheckpointTests {
         // Nor does the worker that signed the other one vouch for it.
         try await eventually("the worker to say so") { heard.all.contains { $0.contains("is not vouched for") } }
         #expect(try await log.checkpoints().map(\.size) == [1])
+
+        // People declare it rewound: whoever keeps a checkpoint of before is told so, until he says that he knows.
+        try await log.pool.run {
+            _ = try $0.query("insert into migrate.log (log_id, number) values (gen_random_uuid(), 2)")
+        }
+        let latest = folder.appendingPathComponent("latest")
+        guard case .begunAnew = try await Witness(file: latest, log: log).look() else {
+            Issue.record("\(try await Witness(file: latest, log: log).look())")
+            return
+        }
+        guard case .kept(let kept) = try await Witness(file: latest, log: log, acceptsRewind: true).look() else {
+            Issue.record("the rewind was not accepted")
+            return
+        }
+        #expect(kept.size == 1)
+        // The worker that signed another is started anew.
+        task.cancel()
+        _ = await task.result
+        task = worker()
+        try await eventually("the log to be vouched for again") {
+            let data = FileManager.default.contents(atPath: latest.path) ?? Data()
+            let newest = try Checkpoint(note: String(decoding: data, as: UTF8.self))
+            return newest.size == 2 && newest.origin != old.origin
+        }
+        // What was kept of before stays beside it.
+        let before = folder.appendingPathComponent("000000000002.note"),
+            after = folder.appendingPathComponent("000000000002-2.note")
+        #expect(FileManager.default.contents(atPath: before.path) == Data(old.note.utf8))
+        #expect(FileManager.default.contents(atPath: after.path) == FileManager.default.contents(atPath: latest.path))
         task.cancel()
         _ = await task.result
         await address.close()

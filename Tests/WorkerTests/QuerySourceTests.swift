@@ -63,7 +63,7 @@ struct QuerySourceTests {
         try await TestPrometheus.run(scraping: "127.0.0.1:\(service.port)") { url in
             func sum(_ name: String) -> String { "sum(increase(\(name){side=\"{implementation}\"}[{window}]))" }
             var seen: Reading?
-            try await eventually(within: 60, "a whole window of scrapes") {
+            try await eventually("a whole window of scrapes") {
                 seen = await read(.prometheus(value: sum("bad_total"), of: sum("all_total")), url: url, unit: .ratio).0
                 return seen?.candidate != nil
             }

@@ -20,7 +20,7 @@ struct SourceReaderTests {
             url: "http://127.0.0.1:\(upstream.port)\(path)",
             unit: unit,
             isBadWhenHigh: true,
-            timeout: .milliseconds(700)
+            timeout: .seconds(5)
         )
         plan.sources = [source]
         var logger = Logger(label: "sources")

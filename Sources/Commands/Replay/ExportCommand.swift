@@ -54,6 +54,13 @@ struct ExportCommand: AsyncParsableCommand {
         if let checkpoint, let covered, let seal = covered.seal {
             evidence = try await Self.evidence(checkpoint, covered, seal, trust, since, log)
         }
+        guard since == nil || evidence?.since != nil else {
+            throw Failure(
+                .failed,
+                "no checkpoint of the log covers \(migration) and goes on from the one of \(since?.size ?? 0) commits",
+                mend: "have a worker sign one, or export it without --since"
+            )
+        }
         let all = try await log.incarnations()
         let origins = [checkpoint?.origin, since?.origin].compactMap(\.self)
         incarnations.formUnion(all.all.filter { origins.contains(Checkpoint.origin(of: $0.id)) }.map(\.number))

@@ -37,13 +37,14 @@ struct EnvoyRun: AsyncParsableCommand {
     @Option(help: "The environment that it serves.") var environment: String
     @Option(help: "A name of its own among the migration's routers; else envoy-ENVIRONMENT.") var name: String?
     @OptionGroup var envoy: EnvoyOptions
+    @OptionGroup var trust: UpstreamTrustOptions
     @OptionGroup var follower: FollowerOptions
 
     func run() async throws {
         let discovery = try envoy.discovery.map {
             try EnvoyDiscovery(folder: envoy.place, listen: $0.address, logger: Logs.logger("migrate.envoy"))
         }
-        try await PlaneRun(migration: migration, environment: environment, options: follower).run(
+        try await PlaneRun(migration: migration, environment: environment, options: follower, trust: trust).run(
             EnvoyPlane(folder: envoy.place, discovery: discovery),
             name: name ?? "envoy-\(environment)",
             beside: discovery.map { [$0] } ?? []

@@ -39,13 +39,32 @@ struct EtcdRun: AsyncParsableCommand {
     @Option(help: "The migration.") var migration: String
     @Option(help: "The environment that it serves.") var environment: String
     @Option(help: "A name of its own among the migration's routers; else etcd-ENVIRONMENT.") var name: String?
+    @Option(help: "Whose reads and writes etcd sees; else nobody's.") var user: String?
+    @Option(help: "The file with the user's password; read anew with every sign-in.") var passwordFile: String?
     @OptionGroup var etcd: EtcdOptions
     @OptionGroup var follower: FollowerOptions
+
+    func validate() throws {
+        if (user == nil) != (passwordFile == nil) { throw ValidationError("--user and --password-file go together") }
+    }
+
+    /// Whom etcd is to know.
+    ///
+    /// - Throws: a ``Failure`` where the password cannot be read.
+    private func account() throws -> EtcdAccount? {
+        guard let user, let passwordFile else { return nil }
+        let read: @Sendable () throws -> String = {
+            try TextFile.read(passwordFile, "password").trimmingCharacters(in: .newlines)
+        }
+        _ = try read()
+        return EtcdAccount(user: user, password: read)
+    }
 
     func run() async throws {
         let plane = EtcdPlane(
             folder: EtcdFolder(etcd.log.folder),
             endpoint: etcd.endpoint,
+            account: try account(),
             keys: etcd.keys(migration, environment),
             logPort: etcd.log.logPort
         )

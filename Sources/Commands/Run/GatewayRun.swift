@@ -30,7 +30,7 @@ struct GatewayRun: AsyncParsableCommand {
     )
     var certificate: String?
     @Option(help: "The certificate's private key (PEM).") var key: String?
-    @Option(help: "Certificates (PEM) to trust at services with https://; else the system's.") var trust: String?
+    @OptionGroup var trust: UpstreamTrustOptions
     @Option(help: "Where each request leaves a line of JSON; a file that is moved away is begun anew.") var accessLog:
         String?
     @Option(help: "How many clients may be connected.") var mostClients: Int = 10_000
@@ -88,7 +88,7 @@ struct GatewayRun: AsyncParsableCommand {
                 key: URL(fileURLWithPath: key)
             )
         }
-        settings.trust = trust.map { URL(fileURLWithPath: $0) }
+        settings.trust = trust.file
         settings.accessLog = accessLog.map { URL(fileURLWithPath: $0) }
         settings.mostClients = mostClients
         settings.largestBody = largestBody

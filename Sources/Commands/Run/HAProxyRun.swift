@@ -19,12 +19,13 @@ struct HAProxyRun: AsyncParsableCommand {
     @Option(help: "The environment that it serves.") var environment: String
     @Option(help: "A name of its own among the migration's routers; else haproxy-ENVIRONMENT.") var name: String?
     @OptionGroup var haproxy: LoggedPlaneOptions
+    @OptionGroup var trust: UpstreamTrustOptions
     @OptionGroup var follower: FollowerOptions
 
     func run() async throws {
         let folder = HAProxyFolder(haproxy.folder)
         let plane = HAProxyPlane(folder: folder, logPort: haproxy.logPort)
-        try await PlaneRun(migration: migration, environment: environment, options: follower).run(
+        try await PlaneRun(migration: migration, environment: environment, options: follower, trust: trust).run(
             plane,
             name: name ?? "haproxy-\(environment)"
         )

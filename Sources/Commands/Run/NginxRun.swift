@@ -19,11 +19,12 @@ struct NginxRun: AsyncParsableCommand {
     @Option(help: "The environment that it serves.") var environment: String
     @Option(help: "A name of its own among the migration's routers; else nginx-ENVIRONMENT.") var name: String?
     @OptionGroup var nginx: LoggedPlaneOptions
+    @OptionGroup var trust: UpstreamTrustOptions
     @OptionGroup var follower: FollowerOptions
 
     func run() async throws {
         let plane = NginxPlane(folder: NginxFolder(nginx.folder), logPort: nginx.logPort)
-        try await PlaneRun(migration: migration, environment: environment, options: follower).run(
+        try await PlaneRun(migration: migration, environment: environment, options: follower, trust: trust).run(
             plane,
             name: name ?? "nginx-\(environment)"
         )

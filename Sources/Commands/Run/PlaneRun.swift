@@ -18,6 +18,7 @@ struct PlaneRun {
     let migration: String
     let environment: String
     let options: FollowerOptions
+    var trust: UpstreamTrustOptions?
     private var database: DatabaseOptions { options.database }
 
     /// Runs until it is told to stop.
@@ -57,6 +58,7 @@ struct PlaneRun {
             source: routes,
             sink: routes,
             admin: options.metrics?.address,
+            trust: trust?.file,
             logger: logger
         )
         let witness = GatewayWitness(stateFile: plane.state, log: head.access.log, logger: logger)

@@ -29,6 +29,14 @@ struct RouteConfig: ParsableCommand {
             return plan
         }
 
+        /// What has to be there besides: the certificates by which services are checked, where they are reached over TLS.
+        func missing(_ trust: UpstreamTrustOptions, _ plan: Plan) -> [String] {
+            let file = (trust.file ?? PlaneTrust.system).path
+            let isSecure = plan.services.contains { [$0.legacy, $0.candidate].contains { $0.hasPrefix("https:") } }
+            guard isSecure, !FileManager.default.isReadableFile(atPath: file) else { return [] }
+            return ["put the certificates to trust into \(file), which is not there yet (--trust names another file)"]
+        }
+
         /// Writes the files, and says what comes next.
         func write(_ files: [(URL, Data)], then next: [String]) throws {
             for (url, data) in files {
@@ -60,6 +68,7 @@ struct RouteConfig: ParsableCommand {
         @OptionGroup var place: Place
         @Option(help: "Where clients are accepted.") var listen: ListenArgument
         @OptionGroup var haproxy: LoggedPlaneOptions
+        @OptionGroup var trust: UpstreamTrustOptions
 
         func run() throws {
             let plan = try place.checked()
@@ -69,13 +78,14 @@ struct RouteConfig: ParsableCommand {
                 host: listen.host,
                 port: listen.port,
                 folder: folder,
-                logPort: haproxy.logPort
+                logPort: haproxy.logPort,
+                trust: trust.file ?? PlaneTrust.system
             )
             try place.write(
                 [(folder.map, Data(configuration.map.utf8)), (folder.configuration, Data(configuration.text.utf8))],
-                then: [
+                then: place.missing(trust, plan) + [
                     "haproxy -f \(folder.configuration.path)",
-                    "migrate haproxy --migration \(plan.name) --environment \(place.environment) --folder \(folder.url.path)",
+                    "migrate haproxy --migration \(plan.name) --environment \(place.environment) --folder \(folder.url.path)\(trust.text)",
                 ]
             )
         }
@@ -95,6 +105,7 @@ struct RouteConfig: ParsableCommand {
         @OptionGroup var place: Place
         @Option(help: "Where clients are accepted.") var listen: ListenArgument
         @OptionGroup var nginx: LoggedPlaneOptions
+        @OptionGroup var trust: UpstreamTrustOptions
 
         func run() throws {
             let plan = try place.checked()
@@ -104,16 +115,17 @@ struct RouteConfig: ParsableCommand {
                 host: listen.host,
                 port: listen.port,
                 folder: folder,
-                logPort: nginx.logPort
+                logPort: nginx.logPort,
+                trust: trust.file ?? PlaneTrust.system
             )
             try place.write(
                 [
                     (folder.routes, Data(configuration.routes.utf8)),
                     (folder.configuration, Data(configuration.text.utf8)),
                 ],
-                then: [
+                then: place.missing(trust, plan) + [
                     "nginx -e \(folder.url.path)/error.log -c \(folder.configuration.path)",
-                    "migrate nginx --migration \(plan.name) --environment \(place.environment) --folder \(folder.url.path)",
+                    "migrate nginx --migration \(plan.name) --environment \(place.environment) --folder \(folder.url.path)\(trust.text)",
                 ]
             )
         }
@@ -131,11 +143,16 @@ struct RouteConfig: ParsableCommand {
         @OptionGroup var place: Place
         @Option(help: "Where clients are accepted.") var listen: ListenArgument
         @OptionGroup var envoy: EnvoyOptions
+        @OptionGroup var trust: UpstreamTrustOptions
 
         func run() throws {
             let plan = try place.checked()
             if let admin = envoy.admin, !admin.address.isNumeric {
-                throw Failure(.refused, "Envoy binds its administration to an IP address, and --admin is \(admin.host)")
+                throw Failure(
+                    .refused,
+                    "Envoy binds its administration to an IP address, and --admin is \(admin.host)",
+                    mend: "give its address, such as 10.0.0.7:\(admin.port)"
+                )
             }
             let folder = envoy.place
             let configuration = try EnvoyConfiguration(
@@ -143,16 +160,17 @@ struct RouteConfig: ParsableCommand {
                 host: listen.host,
                 port: listen.port,
                 folder: folder,
-                discovery: envoy.discovery?.address
+                discovery: envoy.discovery?.address,
+                trust: trust.file ?? PlaneTrust.system
             )
             let rest = [("discovery", envoy.discovery), ("admin", envoy.admin)].compactMap { name, value in
                 value.map { " --\(name) \($0.host):\($0.port)" }
             }
             try place.write(
                 [(folder.routes, configuration.routes()), (folder.configuration, configuration.text())],
-                then: [
+                then: place.missing(trust, plan) + [
                     "envoy -c \(folder.configuration.path)",
-                    "migrate envoy --migration \(plan.name) --environment \(place.environment) --folder \(folder.url.path)\(rest.joined())",
+                    "migrate envoy --migration \(plan.name) --environment \(place.environment) --folder \(folder.url.path)\(rest.joined())\(trust.text)",
                 ]
             )
         }

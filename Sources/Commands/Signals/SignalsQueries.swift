@@ -73,7 +73,7 @@ struct PrometheusQueries {
         switch kind {
         case .gateway: sum("migrate_requests_total", gateway(service))
         case .haproxy: sum("haproxy_backend_http_responses_total", "proxy=\"\(index).{implementation}\"")
-        case .envoy: sum("envoy_cluster_{implementation}_upstream_rq_total", cluster(index))
+        case .envoy: sum("envoy_cluster_{implementation}_upstream_rq_completed", cluster(index))
         }
     }
 

@@ -5,6 +5,8 @@ import NIOCore
 import NIOHTTP1
 package import Routing
 import Signals
+import Synchronization
+import WholeAnswer
 
 /// Tells an Envoy who goes where: another file in the place of its routes, which it sees or is given when it asks, and a request that shows that they are in force.
 package struct EnvoyAdapter: PlaneAdapter {
@@ -12,11 +14,30 @@ package struct EnvoyAdapter: PlaneAdapter {
     /// 4-routing.md).
     private static let settle = Duration.milliseconds(50)
     private static let patience = Duration.seconds(3)
+    /// How long what Envoy said of itself counts for a route that is to be told: it answers among its requests, which takes its time under load.
+    private static let sightLife = Duration.seconds(1)
 
     package let router: String
     private let plan: Plan
     private let folder: EnvoyFolder
     private let discovery: EnvoyDiscovery?
+    private let seen = Seen()
+
+    /// Where Envoy listens and which route it has in force, as it said last.
+    private struct Sight {
+        var url: String
+        var route: RouteText
+        var at: ContinuousClock.Instant
+    }
+
+    private final class Seen: Sendable {
+        private let state = Mutex<Sight?>(nil)
+
+        func set(_ sight: Sight?) { state.withLock { $0 = sight } }
+
+        /// What was seen a moment ago; nil where that was too long ago.
+        var fresh: Sight? { state.withLock { $0.flatMap { $0.at + sightLife > .now ? $0 : nil } } }
+    }
 
     /// - Parameter discovery: who gives Envoy its routes; nil where Envoy sees the file itself.
     package init(router: String, plan: Plan, folder: EnvoyFolder, discovery: EnvoyDiscovery? = nil) {
@@ -36,7 +57,9 @@ package struct EnvoyAdapter: PlaneAdapter {
         let wanted = RouteText(table, plan)
         let told = try told()
         try told.require(table, plan)
-        let now = try? await read()
+        // Nobody else has told it anything since it was seen with what stands in its file.
+        let isSeen = told != wanted && seen.fresh?.route == told
+        let now = isSeen ? told : try? await glance()
         try now?.require(table, plan)
         if told != wanted { try write(wanted) }
         try discovery?.publish()
@@ -46,11 +69,12 @@ package struct EnvoyAdapter: PlaneAdapter {
             var then: RouteText?
             repeat {
                 do {
-                    then = try await read()
+                    then = try await glance()
                 } catch {
                     last = error
                 }
                 if then == wanted { break }
+                try then?.require(table, plan)
                 try? await Task.sleep(for: .milliseconds(2))
             } while ContinuousClock.now < end && !Task.isCancelled
             guard then == wanted else {
@@ -65,13 +89,46 @@ package struct EnvoyAdapter: PlaneAdapter {
                 throw last ?? RoutingError(.unreachable, "Envoy does not take the routes of \(folder.routes.path)")
             }
         }
-        try? await Task.sleep(for: Self.settle)
+        do {
+            try await Task.sleep(for: Self.settle)
+        } catch {
+            throw RoutingError(.unreachable, "the wait for requests that were routed before was broken off")
+        }
         return Acknowledgement(router: router, revision: wanted.revision, at: SystemClock.now)
     }
 
     /// What is in force, by a request to Envoy itself.
     package func read() async throws(RoutingError) -> RouteText {
-        let listener = try await listener()
+        do {
+            return try await find()
+        } catch {
+            seen.set(nil)
+            throw error
+        }
+    }
+
+    /// The same, where Envoy was found a moment ago if it is still there.
+    private func glance() async throws(RoutingError) -> RouteText {
+        if let url = seen.fresh?.url {
+            if let route = try? await route(at: url) {
+                seen.set(Sight(url: url, route: route, at: .now))
+                return route
+            }
+            // Nor is it asked there again.
+            seen.set(nil)
+        }
+        return try await find()
+    }
+
+    /// The same, wherever Envoy says that it listens.
+    private func find() async throws(RoutingError) -> RouteText {
+        let url = try await listener()
+        let route = try await route(at: url)
+        seen.set(Sight(url: url, route: route, at: .now))
+        return route
+    }
+
+    private func route(at listener: String) async throws(RoutingError) -> RouteText {
         var request = HTTPClientRequest(url: listener)
         request.headers.add(name: "host", value: EnvoyRoutes.probe)
         guard let text = try await Self.ask(request), let route = RouteText(text, services: plan.services.count) else {

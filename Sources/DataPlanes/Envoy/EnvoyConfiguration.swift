@@ -11,21 +11,26 @@ package struct EnvoyConfiguration: Sendable {
     private let listen: (host: String, port: Int)
     private let folder: EnvoyFolder
     private let discovery: Address?
+    private let trust: URL
 
-    /// - Parameter discovery: where Envoy asks for its routes; nil where it sees the folder's file.
+    /// - Parameters:
+    ///   - discovery: where Envoy asks for its routes; nil where it sees the folder's file.
+    ///   - trust: the certificates (PEM) that implementations with `https://` are checked by.
     /// - Throws: a ``RoutingError`` for a key whose name cannot stand in Envoy's configuration.
     package init(
         plan: Plan,
         host: String,
         port: Int,
         folder: EnvoyFolder,
-        discovery: Address? = nil
+        discovery: Address? = nil,
+        trust: URL = PlaneTrust.system
     ) throws(RoutingError) {
-        try BackEnd.requireSuitable(plan, "Envoy")
+        try EnvoyPlane.requireSuitable(plan)
         self.plan = plan
         listen = (host, port)
         self.folder = folder
         self.discovery = discovery
+        self.trust = trust
     }
 
     /// The text of `routes.json`.
@@ -88,9 +93,33 @@ package struct EnvoyConfiguration: Sendable {
 
     private func cluster(_ index: Int, _ service: Service, _ implementation: Implementation) -> [String: Any]? {
         let name = BackEnd.name(index, implementation)
-        return Address(implementation == .legacy ? service.legacy : service.candidate).map {
-            Self.cluster(name, $0, limit: 100_000)
+        return Address(implementation == .legacy ? service.legacy : service.candidate).map { address in
+            var cluster = Self.cluster(name, address, limit: 100_000)
+            if address.isSecure { cluster["transport_socket"] = secure(address) }
+            return cluster
         }
+    }
+
+    /// TLS, and only with who shows a certificate for this name or address.
+    private func secure(_ address: Address) -> [String: Any] {
+        let host = address.certificateName
+        let names: [String: Any] = [
+            "san_type": address.isNumeric ? "IP_ADDRESS" : "DNS", "matcher": ["exact": host],
+        ]
+        var context: [String: Any] = [
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+            "common_tls_context": [
+                "alpn_protocols": ["http/1.1"],
+                "tls_params": [
+                    "tls_minimum_protocol_version": "TLSv1_2", "tls_maximum_protocol_version": "TLSv1_3",
+                ],
+                "validation_context": [
+                    "trusted_ca": ["filename": trust.path], "match_typed_subject_alt_names": [names],
+                ] as [String: Any],
+            ] as [String: Any],
+        ]
+        if !address.isNumeric { context["sni"] = host }
+        return ["name": "envoy.transport_sockets.tls", "typed_config": context]
     }
 
     /// Where Envoy learns its routes.

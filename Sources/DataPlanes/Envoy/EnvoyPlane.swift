@@ -2,6 +2,7 @@ package import AsyncHTTPClient
 package import Foundation
 import Gateway
 package import MigrationCore
+package import Routing
 package import Signals
 
 /// An Envoy: told by the file of its routes, or when it asks for them, measured from its own counters at each window's end.
@@ -20,6 +21,12 @@ package struct EnvoyPlane: DataPlane {
 
     package var name: String { "Envoy" }
     package var state: URL { folder.state }
+
+    package func requireSuitable(_ plan: Plan) throws(RoutingError) { try Self.requireSuitable(plan) }
+
+    static func requireSuitable(_ plan: Plan) throws(RoutingError) {
+        try BackEnd.requireSuitable(plan, "Envoy", secure: .all)
+    }
 
     package func adapter(router: String, plan: Plan) -> any PlaneAdapter {
         EnvoyAdapter(router: router, plan: plan, folder: folder, discovery: discovery)

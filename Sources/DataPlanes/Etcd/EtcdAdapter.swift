@@ -15,11 +15,13 @@ package struct EtcdAdapter: PlaneAdapter {
     private let store: EtcdStore
     private let keys: EtcdKeys
 
-    /// - Parameter endpoint: of etcd's clients, `http://host:port`.
-    package init(router: String, plan: Plan, endpoint: String, keys: EtcdKeys) {
+    /// - Parameters:
+    ///   - endpoint: of etcd's clients, `http://host:port`.
+    ///   - account: whose reads and writes these are; nil for an etcd that does not ask.
+    package init(router: String, plan: Plan, endpoint: String, account: EtcdAccount? = nil, keys: EtcdKeys) {
         self.router = router
         self.plan = plan
-        store = EtcdStore(endpoint: endpoint)
+        store = EtcdStore(endpoint: endpoint, account: account)
         self.keys = keys
     }
 

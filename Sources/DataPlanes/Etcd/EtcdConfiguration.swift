@@ -25,7 +25,7 @@ package struct EtcdConfiguration: Sendable {
         keys: EtcdKeys,
         logPort: Int
     ) throws(RoutingError) {
-        try BackEnd.requireSuitable(plan, "a resolver")
+        try EtcdPlane.requireSuitable(plan)
         self.plan = plan
         self.environment = environment
         self.endpoint = endpoint

@@ -5,6 +5,7 @@ import NIOCore
 import NIOFoundationCompat
 import NIOHTTP1
 import Routing
+import WholeAnswer
 
 /// etcd by the JSON gateway of its v3 API: reads that see every write that is over, and a put that is carried out only where nobody has written since.
 ///
@@ -24,6 +25,13 @@ struct EtcdStore: Sendable {
 
     /// `http://host:port`.
     let endpoint: String
+    private let session: EtcdSession?
+
+    /// - Parameter account: whose reads and writes these are; nil for an etcd that does not ask.
+    init(endpoint: String, account: EtcdAccount?) {
+        self.endpoint = endpoint
+        session = account.map { EtcdSession($0) }
+    }
 
     /// The entry of a key; nil where there is none.
     func entry(_ key: String) async throws(RoutingError) -> Entry? {
@@ -79,19 +87,48 @@ struct EtcdStore: Sendable {
     }
 
     private func ask(_ path: String, _ body: JSONValue) async throws(RoutingError) -> JSONValue {
-        let text: Data
-        let status: HTTPResponseStatus
+        guard let session else { return try success(try await send(path, body)) }
+        if let token = session.token {
+            let answer = try await send(path, body, token)
+            guard Self.isOver(answer) else { return try success(answer) }
+            session.forget(token)
+        }
+        return try success(try await send(path, body, try await signIn(session)))
+    }
+
+    /// Fetches a token.
+    private func signIn(_ session: EtcdSession) async throws(RoutingError) -> String {
+        let account = session.account
+        let password: String
+        do {
+            password = try account.password()
+        } catch {
+            throw RoutingError(.storage, "the password of etcd’s user \(account.user) cannot be read: \(error)")
+        }
+        let answer = try success(
+            try await send("auth/authenticate", ["name": .string(account.user), "password": .string(password)])
+        )
+        guard let token = answer["token"]?.string else {
+            throw RoutingError(.unreachable, "etcd at \(endpoint) gives \(account.user) no token")
+        }
+        session.keep(token)
+        return token
+    }
+
+    private typealias Answer = (status: HTTPResponseStatus, text: Data)
+
+    private func send(_ path: String, _ body: JSONValue, _ token: String? = nil) async throws(RoutingError) -> Answer {
         do {
             var request = HTTPClientRequest(url: "\(endpoint)/v3/\(path)")
             request.method = .POST
+            if let token { request.headers.add(name: "authorization", value: token) }
             request.body = .bytes(ByteBuffer(bytes: body.bytes))
             let (response, body) = try await HTTPClient.shared.whole(
                 request,
                 within: Self.patience,
                 longest: Self.longest
             )
-            status = response.status
-            text = Data(buffer: body)
+            return (response.status, Data(buffer: body))
         } catch {
             throw RoutingError(
                 .unreachable,
@@ -99,13 +136,28 @@ struct EtcdStore: Sendable {
                 mend: "see that it runs, and that --endpoint is the address for its clients"
             )
         }
-        guard status == .ok, let answer = try? JSONValue(parsing: text) else {
+    }
+
+    private func success(_ answer: Answer) throws(RoutingError) -> JSONValue {
+        guard answer.status == .ok, let value = try? JSONValue(parsing: answer.text) else {
+            let said = String(decoding: answer.text.prefix(200), as: UTF8.self)
+            let isRight =
+                ["permission denied", "user name is empty", "authentication failed"].contains { said.contains($0) }
             throw RoutingError(
                 .unreachable,
-                "etcd at \(endpoint) answers \(status.code): \(String(decoding: text.prefix(200), as: UTF8.self))"
+                "etcd at \(endpoint) answers \(answer.status.code): \(said)",
+                mend: isRight
+                    ? "give --user and --password-file of a user who may read and write the keys below --prefix" : nil
             )
         }
-        return answer
+        return value
+    }
+
+    /// Whether etcd knows the token no more, or users have changed since it gave it: nothing was done.
+    private static func isOver(_ answer: Answer) -> Bool {
+        guard answer.status != .ok else { return false }
+        let said = String(decoding: answer.text.prefix(200), as: UTF8.self)
+        return ["invalid auth token", "revision of auth store is old"].contains { said.contains($0) }
     }
 
     private static func coded(_ text: String) -> String { Data(text.utf8).base64EncodedString() }

@@ -36,6 +36,8 @@ package struct HAProxyAdapter: PlaneAdapter {
         let now = try await read()
         try now.require(table, plan)
         if now != wanted {
+            // Who is not asked for it any more does not tell it: a newer one comes.
+            if Task.isCancelled { throw RoutingError(.unreachable, "a newer route came before this one was told") }
             let answer = try await socket.ask("set map \(map) \(Self.key) \(wanted.text)")
             let then = try await read()
             guard then == wanted else {

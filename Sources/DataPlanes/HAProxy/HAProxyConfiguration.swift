@@ -1,4 +1,4 @@
-import Foundation
+package import Foundation
 package import MigrationCore
 package import Routing
 
@@ -12,10 +12,19 @@ package struct HAProxyConfiguration: Sendable {
     let folder: HAProxyFolder
     /// Where each request is told, by UDP on this host.
     let logPort: Int
+    let trust: URL
 
+    /// - Parameter trust: the certificates (PEM) that implementations with `https://` are checked by.
     /// - Throws: a ``RoutingError`` for a key whose name cannot stand in HAProxy's configuration.
-    package init(plan: Plan, host: String, port: Int, folder: HAProxyFolder, logPort: Int) throws(RoutingError) {
-        try BackEnd.requireSuitable(plan, "HAProxy")
+    package init(
+        plan: Plan,
+        host: String,
+        port: Int,
+        folder: HAProxyFolder,
+        logPort: Int,
+        trust: URL = PlaneTrust.system
+    ) throws(RoutingError) {
+        try HAProxyPlane.requireSuitable(plan)
         guard !folder.url.path.contains(where: { $0.isWhitespace || $0 == ";" }) else {
             throw RoutingError(
                 .unsuitable,
@@ -27,6 +36,7 @@ package struct HAProxyConfiguration: Sendable {
         listen = (host, port)
         self.folder = folder
         self.logPort = logPort
+        self.trust = trust
     }
 
     /// The text of the map: legacy for every service.
@@ -105,7 +115,9 @@ package struct HAProxyConfiguration: Sendable {
     private func key(_ place: StickyKey) -> String {
         let (sample, isThere): (String, String)
         switch place {
-        case .header(let name): (sample, isThere) = ("req.hdr(\(name))", "req.hdr(\(name)) -m len gt 0")
+        case .header(let name):
+            // All of the first field's text: `hdr` would take what stands behind its last comma.
+            (sample, isThere) = ("req.fhdr(\(name),1)", "req.fhdr(\(name),1) -m len gt 0")
         case .cookie(let name): (sample, isThere) = ("req.cook(\(name))", "req.cook(\(name)) -m len gt 0")
         case .clientIP: return "http-request set-var-fmt(txn.key) %[src] if !{ var(txn.key) -m found }"
         }
@@ -118,9 +130,14 @@ package struct HAProxyConfiguration: Sendable {
         return [
             "backend \(BackEnd.name(index, implementation))",
             "    timeout server \(milliseconds(service.timeout))",
-            "    server \(implementation.rawValue) \(address.host):\(address.port)",
+            "    server \(implementation.rawValue) \(address.host):\(address.port)\(address.isSecure ? secure(address.certificateName) : "")",
             "",
         ]
+    }
+
+    /// TLS, and only with who shows a certificate for this name.
+    private func secure(_ name: String) -> String {
+        " ssl ssl-min-ver TLSv1.2 verify required ca-file \(quoted(trust.path)) verifyhost \(name) sni str(\(name))"
     }
 
     private func milliseconds(_ span: TimeSpan) -> String { "\(max(1, span.rawValue / 1_000))ms" }

@@ -11,7 +11,7 @@ extension LoggedRequest {
         let fields = text.split(separator: " ", maxSplits: 5)
         guard fields.count >= 5 else { return nil }
         guard let backEnd = BackEnd(fields[0]), let status = Int(fields[1]), let end = fields[2].first,
-            let millis = Int64(fields[3])
+            let millis = Int64(fields[3]), millis < 1_000_000_000
         else { return nil }
         switch end {
         case "C", "c": return nil

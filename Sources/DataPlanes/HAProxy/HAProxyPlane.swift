@@ -2,6 +2,7 @@ package import AsyncHTTPClient
 package import Foundation
 import Gateway
 package import MigrationCore
+package import Routing
 package import Signals
 
 /// A HAProxy: told on its runtime socket, measured from its log.
@@ -17,6 +18,12 @@ package struct HAProxyPlane: DataPlane {
 
     package var name: String { "HAProxy" }
     package var state: URL { folder.state }
+
+    package func requireSuitable(_ plan: Plan) throws(RoutingError) { try Self.requireSuitable(plan) }
+
+    static func requireSuitable(_ plan: Plan) throws(RoutingError) {
+        try BackEnd.requireSuitable(plan, "HAProxy", secure: .names)
+    }
 
     package func adapter(router: String, plan: Plan) -> any PlaneAdapter {
         HAProxyAdapter(router: router, plan: plan, folder: folder)

@@ -6,6 +6,7 @@ import NIOHTTP1
 import NIOPosix
 import NIOSSL
 import Routing
+import WholeAnswer
 
 /// How a cluster is reached.
 package struct KubernetesAccess: Sendable {

@@ -10,7 +10,7 @@ package struct KubernetesConfiguration: Sendable {
     /// - Parameter gateway: the name of the Gateway that it belongs to.
     /// - Throws: a ``RoutingError`` for what only the gateway does, and for an address that is no service of a cluster.
     package init(plan: Plan, place: KubernetesPlace, gateway: String) throws(RoutingError) {
-        try BackEnd.requireSuitable(plan, "a Gateway of Kubernetes")
+        try KubernetesPlane.requireSuitable(plan)
         route = try HTTPRoute.first(plan: plan, place: place, gateway: gateway)
     }
 

@@ -2,6 +2,7 @@ package import AsyncHTTPClient
 package import Foundation
 import Gateway
 package import MigrationCore
+package import Routing
 package import Signals
 
 /// A Gateway of Kubernetes: told by an HTTPRoute, and measured by what its programs tell a Prometheus, as the Gateway API says nothing of requests.
@@ -28,6 +29,12 @@ package struct KubernetesPlane: DataPlane {
 
     package var name: String { "Kubernetes" }
     package var state: URL { folder.state }
+
+    package func requireSuitable(_ plan: Plan) throws(RoutingError) { try Self.requireSuitable(plan) }
+
+    static func requireSuitable(_ plan: Plan) throws(RoutingError) {
+        try BackEnd.requireSuitable(plan, "a Gateway of Kubernetes", secure: .none)
+    }
 
     package func adapter(router: String, plan: Plan) -> any PlaneAdapter {
         KubernetesAdapter(router: router, plan: plan, place: place, access: access, told: told)

@@ -1,4 +1,4 @@
-import Foundation
+package import Foundation
 package import MigrationCore
 package import Routing
 
@@ -9,12 +9,22 @@ package struct NginxConfiguration: Sendable {
     let folder: NginxFolder
     /// Where each request is told, by UDP on this host.
     let logPort: Int
+    let trust: URL
 
+    /// - Parameter trust: the certificates (PEM) that implementations with `https://` are checked by.
     /// - Throws: a ``RoutingError`` for what cannot stand in nginx's configuration.
-    package init(plan: Plan, host: String, port: Int, folder: NginxFolder, logPort: Int) throws(RoutingError) {
-        try BackEnd.requireSuitable(plan, "nginx")
+    package init(
+        plan: Plan,
+        host: String,
+        port: Int,
+        folder: NginxFolder,
+        logPort: Int,
+        trust: URL = PlaneTrust.system
+    ) throws(RoutingError) {
+        try NginxPlane.requireSuitable(plan)
         let cookies = plan.stickyBy.compactMap { if case .cookie(let name) = $0 { name } else { nil } }
-        let words = plan.services.map(\.path) + [folder.url.path] + cookies.map { $0.replacing("-", with: "%") }
+        let words =
+            plan.services.map(\.path) + [folder.url.path, trust.path] + cookies.map { $0.replacing("-", with: "%") }
         let plain = { (letter: Character) in
             letter.isASCII && (letter.isLetter || letter.isNumber || "/._~:@+,=-".contains(letter))
         }
@@ -23,13 +33,14 @@ package struct NginxConfiguration: Sendable {
                 .unsuitable,
                 "nginx cannot be told of “\(word.replacing("%", with: "-"))”, which means something else in its configuration",
                 mend:
-                    "use letters, digits and /._~:@+,=- in paths and in the folder's name, and no hyphen in a cookie's; or let the gateway carry this migration"
+                    "use letters, digits and /._~:@+,=- in paths and in the names of the folder and of the certificates' file, and no hyphen in a cookie's; or let the gateway carry this migration"
             )
         }
         self.plan = plan
         listen = (host, port)
         self.folder = folder
         self.logPort = logPort
+        self.trust = trust
     }
 
     /// The routes that it starts from.
@@ -37,7 +48,7 @@ package struct NginxConfiguration: Sendable {
 
     /// The text of `nginx.conf`.
     package var text: String {
-        let lines = head + keys + upstreams + admin + front
+        let lines = head + keys + upstreams + secure + admin + front
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -106,6 +117,27 @@ package struct NginxConfiguration: Sendable {
         }
     }
 
+    /// Which back ends are reached over TLS, under which name, and whom they have to be.
+    private var secure: [String] {
+        let secure = plan.services.enumerated().flatMap { index, service in
+            [(service.legacy, Implementation.legacy), (service.candidate, .candidate)].compactMap { text, side in
+                Address(text).flatMap { address in
+                    address.isSecure ? (name: BackEnd.name(index, side), host: address.certificateName) : nil
+                }
+            }
+        }
+        guard !secure.isEmpty else { return [] }
+        let schemes = secure.map { "\($0.name) https;" }.joined(separator: " ")
+        let hosts = secure.map { "\($0.name) \($0.host);" }.joined(separator: " ")
+        return [
+            "map $migrate_side $migrate_scheme { default http; \(schemes) }",
+            "map $migrate_side $migrate_host { default ''; \(hosts) }",
+            "proxy_ssl_protocols TLSv1.2 TLSv1.3;", "proxy_ssl_verify on;", "proxy_ssl_verify_depth 5;",
+            "proxy_ssl_trusted_certificate '\(trust.path)';",
+            "proxy_ssl_server_name on;", "proxy_ssl_name $migrate_host;",
+        ]
+    }
+
     private var admin: [String] {
         [
             "server {", "listen 'unix:\(folder.admin.path)';", "access_log off;",
@@ -118,12 +150,13 @@ package struct NginxConfiguration: Sendable {
             "server {", "listen \(listen.host):\(listen.port) backlog=1024;", "merge_slashes off;",
             "access_log off;",
         ]
+        let scheme = secure.isEmpty ? "http" : "$migrate_scheme"
         for (index, service) in plan.services.enumerated() {
             lines += [
                 "location = '\(service.path)' {", "set $migrate_side $migrate_\(index);",
                 "access_log syslog:server=127.0.0.1:\(logPort),nohostname,tag=migrate migrate;",
                 "proxy_read_timeout \(milliseconds(service.timeout)); proxy_send_timeout \(milliseconds(service.timeout));",
-                "proxy_pass http://$migrate_\(index);", "}",
+                "proxy_pass \(scheme)://$migrate_\(index);", "}",
             ]
         }
         return lines + ["location / { return 404; }", "}", "}"]

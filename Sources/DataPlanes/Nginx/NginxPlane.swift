@@ -2,6 +2,7 @@ package import AsyncHTTPClient
 package import Foundation
 import Gateway
 package import MigrationCore
+package import Routing
 package import Signals
 
 /// An nginx: told by a part of its configuration and a reload, measured from its log.
@@ -17,6 +18,12 @@ package struct NginxPlane: DataPlane {
 
     package var name: String { "nginx" }
     package var state: URL { folder.state }
+
+    package func requireSuitable(_ plan: Plan) throws(RoutingError) { try Self.requireSuitable(plan) }
+
+    static func requireSuitable(_ plan: Plan) throws(RoutingError) {
+        try BackEnd.requireSuitable(plan, "nginx", secure: .names)
+    }
 
     package func adapter(router: String, plan: Plan) -> any PlaneAdapter {
         NginxAdapter(router: router, plan: plan, folder: folder)

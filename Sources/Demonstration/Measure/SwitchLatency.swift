@@ -72,11 +72,7 @@ struct SwitchLatency: AsyncParsableCommand {
 
     private func report(_ stage: Stage, _ door: Cast.Door, _ name: String) async throws {
         var switches: [Int64] = [], bare: [Int64] = []
-        let listener = try await PostgresConnection(stage.conninfo, name: "bare listener")
-        try await listener.run { try $0.listen("bare") }
-        _ = try await stage.log.pool.run {
-            try $0.query("create table bare (id bigint generated always as identity, body bytea)")
-        }
+        let floor = try await BareCommit(stage)
         for index in 0..<count {
             try await wait("the candidate's traffic", seconds: 30) {
                 let state = try await stage.log.load(name).state.migration
@@ -99,7 +95,7 @@ struct SwitchLatency: AsyncParsableCommand {
             // The append's own clock, read before its commit: the same machine's as the gateway's.
             guard let row = try await stage.log.rows(name, after: revision - 1).first else { continue }
             switches.append(max(0, try await DoorState.of(door).lastCandidateAt - row.at.rawValue))
-            bare.append(try await bareRoundTrip(stage, listener))
+            bare.append(try await floor.time())
             try await wait("the rollback to be confirmed", seconds: 30) {
                 if case .rolledBack? = try await stage.log.load(name).state.migration?.phase { return true }
                 return false
@@ -108,31 +104,11 @@ struct SwitchLatency: AsyncParsableCommand {
                 _ = try await stage.log.perform(.restart(reason: "measured"), on: name, by: "bench")
             }
         }
-        await listener.close()
+        await floor.close()
         tell("rollback: append to the last candidate request sent", switches)
         tell("bare: insert, commit and NOTIFY to the listener", bare)
         let ratio = Double(Quantile.of(switches, 99)) / Double(max(1, Quantile.of(bare, 99)))
         Output.line("p99 ratio \(Decimals.text(Int(ratio * 100), scale: 100)) (goal ≤ 3)")
-    }
-
-    /// From the start of a plain insert with a notification to its arrival at a listener, in microseconds.
-    private func bareRoundTrip(_ stage: Stage, _ listener: PostgresConnection) async throws -> Int64 {
-        let started = SystemClock.steady
-        async let arrived = listener.run { connection in
-            while try connection.notifications(within: 5_000).isEmpty {}
-            return SystemClock.steady
-        }
-        try await stage.log.pool.run { connection in
-            _ = try connection.pipeline([
-                PostgresStatement("begin"),
-                PostgresStatement(
-                    "insert into bare (body) values ($1::bytea)",
-                    [.bytes(Array(repeating: 7, count: 900))]
-                ),
-                PostgresStatement("select pg_notify('bare', '')"), PostgresStatement("commit"),
-            ])
-        }
-        return (try await arrived - started).rawValue
     }
 
     private func tell(_ what: String, _ micros: [Int64]) {

@@ -17,6 +17,7 @@ struct Cast: Sendable {
     }
 
     let legacy: String
+    let legacyAdmin: String
     let candidate: String
     let candidateAdmin: String
     /// Signs the users' tokens.
@@ -30,7 +31,7 @@ struct Cast: Sendable {
     static func start(_ stage: Stage, users: Int, hasModel: Bool = false, legacy options: [String] = []) async throws
         -> Cast
     {
-        let ports = try FreePort.take(4)
+        let ports = try FreePort.take(5)
         let database = ["--database", stage.shopConninfo]
         try stage.start("seed", "recommendations", ["seed", "--users", "\(users)"] + database)
         try await wait("the jobs", seconds: 60) { stage.printed("seed").contains("jobs are there") }
@@ -52,7 +53,7 @@ struct Cast: Sendable {
         try stage.start(
             "legacy",
             "recommendations",
-            ["--implementation", "legacy", "--port", "\(ports[0])"] + common + options
+            ["--implementation", "legacy", "--port", "\(ports[0])", "--admin-port", "\(ports[4])"] + common + options
         )
         try stage.start(
             "candidate",
@@ -61,6 +62,7 @@ struct Cast: Sendable {
         )
         let cast = Cast(
             legacy: "http://127.0.0.1:\(ports[0])",
+            legacyAdmin: "http://127.0.0.1:\(ports[4])",
             candidate: "http://127.0.0.1:\(ports[1])",
             candidateAdmin: "http://127.0.0.1:\(ports[2])",
             issuer: issuer

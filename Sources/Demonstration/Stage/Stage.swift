@@ -75,16 +75,29 @@ final class Stage: Sendable {
     /// Runs `migrate` to its end.
     ///
     /// - Returns: the most memory that it had at once, in bytes.
-    func memory(of arguments: [String]) throws -> Int {
+    func memory(of arguments: [String]) async throws -> Int {
         var environment = ProcessInfo.processInfo.environment
         environment["MIGRATE_DATABASE_URL"] = conninfo
         let path = binaries.appendingPathComponent("migrate").path
         let process = try ChildProcess(path, arguments, environment: environment, output: "/dev/null")
-        let ended = process.waitForMemory()
-        guard ended.code == 0 else {
-            throw StageError("migrate \(arguments.joined(separator: " ")) ended with \(ended.code)")
+        var most = 0
+        var code = process.poll()
+        do {
+            while code == nil {
+                let held = ResidentMemory.most(of: process.pid)
+                if held > 0 { most = held }
+                try await Task.sleep(for: .milliseconds(10))
+                code = process.poll()
+            }
+        } catch {
+            process.signal(SIGTERM)
+            _ = process.wait()
+            throw error
         }
-        return ended.most
+        guard code == 0 else {
+            throw StageError("migrate \(arguments.joined(separator: " ")) ended with \(code ?? -1)")
+        }
+        return most
     }
 
     /// Runs the command line to its end.

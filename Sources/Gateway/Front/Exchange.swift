@@ -52,8 +52,10 @@ final class Exchange {
     var answerBytes = 0
     var isRequestComplete = false
     var isRetried = false
-    /// The answer had to wait for the client.
-    var wasPaused = false
+    /// The answer waits for the client.
+    var isPaused = false
+    /// Since when it no longer does; nil when it never had to.
+    var resumedAt: TimeSpan?
     /// Legacy answers because the candidate failed.
     var isFallback = false
     var status = 0

@@ -58,7 +58,7 @@ extension FrontHandler: UpstreamDelegate {
         if !context.channel.isWritable {
             context.flush()
             if !context.channel.isWritable {
-                exchange.wasPaused = true
+                exchange.isPaused = true
                 upstream.setReading(false)
             }
         }
@@ -142,7 +142,9 @@ extension FrontHandler: UpstreamDelegate {
         }
         // A client that has not sent its request, or does not take the answer, is not the service's failure.
         if !exchange.isRequestComplete, exchange.upstream?.isWritable ?? false { return giveUp() }
-        if exchange.isAnswering, exchange.wasPaused {
+        // Once it has taken it for half of the time it is the service that is slow.
+        let resumed = exchange.resumedAt.map { SystemClock.steady - $0 }
+        if exchange.isAnswering, exchange.isPaused || resumed.map({ $0 + $0 < limit }) ?? false {
             finish(exchange, outcome: nil, keepsUpstream: false)
             return close()
         }

@@ -81,6 +81,10 @@ final class FrontHandler: ChannelInboundHandler {
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         exchange?.upstream?.setReading(context.channel.isWritable)
+        if context.channel.isWritable, let exchange, exchange.isPaused {
+            exchange.isPaused = false
+            exchange.resumedAt = SystemClock.steady
+        }
         context.fireChannelWritabilityChanged()
     }
 

@@ -110,7 +110,8 @@ struct GatewayServer: ServiceLifecycle.Service {
     }
 
     private func drain() async throws {
-        let end = ContinuousClock.now + .microseconds(settings.drainTimeout.rawValue)
+        let limit = settings.drainTimeout ?? max(longest, .seconds(10))
+        let end = ContinuousClock.now + .microseconds(limit.rawValue)
         while traffic.underWay > 0, ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(10)) }
         if traffic.underWay > 0 {
             logger.warning("stopping with requests under way", metadata: ["requests": "\(traffic.underWay)"])

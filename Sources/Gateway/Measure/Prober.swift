@@ -5,11 +5,12 @@ import NIOCore
 import NIOHTTP1
 import ServiceLifecycle
 package import Signals
+import WholeAnswer
 
 /// Asks both implementations of every service five times a window whether they are there: `GET /health` answers 200.
 package struct Prober: ServiceLifecycle.Service {
     private static let perWindow: Int64 = 5
-    private static let timeout = TimeAmount.seconds(1)
+    private static let timeout = Duration.seconds(1)
 
     let plan: Plan
     let meter: Meter
@@ -56,9 +57,8 @@ package struct Prober: ServiceLifecycle.Service {
 
     private func isUp(_ address: String) async -> Bool {
         do {
-            let response = try await client.execute(HTTPClientRequest(url: address + "/health"), timeout: Self.timeout)
-            _ = try await response.body.collect(upTo: 64 * 1024)
-            return response.status == .ok
+            let request = HTTPClientRequest(url: address + "/health")
+            return try await client.whole(request, within: Self.timeout, longest: 64 * 1024).response.status == .ok
         } catch {
             return false
         }

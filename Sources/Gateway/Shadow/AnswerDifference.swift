@@ -116,17 +116,29 @@ struct AnswerDifference {
     private mutating func add(_ path: String, _ legacy: String, _ candidate: String) {
         guard fields.count < Self.most else { return }
         let isSecret = Self.isSecret(path)
-        func shown(_ text: String) -> String { isSecret ? "[redacted]" : String(text.prefix(Self.longest)) }
+        func shown(_ text: String) -> String { isSecret ? Self.redacted : String(text.prefix(Self.longest)) }
         fields.append(
             Field(path: String(path.prefix(Self.longest)), legacy: shown(legacy), candidate: shown(candidate))
         )
     }
 
+    /// A path as people may see it: one with a key that looks like somebody's, such as an address or a number of his, is not shown.
+    static func shown(path: String) -> String {
+        let isSomebodys = path.split(whereSeparator: { ".[]".contains($0) }).contains { part in
+            part.contains("@") || part.utf8.count > 40 || part.count(where: \.isNumber) > 6
+        }
+        return isSomebodys ? redacted : path
+    }
+
+    private static let redacted = "[redacted]"
+
     /// Whether a field may hold what is nobody else's business.
     private static func isSecret(_ path: String) -> Bool {
+        if shown(path: path) == redacted { return true }
         let path = path.lowercased()
         return [
-            "token", "secret", "password", "authorization", "key", "email", "phone", "address", "name", "content", "cv",
+            "token", "secret", "password", "authorization", "key", "email", "phone", "address", "name",
+            "content", "cv",
         ]
         .contains { path.contains($0) }
     }

@@ -6,6 +6,7 @@ import NIOHTTP1
 import Routing
 import Signals
 import Synchronization
+import TimeLimits
 
 /// Sends copies of answered requests to both sides, off the way of the traffic, and compares the answers: the candidate's with legacy's, and legacy's with
 /// another of its own for the noise. No user waits for it, and nothing of it reaches one.
@@ -101,9 +102,14 @@ actor ShadowCopier {
     private nonisolated func ask(_ address: Address, _ request: ShadowRequest) async throws -> ShadowAnswer {
         var copy = try Self.copy(request, to: address)
         copy.headers.replaceOrAdd(name: Self.header, value: "1")
-        let timeout = TimeAmount.microseconds(request.entry.service.timeout.rawValue)
-        let response = try await client.execute(copy, timeout: timeout)
-        let body = try await response.body.collect(upTo: ShadowCapture.longestAnswer)
+        try Task.checkCancellation()
+        let (client, asked) = (client, copy)
+        let limit = request.entry.service.timeout.rawValue
+        // Its end is waited for: once copies are stopped none is on its way.
+        let (response, body) = try await TimeLimit.cancelling(after: .microseconds(limit)) {
+            let response = try await client.execute(asked, timeout: .microseconds(limit))
+            return (response, try await response.body.collect(upTo: ShadowCapture.longestAnswer))
+        }
         let type = response.headers.first(name: "content-type")?.lowercased() ?? ""
         return ShadowAnswer(status: Int(response.status.code), isJSON: type.contains("json"), body: body)
     }
@@ -156,7 +162,7 @@ actor ShadowCopier {
                 judge.worse.map {
                     Report.Field(
                         service: service,
-                        path: $0.path,
+                        path: AnswerDifference.shown(path: $0.path),
                         different: $0.raw,
                         noise: $0.noise,
                         compared: $0.compared
@@ -168,7 +174,7 @@ actor ShadowCopier {
                     Report.Sample(
                         at: sample.at.rawValue,
                         service: sample.service,
-                        path: $0.path,
+                        path: AnswerDifference.shown(path: $0.path),
                         legacy: $0.legacy,
                         candidate: $0.candidate
                     )

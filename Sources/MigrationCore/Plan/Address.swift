@@ -8,6 +8,12 @@ package struct Address: Hashable, Sendable {
     /// Whether the host is an IP address, and no name.
     package var isNumeric: Bool { host.contains(":") || host.allSatisfy { $0.isNumber || $0 == "." } }
 
+    /// The host as certificates name it: in small letters, without the dot that says that a name is whole.
+    package var certificateName: String {
+        let name = host.lowercased()
+        return name.hasSuffix(".") ? String(name.dropLast()) : name
+    }
+
     /// Without a slash at its end.
     package var url: String { "\(isSecure ? "https" : "http")://\(host.contains(":") ? "[\(host)]" : host):\(port)" }
 

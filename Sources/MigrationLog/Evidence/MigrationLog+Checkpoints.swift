@@ -35,12 +35,17 @@ extension MigrationLog {
     }
 
     /// The checkpoints of the log from a size on, in the order of their sizes, as they stand there.
-    package func checkpoints(from size: Int64 = 0) async throws -> [(size: Int64, note: String)] {
+    ///
+    /// - Parameter limit: at most so many; nil for all.
+    package func checkpoints(
+        from size: Int64 = 0,
+        limit: Int64? = nil
+    ) async throws -> [(size: Int64, note: String)] {
         try await guarded {
             try await pool.run { connection in
                 try connection.query(
-                    "select n, note from migrate.checkpoint where n >= $1::bigint order by n",
-                    [.int(size)]
+                    "select n, note from migrate.checkpoint where n >= $1::bigint order by n limit $2::bigint",
+                    [.int(size), .int(limit)]
                 ).rows.map { (try $0.int("n"), try $0.text("note")) }
             }
         }

@@ -1,6 +1,7 @@
 package import Foundation
 package import MigrationCore
 import Postgres
+import TimeLimits
 
 extension MigrationLog {
     /// The keys of the log and their history, verified.
@@ -23,7 +24,7 @@ extension MigrationLog {
         }
     }
 
-    private static func trustRows(_ connection: isolated PostgresConnection) throws -> [CommitRow] {
+    static func trustRows(_ connection: isolated PostgresConnection) throws -> [CommitRow] {
         try connection.query(
             "select \(CommitRow.columns), n, leaf from migrate.commit left join migrate.seal using (id) where stream = $1::text order by version",
             [.text(TrustHistory.stream)]
@@ -41,48 +42,62 @@ extension MigrationLog {
         -> TrustState?
     {
         do {
-            return try await pool.transact { connection in
-                let trust = try Self.trust(connection)
-                let state = trust.history.latest
-                guard let row = try connection.query("select clock_timestamp() as now").first else {
-                    throw PostgresError(.unavailable, "the database does not say its time")
-                }
-                let decidedAt = Timestamp(rawValue: try row.microseconds("now"))
-                let events = try state.decide(command, by: actor, signer: key?.publicKey.id)
-                guard !events.isEmpty else { return nil }
-                guard let log = try Self.incarnations(connection).id(of: trust.current) else {
-                    throw LogError(.damaged, "the log does not know its incarnation \(trust.current)")
-                }
-                let signed = try key.map {
-                    try Signed.sign(
-                        Array(CommitCodec.canonical(command)),
-                        with: $0,
-                        log: log,
-                        stream: TrustHistory.stream,
-                        seen: state.version,
-                        actor: actor,
-                        expires: decidedAt + Self.signatureLife,
-                        id: id
+            return try await TimeLimit.cancelling(after: patience) { [pool] in
+                try await pool.transact { connection in
+                    let trust = try Self.trust(connection)
+                    let state = trust.history.latest
+                    guard let row = try connection.query("select clock_timestamp() as now").first else {
+                        throw PostgresError(.unavailable, "the database does not say its time")
+                    }
+                    let decidedAt = Timestamp(rawValue: try row.microseconds("now"))
+                    let events = try state.decide(command, by: actor, signer: key?.publicKey.id)
+                    guard !events.isEmpty else { return nil }
+                    guard let log = try Self.incarnations(connection).id(of: trust.current) else {
+                        throw LogError(.damaged, "the log does not know its incarnation \(trust.current)")
+                    }
+                    let signed = try key.map {
+                        try Signed.sign(
+                            Array(CommitCodec.canonical(command)),
+                            with: $0,
+                            log: log,
+                            stream: TrustHistory.stream,
+                            seen: state.version,
+                            actor: actor,
+                            expires: decidedAt + Self.signatureLife,
+                            id: id
+                        )
+                    }
+                    let body = CommitCodec.TrustBody(
+                        command: command,
+                        decidedAt: decidedAt,
+                        events: events,
+                        signed: signed
                     )
+                    let statement = Self.appendStatement(
+                        TrustHistory.stream,
+                        state.version,
+                        trust.head,
+                        id,
+                        actor,
+                        try CommitCodec.encode(body),
+                        begins: false
+                    )
+                    try connection.query(statement.sql, statement.parameters)
+                    return state.folding(events)
                 }
-                let body = CommitCodec.TrustBody(command: command, decidedAt: decidedAt, events: events, signed: signed)
-                let statement = Self.appendStatement(
-                    TrustHistory.stream,
-                    state.version,
-                    trust.head,
-                    id,
-                    actor,
-                    try CommitCodec.encode(body),
-                    begins: false
-                )
-                try connection.query(statement.sql, statement.parameters)
-                return state.folding(events)
             }
         } catch let error as PostgresError where error.code == .lost || error.code == .unreplicated {
             throw LogError(
                 .unknownOutcome,
                 "the connection broke: whether the keys were changed is not known",
                 mend: "look, before you send it again: migrate keys list",
+                cause: error
+            )
+        } catch let error as PostgresError where error.code == .cancelled && !Task.isCancelled {
+            throw LogError(
+                .contended,
+                "the database did not answer within \(patience), and nothing was appended",
+                mend: "see who is in the way: migrate doctor",
                 cause: error
             )
         } catch let error as PostgresError {

@@ -61,7 +61,11 @@ package struct Witness: Sendable {
             return .kept(latest)
         }
         if let flaw = try await log.flaw(of: kept) {
-            guard kept.origin != latest.origin, try await isIncarnation(kept.origin) else {
+            // The newest checkpoint may still be one of before: none is signed of a new incarnation until people say that they know of it.
+            let all = try await log.incarnations()
+            guard all.all.contains(where: { Checkpoint.origin(of: $0.id) == kept.origin }),
+                all.id(of: all.newest).map({ Checkpoint.origin(of: $0) }) != kept.origin
+            else {
                 return .broken(flaw, kept: kept)
             }
             guard acceptsRewind else { return .begunAnew(latest, before: kept) }
@@ -74,10 +78,6 @@ package struct Witness: Sendable {
         }
         try keep(latest)
         return .kept(latest)
-    }
-
-    private func isIncarnation(_ origin: String) async throws -> Bool {
-        try await log.incarnations().all.contains { Checkpoint.origin(of: $0.id) == origin }
     }
 
     private func keep(_ checkpoint: Checkpoint) throws {

@@ -42,7 +42,8 @@ package struct Doctor: Sendable {
                 while true {
                     let more = try await log.sealNext()
                     sealed += more
-                    if more == 0 { return "sealed \(sealed) commits" }
+                    // Where nothing can be sealed somebody holds the order back, and has to be ended.
+                    if more == 0 { return sealed == 0 ? nil : "sealed \(sealed) commits" }
                 }
             } catch let error as LogError where error.cause?.sqlState == LogError.State.sealedInverted {
                 // A restore brought commits that others have gone on from meanwhile.
@@ -98,14 +99,14 @@ package struct Doctor: Sendable {
         }
         let waiting = horizon.unsealed - horizon.restored
         guard waiting > 0, horizon.waits > .seconds(10) else { return findings }
-        let old = horizon.holders.filter { $0.age > .seconds(10) }
+        let old = horizon.holders.filter { $0.age ?? .seconds(11) > .seconds(10) }
         for holder in old {
             let whose = holder.pid.map { "process \($0) (\(holder.application))" } ?? "“\(holder.application)”"
             findings.append(
                 Finding(
                     kind: .horizon,
                     message:
-                        "\(whose) in database \(holder.database) holds the order back since \(holder.age): \(holder.query)",
+                        "\(whose) in database \(holder.database) holds the order back \(holder.age.map { "since \($0)" } ?? "for as long as only pg_read_all_stats may see"): \(holder.query)",
                     mend: "end it, or: \(holder.mend)"
                 )
             )

@@ -11,7 +11,8 @@ package struct Horizon: Hashable, Sendable {
         package var database: String
         package var application: String
         package var query: String
-        package var age: TimeSpan
+        /// Nil where this role may not see it (`pg_read_all_stats`).
+        package var age: TimeSpan?
         /// What ends it.
         package var mend: String
     }
@@ -22,7 +23,7 @@ package struct Horizon: Hashable, Sendable {
     package var waits: TimeSpan
     /// Commits whose transaction IDs are another cluster's: a logical restore brought them, and no waiting will seal them.
     package var restored: Int64
-    /// The oldest, and the oldest first.
+    /// Those with the oldest transaction IDs, the oldest first: it is them that everybody waits for, whenever they began.
     package var holders: [Holder]
 
     /// Longer than this no commit should have to wait.
@@ -43,7 +44,7 @@ extension MigrationLog {
                         database: try row.text("database"),
                         application: prepared,
                         query: String(try row.text("query").prefix(200)),
-                        age: TimeSpan(rawValue: try row.int("age")),
+                        age: try row.optionalInt("age").map { TimeSpan(rawValue: $0) },
                         mend: pid.map { "select pg_terminate_backend(\($0))" } ?? "rollback prepared '\(prepared)'"
                     )
                 }
@@ -73,15 +74,20 @@ extension MigrationLog {
         from open
         """
 
-    /// Its own transaction has written nothing, and so is not among them.
+    /// Those that began before the first commit that has no number. Its own transaction has written nothing, and so is not among them.
     private static let holdersQuery = """
+        with first as (
+            select c.xid::xid from migrate.sealer s join only migrate.commit c on (c.xid, c.id) > (s.xid, s.id) and c.id > s.floor
+            order by c.xid, c.id limit 1
+        )
         select a.pid, coalesce(a.datname, '') as database, coalesce(a.application_name, '') as application,
             coalesce(a.query, '') as query,
-            coalesce((extract(epoch from clock_timestamp() - a.xact_start) * 1000000)::bigint, 0) as age
-        from pg_stat_activity a where a.backend_xid is not null
+            (extract(epoch from clock_timestamp() - a.xact_start) * 1000000)::bigint as age, age(a.backend_xid) as behind
+        from pg_stat_activity a, first where a.backend_xid is not null and age(a.backend_xid) > age(first.xid)
         union all
-        select null, p.database, p.gid, 'a prepared transaction', (extract(epoch from clock_timestamp() - p.prepared) * 1000000)::bigint
-        from pg_prepared_xacts p
-        order by age desc limit 10
+        select null, p.database, p.gid, 'a prepared transaction', (extract(epoch from clock_timestamp() - p.prepared) * 1000000)::bigint,
+            age(p.transaction)
+        from pg_prepared_xacts p, first where age(p.transaction) > age(first.xid)
+        order by behind desc limit 10
         """
 }

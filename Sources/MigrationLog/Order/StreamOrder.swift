@@ -1,12 +1,21 @@
 /// Takes the numbers that a stream's commits have in the order: rising, and none missing before the end.
+///
+/// Rows are read page by page while others are given numbers: only those count that the order had when the reading began.
 struct StreamOrder {
+    private let size: Int64
     /// The last commit that has one.
     private(set) var last: (version: Int64, n: Int64, leaf: [UInt8])?
+    /// The highest number that any of its commits has.
+    private(set) var highest: Int64 = 0
     private var unsealed: Int64?
+
+    /// - Parameter size: of the order, read before the first row.
+    init(size: Int64) { self.size = size }
 
     /// - Throws: a ``Replay/Divergence`` for the first commit whose place is wrong.
     mutating func admit(_ row: CommitRow) throws {
-        guard let seal = row.seal else {
+        highest = max(highest, row.seal?.n ?? 0)
+        guard let seal = row.seal, seal.n <= size else {
             unsealed = unsealed ?? row.version
             return
         }

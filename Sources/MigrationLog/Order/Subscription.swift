@@ -55,6 +55,21 @@ package struct Subscription: Sendable {
         }
     }
 
+    /// Keeps a place: everything up to a number was had, by somebody who is outside of the database.
+    package func reach(_ n: Int64) async throws {
+        try await log.guarded {
+            try await log.pool.run { [name] connection in
+                _ = try connection.query(
+                    """
+                    insert into migrate.subscriber as s (name, n) values ($1::text, $2::bigint)
+                    on conflict (name) do update set n = excluded.n, at = clock_timestamp()
+                    """,
+                    [.text(name), .int(n)]
+                )
+            }
+        }
+    }
+
     /// Forgets the place.
     package func end() async throws {
         try await log.guarded {

@@ -9,6 +9,10 @@ package struct ProjectionRow: Hashable, Sendable {
     package let values: [PostgresValue]
 
     package var key: [PostgresValue] { Array(values.prefix(table.keys.count)) }
+
+    func isSameRow(as other: ProjectionRow) -> Bool {
+        table == other.table && values.prefix(table.keys.count) == other.values.prefix(table.keys.count)
+    }
 }
 
 /// A projection table: its columns, and how each is written and read.
@@ -142,7 +146,7 @@ package struct Projections: Sendable {
 
     package init() {}
 
-    /// The projections of a state, as if all had changed at its version: only for finding out what changes next.
+    /// The projections of a state, as if all had changed at its version.
     init(of state: MigrationState) { _ = advance(to: state) }
 
     /// What a later state changed.
@@ -151,6 +155,17 @@ package struct Projections: Sendable {
         package var written: [ProjectionRow] = []
         /// The rows that are no longer there: an amended plan may have fewer conditions.
         package var removed: [ProjectionRow] = []
+    }
+
+    /// What changes from a state to the next.
+    static func changes(from old: MigrationState, to new: MigrationState) -> Changes {
+        let before = old.migration?.projected ?? [], after = new.migration?.projected ?? []
+        // Nearly always the same rows in the same order; only a new plan has others.
+        if before.count == after.count, zip(before, after).allSatisfy({ $0.isSameRow(as: $1) }) {
+            return Changes(written: zip(before, after).filter { $0 != $1 }.map(\.1))
+        }
+        var projections = Projections(of: old)
+        return projections.advance(to: new)
     }
 
     /// Takes over a later state.

@@ -21,6 +21,7 @@ extension LogBundle {
         else {
             throw Broken(line: lines.count, message: "there are \(lines.count) lines, and the head says another number")
         }
+        guard isName(head.stream) else { throw Broken(line: 1, message: "the stream’s name has 1 to 200 characters") }
         let log = try incarnations(head.logs)
         var trust = TrustVerifier(log: log)
         var used: Set<Int64> = []
@@ -176,11 +177,17 @@ extension LogBundle {
         }
     }
 
+    /// What the log takes as the name of a stream or of who acts.
+    private static func isName(_ text: String) -> Bool { (1...200).contains(text.unicodeScalars.count) }
+
     private static func row(_ text: Data, _ number: Int) throws -> CommitRow {
         let line = try read(Line.self, text, number)
         guard let id = UUID(uuidString: line.id), id.uuidString.lowercased() == line.id,
             let before = Hex.bytes(line.prev), let hash = Hex.bytes(line.hash)
         else { throw Broken(line: number, message: "an ID or a hash is none") }
+        guard isName(line.actor) else {
+            throw Broken(line: number, message: "the name of whoever acts has 1 to 200 characters")
+        }
         return CommitRow(
             version: line.version,
             incarnation: line.incarnation,

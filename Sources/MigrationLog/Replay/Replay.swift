@@ -73,7 +73,8 @@ package struct Replay: Sendable {
         do {
             let snapshot = try await snapshot()
             if let checkpoint { try await check(checkpoint) }
-            var order = StreamOrder()
+            let size = try await log.orderHead().size
+            var order = StreamOrder(size: size)
             var texts = TextAudit()
             while true {
                 let page = try await log.rows(stream, after: verifier.state.version)
@@ -103,7 +104,7 @@ package struct Replay: Sendable {
             if let snapshot, snapshot.version > verifier.state.version {
                 throw Divergence(snapshot.version, "there is a snapshot of a version that the stream does not have")
             }
-            try await check(order)
+            try await check(order, size)
             try await compare(projections, with: verifier.state)
             return Report(commits: verifier.state.version, state: verifier.state)
         } catch let error as Divergence {
@@ -128,20 +129,20 @@ package struct Replay: Sendable {
     }
 
     /// The stream's commits and the keys have to be in the tree over the order, and the tree in its newest checkpoint.
-    private func check(_ order: StreamOrder) async throws {
+    private func check(_ order: StreamOrder, _ size: Int64) async throws {
         try await checkPlaces(order, "")
-        var keys = StreamOrder()
+        var keys = StreamOrder(size: size)
         for row in try await log.trustRows() { try keys.admit(row) }
         try await checkPlaces(keys, " of the keys")
         try await checkNewest()
     }
 
     private func checkPlaces(_ order: StreamOrder, _ whose: String) async throws {
-        guard let last = order.last else { return }
         let head = try await log.orderHead()
-        guard last.n <= head.size else {
-            throw Divergence(nil, "version \(last.version)\(whose) has number \(last.n) of an order of \(head.size)")
+        guard order.highest <= head.size else {
+            throw Divergence(nil, "a commit\(whose) has number \(order.highest) of an order of \(head.size)")
         }
+        guard let last = order.last else { return }
         let proof = try await log.prover(size: head.size).inclusion(of: last.n - 1)
         let isIn = MerkleTree.verify(
             inclusionOf: last.leaf,

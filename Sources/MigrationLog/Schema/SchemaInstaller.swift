@@ -57,8 +57,10 @@ package struct SchemaInstaller: Sendable {
                     return installed
                 }
                 installed.append(number)
-            } catch let error as PostgresError where error.sqlState == "55P03" && attempt < Self.attempts {
-                // Somebody reads or writes for long; those who came after us have their turn before we try again.
+            } catch let error as PostgresError
+                where ["55P03", "40P01"].contains(error.sqlState) && attempt < Self.attempts
+            {
+                // Somebody reads or writes for long, or waits for us as we for him; those who came after us have their turn before we try again.
                 attempt += 1
                 try await Task.sleep(for: .milliseconds(500))
             } catch let error as PostgresError {

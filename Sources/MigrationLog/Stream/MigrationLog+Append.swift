@@ -1,6 +1,7 @@
 package import Foundation
 package import MigrationCore
 package import Postgres
+import TimeLimits
 
 extension MigrationLog {
     /// A command that was decided and stands in the log.
@@ -52,7 +53,7 @@ extension MigrationLog {
             do {
                 let base = known
                 let isOpen = outcomeIsOpen
-                return try await bounded { [pool] in
+                return try await TimeLimit.cancelling(after: patience) { [pool] in
                     try await pool.run { connection in
                         try Self.attempt(order, base, also, isOpen, connection)
                     }
@@ -99,21 +100,6 @@ extension MigrationLog {
             mend: "send the same command ID again: \(id.uuidString.lowercased())",
             cause: cause
         )
-    }
-
-    /// Does something that the database has to answer in time, and takes it back where it does not.
-    private func bounded<R: Sendable>(_ body: @escaping @Sendable () async throws -> R) async throws -> R {
-        let work = Task { try await body() }
-        let timer = Task { [patience] in
-            try await Task.sleep(for: patience)
-            work.cancel()
-        }
-        defer { timer.cancel() }
-        return try await withTaskCancellationHandler {
-            try await work.value
-        } onCancel: {
-            work.cancel()
-        }
     }
 
     /// Serialization failures, deadlocks, and limits of statement, lock and connections: the same statement may succeed in a moment.
@@ -268,8 +254,7 @@ extension MigrationLog {
         from old: MigrationState,
         to new: MigrationState
     ) throws -> [PostgresStatement] {
-        var projections = Projections(of: old)
-        let changes = projections.advance(to: new)
+        let changes = Projections.changes(from: old, to: new)
         var statements = Dictionary(grouping: changes.written, by: \.table).map { table, rows in
             PostgresStatement(
                 table.upsert(rows.count),

@@ -25,7 +25,16 @@ extension MigrationLog {
                         mend: "import it into a database of its own"
                     )
                 }
-                if !known.contains(TrustHistory.stream) { try Self.insert(trust, of: TrustHistory.stream, connection) }
+                let keys = try Self.trustRows(connection).map(\.hash)
+                if keys.isEmpty {
+                    try Self.insert(trust, of: TrustHistory.stream, connection)
+                } else if !keys.starts(with: trust.map(\.hash)) {
+                    throw LogError(
+                        .damaged,
+                        "the bundle goes by other keys than this log has, or by later ones",
+                        mend: "import it into a database of its own, or the bundle with the latest keys first"
+                    )
+                }
                 try Self.insert(rows, of: report.head.stream, connection)
                 try Self.insert(report.texts, of: report.head.stream, connection)
             }

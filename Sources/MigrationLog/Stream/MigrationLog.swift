@@ -75,13 +75,33 @@ package struct MigrationLog: Sendable {
             loaded.head = snapshot.head
             loaded.incarnation = snapshot.incarnation
         }
+        try readRest(of: &loaded, connection)
+        let read = loaded.state.version
+        let end = try end(of: stream, connection)
+        // Somebody may have appended meanwhile.
+        if end.version > read { try readRest(of: &loaded, connection) }
+        let isWhole =
+            end.version == read ? end.head == loaded.head : end.version > read && loaded.state.version >= end.version
+        guard isWhole else {
+            throw LogError(
+                .damaged,
+                "the last commit of \(stream) is version \(end.version) by its head, and version \(loaded.state.version) is what is there",
+                mend: "find out who changed it: migrate replay"
+            )
+        }
+        loaded.now = max(loaded.state.decidedAt, end.now)
+        return loaded
+    }
+
+    /// Reads the commits that come after a state.
+    private static func readRest(of loaded: inout Stream, _ connection: isolated PostgresConnection) throws {
         while true {
             let page = try connection.query(
                 """
                 select \(CommitRow.columns) from migrate.commit where stream = $1::text and version > $2::bigint
                 order by version limit 1000
                 """,
-                [.text(stream), .int(loaded.state.version)]
+                [.text(loaded.name), .int(loaded.state.version)]
             )
             for row in page.rows {
                 let row = try CommitRow(row)
@@ -89,10 +109,26 @@ package struct MigrationLog: Sendable {
                 if loaded.log.id(of: row.incarnation) == nil { loaded.log = try incarnations(connection) }
                 try loaded.fold(row)
             }
-            if page.rows.count < 1000 { break }
+            if page.rows.count < 1000 { return }
         }
-        loaded.now = try now(loaded.state, connection)
-        return loaded
+    }
+
+    /// What a stream's last commit is by its head, and the database's time.
+    private static func end(
+        of stream: String,
+        _ connection: isolated PostgresConnection
+    ) throws -> (version: Int64, head: [UInt8], now: Timestamp) {
+        let row = try connection.query(
+            """
+            select clock_timestamp() as now, s.version, s.head from (select) as always
+            left join migrate.stream s on s.stream = $1::text
+            """,
+            [.text(stream)]
+        ).first
+        return (
+            try row?.optionalInt("version") ?? 0, try row?.optionalBytes("head") ?? [],
+            Timestamp(rawValue: try row?.microseconds("now") ?? 0)
+        )
     }
 
     /// The stream after what was read earlier, and the database's time, in one round trip.
@@ -143,12 +179,6 @@ package struct MigrationLog: Sendable {
             return nil
         }
         return (state, try row.bytes("head"), try row.int("incarnation"))
-    }
-
-    /// The database's time, read after the state that it belongs to; within a stream it never goes back.
-    private static func now(_ state: MigrationState, _ connection: isolated PostgresConnection) throws -> Timestamp {
-        let row = try connection.query("select clock_timestamp() as now").first
-        return max(state.decidedAt, Timestamp(rawValue: try row?.microseconds("now") ?? 0))
     }
 
     /// The names of all migrations.

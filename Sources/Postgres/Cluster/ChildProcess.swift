@@ -58,18 +58,6 @@ package struct ChildProcess: Sendable {
         return Self.code(status)
     }
 
-    /// Waits for its end.
-    ///
-    /// - Returns: its exit code, and the most memory that it had at once, in bytes.
-    package func waitForMemory() -> (code: Int32, most: Int) {
-        var status: Int32 = 0
-        var usage = rusage()
-        while wait4(pid, &status, 0, &usage) < 0 {
-            if errno != EINTR { return (-1, 0) }
-        }
-        return (Self.code(status), usage.ru_maxrss * 1_024)
-    }
-
     /// Its exit code if it has ended; nil while it runs.
     package func poll() -> Int32? {
         var status: Int32 = 0

@@ -25,7 +25,7 @@ struct AdminServer: Sendable {
             Response(
                 status: .ok,
                 headers: [.contentType: Metrics.contentType],
-                body: .init(byteBuffer: ByteBuffer(string: metrics.text(cache: cache?.counts)))
+                body: .init(byteBuffer: ByteBuffer(string: metrics.text(cache: cache)))
             )
         }
         router.put("faults/:permille") { _, context in

@@ -58,8 +58,8 @@ package final class Metrics: PerformanceMetrics {
         }
     }
 
-    /// - Parameter cache: what the cache has done; nil where there is none.
-    func text(cache: CacheCounts?) -> String {
+    /// - Parameter cache: nil where there is none.
+    func text(cache: AnswerCache<Answer>?) -> String {
         let state = state.withLock { $0 }
         let own = "implementation=\"\(implementation)\""
         var text = ""
@@ -106,24 +106,35 @@ package final class Metrics: PerformanceMetrics {
         for (name, quality) in state.quality.sorted(by: { $0.key < $1.key }) {
             sample("quality_score_sum_total", "function=\"\(name)\"", "\(quality.sum)")
         }
+        family(
+            "heap_used_bytes",
+            "gauge",
+            "What the program has taken of its heap and not given back, with what its threads keep for later."
+        )
+        sample("heap_used_bytes", "", "\(Heap.used)")
         if let cache {
+            family("cache_entries", "gauge", "Answers in memory.")
+            sample("cache_entries", "", "\(cache.count)")
+            family("cache_cost", "gauge", "What they cost of the cache's capacity.")
+            sample("cache_cost", "", "\(cache.cost)")
+            let counts = cache.counts
             for (name, help, value) in [
-                ("look_ups", "Look-ups.", cache.lookUps), ("hits", "Look-ups that found a fresh answer.", cache.hits),
-                ("stale_hits", "Look-ups that were given an answer that was over.", cache.staleHits),
-                ("coalesced", "Look-ups that waited for another's answer.", cache.coalesced),
-                ("misses", "Look-ups for which an answer had to be made.", cache.misses),
-                ("tier_hits", "Hits of the second tier.", cache.tierHits),
-                ("tier_errors", "Failures of the second tier.", cache.tierErrors),
-                ("evictions", "Answers that had to go for others.", cache.evictions),
-                ("dropped_fills", "Answers that an invalidation overtook.", cache.droppedFills),
-                ("loads", "Answers that were made.", cache.loads),
-                ("failed_loads", "Answers that could not be made.", cache.failedLoads),
+                ("look_ups", "Look-ups.", counts.lookUps), ("hits", "Look-ups that found a fresh answer.", counts.hits),
+                ("stale_hits", "Look-ups that were given an answer that was over.", counts.staleHits),
+                ("coalesced", "Look-ups that waited for another's answer.", counts.coalesced),
+                ("misses", "Look-ups for which an answer had to be made.", counts.misses),
+                ("tier_hits", "Hits of the second tier.", counts.tierHits),
+                ("tier_errors", "Failures of the second tier.", counts.tierErrors),
+                ("evictions", "Answers that had to go for others.", counts.evictions),
+                ("dropped_fills", "Answers that an invalidation overtook.", counts.droppedFills),
+                ("loads", "Answers that were made.", counts.loads),
+                ("failed_loads", "Answers that could not be made.", counts.failedLoads),
             ] {
                 family("cache_\(name)", "counter", help)
                 sample("cache_\(name)_total", "", "\(value)")
             }
             family("cache_load_seconds", "counter", "How long answers took to make, added up.")
-            sample("cache_load_seconds_total", "", "\(cache.loadTime / .seconds(1))")
+            sample("cache_load_seconds_total", "", "\(counts.loadTime / .seconds(1))")
         }
         return text + "# EOF\n"
     }

@@ -24,9 +24,7 @@ package struct Rewording: Sendable {
 
     /// Whether the rule that made the recommendation finds the same in a text.
     private func isFound(in text: String) -> Bool {
-        var line = Placeholders.filled(text, with: values)
-        // A rule for whole lines needs one that is not empty.
-        if line.allSatisfy(\.isWhitespace) { line = "-" }
+        let line = Placeholders.filled(text, with: values)
         let resume: Resume?
         let place: String
         if recommendation.section == .experience {
@@ -60,11 +58,7 @@ package struct Rewording: Sendable {
         )
     }
 
-    /// The text with a comma in each placeholder's place, so that what is around it is not run together.
-    private func cut(_ text: String) -> [Word] {
-        let commas = Dictionary(Placeholders.found(in: text).map { ($0, " , ") }) { first, _ in first }
-        return Words.of(Quantities.joined(Placeholders.filled(text, with: commas)))
-    }
+    private func cut(_ text: String) -> [Word] { Words.of(Quantities.joined(Placeholders.parted(text))) }
 
     /// Numbers and names.
     private func facts(_ text: String) -> Set<String> {

@@ -5,6 +5,7 @@ package import MigrationCore
 import NIOCore
 import NIOFoundationCompat
 import NIOHTTP1
+import WholeAnswer
 
 /// Asks one source of a plan what both implementations did in one window.
 ///
@@ -76,10 +77,13 @@ package struct SourceReader: Sendable {
 
     private func endpoint(_ source: Source) async throws -> SourceAnswer {
         let request = HTTPClientRequest(url: url(of: source))
-        let timeout = TimeAmount.microseconds(source.timeout.rawValue)
-        let response = try await HTTPClient.shared.execute(request, timeout: timeout)
+        let (response, body) = try await HTTPClient.shared.whole(
+            request,
+            within: .microseconds(source.timeout.rawValue),
+            longest: Self.longest
+        )
         guard response.status == .ok else { throw SourceError("status \(response.status.code)") }
-        return try JSONDecoder().decode(SourceAnswer.self, from: try await response.body.collect(upTo: Self.longest))
+        return try JSONDecoder().decode(SourceAnswer.self, from: body)
     }
 
     private func url(of source: Source) -> String {

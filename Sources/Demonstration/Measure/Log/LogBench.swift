@@ -24,10 +24,14 @@ struct LogBench: AsyncParsableCommand {
     func run() async throws {
         try await Interruption.play(in: folder) { stage in
             try await stage.startLog()
-            let bench = LogMeasurements(stage: stage, seconds: seconds, rounds: rounds)
+            let bench = try LogMeasurements(stage: stage, seconds: seconds, rounds: rounds)
             try await bench.settings()
             try await bench.appends()
             if let peer { try bench.peer(peer) }
+            try await bench.delayed(by: .milliseconds(2)) {
+                try await bench.appends()
+                if let peer { try bench.peer(peer) }
+            }
             try await bench.imports()
             try await bench.replay(replayed)
             try await bench.sealing()

@@ -11,9 +11,18 @@ struct LogMeasurements: Sendable {
     let stage: Stage
     let seconds: Int
     let rounds: Int
+    let floor: LogFloor
 
-    /// As long as the body of the commits that are measured.
-    private static let bodyLength = 944
+    /// - Parameters:
+    ///   - stage: with a log of its own.
+    ///   - seconds: how long each rate is measured.
+    ///   - rounds: how often each pair is measured.
+    init(stage: Stage, seconds: Int, rounds: Int) throws {
+        self.stage = stage
+        self.seconds = seconds
+        self.rounds = rounds
+        floor = try LogFloor(stage: stage, seconds: seconds)
+    }
 
     // MARK: - Settings
 
@@ -29,26 +38,43 @@ struct LogMeasurements: Sendable {
             }
         }
         Output.line("settings: \(settings.joined(separator: ", "))")
-        _ = try await log.pool.run { connection in
-            try connection.query(
-                """
-                create table plain (id bigint generated always as identity primary key, stream text, version bigint,
-                    command_id uuid, actor text, at timestamptz default clock_timestamp(), body bytea)
-                """
-            )
-        }
     }
 
     // MARK: - Appends
 
+    /// Measures with a pause before each flush, in which others join (`commit_delay`): where a commit costs what it costs with a network's disk, or a standby that
+    /// has to confirm. It is kinder to many writers than those are, to the log's and to the floor's alike: whoever comes in the pause is flushed by it.
+    func delayed(by pause: Duration, _ body: () async throws -> Void) async throws {
+        let micros = "\(Int(pause / .microseconds(1)))"
+        Output.line("")
+        Output.line("with a pause of \(pause) before each flush, in which others join (commit_delay):")
+        try await set([("commit_delay", micros), ("commit_siblings", "0")])
+        try await body()
+        try await set([("commit_delay", "0"), ("commit_siblings", "5")])
+        Output.line("")
+    }
+
+    /// Sets something for every session, and waits until a new one has it.
+    private func set(_ settings: [(name: String, value: String)]) async throws {
+        for (name, value) in settings { try stage.sql("alter system set \(name) = \(value)") }
+        try stage.sql("select pg_reload_conf()")
+        for (name, value) in settings {
+            let query = "select setting from pg_settings where name = '\(name)'"
+            try await wait("\(name) to be \(value)", seconds: 10) {
+                try stage.tool("psql", ["-qAt", "-c", query]).trimmingCharacters(in: .whitespacesAndNewlines) == value
+            }
+        }
+    }
+
     func appends() async throws {
         for (writers, goal) in [(1, "0.95"), (8, "0.75")] {
             var pairs: [(floor: Double, own: Double)] = []
-            var streams = try await start(writers, prefix: "append-\(writers)")
+            var bare: [Double] = []
+            var streams = try await start(writers, prefix: "append-\(UUID().uuidString.prefix(8))-\(writers)")
             for _ in 0..<rounds {
-                let floor = try plainInserts(clients: writers)
-                let own = try await append(&streams)
-                pairs.append((floor, own))
+                let plain = try floor.plainInserts(clients: writers)
+                bare.append(try floor.bareAppends(clients: writers))
+                pairs.append((plain, try await append(&streams)))
             }
             tell(
                 "append, \(writers) \(writers == 1 ? "writer" : "writers"), durable, chain and projections",
@@ -56,6 +82,11 @@ struct LogMeasurements: Sendable {
                 unit: "commits/s",
                 floor: "a plain prepared INSERT by pgbench",
                 goal: goal
+            )
+            let least = Quantile.median(zip(bare, pairs).map { $0 / $1.floor })
+            let own = Quantile.median(zip(bare, pairs).map { $1.own / $0 })
+            Output.line(
+                "  the same rows by bare statements in one round trip (the log's indexes, a head, three projections; no function, no hash, no check): \(Int(Quantile.median(bare)))/s, ratio \(Self.ratio(least)); the append is \(Self.ratio(own)) of that"
             )
         }
     }
@@ -66,7 +97,7 @@ struct LogMeasurements: Sendable {
     func peer(_ python: String) throws {
         let output = stage.folder.appendingPathComponent("peer").path
         for writers in [1, 8] {
-            let floor = try plainInserts(clients: writers)
+            let floor = try floor.plainInserts(clients: writers)
             try? FileManager.default.removeItem(atPath: output)
             let code = try ChildProcess(
                 python,
@@ -82,26 +113,6 @@ struct LogMeasurements: Sendable {
                 "Python eventsourcing \(words[0]), \(writers) \(writers == 1 ? "writer" : "writers"), bare events: \(Int(rate)) commits/s, ratio \(Self.ratio(rate / floor)) to the same (\(Int(floor))/s)"
             )
         }
-    }
-
-    /// Rows a second by pgbench, which is the machine's own floor.
-    private func plainInserts(clients: Int) throws -> Double {
-        let script = stage.folder.appendingPathComponent("plain.sql")
-        let body = String(repeating: "7b", count: Self.bodyLength)
-        try Data(
-            """
-            insert into plain (stream, version, command_id, actor, body) values ('stream', 1, gen_random_uuid(), 'worker-w', '\\x\(body)');
-
-            """.utf8
-        ).write(to: script)
-        let output = try stage.tool(
-            "pgbench",
-            ["-n", "-M", "prepared", "-c", "\(clients)", "-j", "2", "-T", "\(seconds)", "-f", script.path]
-        )
-        guard let line = output.split(separator: "\n").first(where: { $0.hasPrefix("tps = ") }),
-            let rate = line.split(separator: " ").dropFirst(2).first.flatMap({ Double($0) })
-        else { throw StageError("pgbench said nothing of its rate: \(output)") }
-        return rate
     }
 
     /// Migrations with windows to seal that are long over.
@@ -162,50 +173,39 @@ struct LogMeasurements: Sendable {
 
     // MARK: - Batches
 
-    /// Rows of a bundle, 100 to a transaction, verified before: what an import does, beside COPY of the same rows.
+    /// Rows, 100 to a transaction, beside COPY of the same: such as were verified before, and as an import does it, which verifies them.
     func imports() async throws {
-        var pairs: [(floor: Double, own: Double)] = []
+        var stored: [(floor: Double, own: Double)] = [], verified: [(floor: Double, own: Double)] = []
         let log = stage.log
         let incarnations = try await log.incarnations()
         guard let id = incarnations.id(of: incarnations.newest) else { throw StageError("the log has no ID") }
         for round in 0..<rounds {
-            var stream = try WindowStream("import-\(round)", log: id, since: SystemClock.now - .days(300))
+            let name = "import-\(round)"
+            var stream = try WindowStream(name, log: id, since: SystemClock.now - .days(300))
             try stream.seal(20_000)
             let rows = stream.take()
             let started = ContinuousClock.now
-            var verifier = StreamVerifier("import-\(round)", log: incarnations, trust: TrustHistory())
+            var verifier = StreamVerifier(name, log: incarnations, trust: TrustHistory())
+            for row in rows { _ = try verifier.admit(row) }
+            let inserting = ContinuousClock.now
             for start in stride(from: 0, to: rows.count, by: 100) {
-                let batch = Array(rows[start..<min(rows.count, start + 100)])
-                for row in batch { _ = try verifier.admit(row) }
-                try await log.insert(batch, of: "import-\(round)")
+                try await log.insert(Array(rows[start..<min(rows.count, start + 100)]), of: name)
             }
-            let own = Double(rows.count) / ((ContinuousClock.now - started) / .seconds(1))
-            pairs.append((try copyIn("import-\(round)", rows.count), own))
-            _ = try await Rebuild("import-\(round)", of: log).run()
+            let ended = ContinuousClock.now
+            let copied = try floor.copyIn(name)
+            stored.append((copied, Double(rows.count) / ((ended - inserting) / .seconds(1))))
+            verified.append((copied, Double(rows.count) / ((ended - started) / .seconds(1))))
+            _ = try await Rebuild(name, of: log).run()
         }
-        tell(
-            "import, 100 commits a transaction, verified",
-            pairs,
-            unit: "commits/s",
-            floor: "COPY of the same rows, 100 a transaction",
-            goal: "0.66"
-        )
-    }
-
-    private func copyIn(_ stream: String, _ count: Int) throws -> Double {
-        let query =
-            "copy (select stream, version, command_id, actor, at, body from migrate.commit where stream = '\(stream)' order by version) to stdout"
-        let lines = try stage.tool("psql", ["-q", "-c", query]).split(separator: "\n")
-        var script = ""
-        for start in stride(from: 0, to: lines.count, by: 100) {
-            script += "copy plain (stream, version, command_id, actor, at, body) from stdin;\n"
-            script += lines[start..<min(lines.count, start + 100)].joined(separator: "\n") + "\n\\.\n"
+        for (what, pairs) in [("of rows that are verified already", stored), ("verified", verified)] {
+            tell(
+                "import, 100 commits a transaction, \(what)",
+                pairs,
+                unit: "commits/s",
+                floor: "COPY of the same rows, 100 a transaction",
+                goal: "0.66"
+            )
         }
-        let path = stage.folder.appendingPathComponent("copy.sql").path
-        try Data(script.utf8).write(to: URL(fileURLWithPath: path))
-        let started = ContinuousClock.now
-        _ = try stage.tool("psql", ["-q", "-v", "ON_ERROR_STOP=1", "-f", path])
-        return Double(lines.count) / ((ContinuousClock.now - started) / .seconds(1))
     }
 
     // MARK: - Replay
@@ -271,28 +271,13 @@ struct LogMeasurements: Sendable {
         var own: [Int64] = [], bare: [Int64] = []
         let log = stage.log
         try await fill("notify", 10)
-        let listener = try await PostgresConnection(stage.conninfo, name: "follower")
-        try await listener.run { connection in
-            for channel in [MigrationLog.routeChannel, "bare"] { try connection.listen(channel) }
-        }
+        let follower = try await Follower(MigrationLog.routeChannel, on: stage)
+        let floor = try await BareCommit(stage)
         for turn in 0..<200 {
-            bare.append(
-                try await roundTrip(listener) {
-                    try await log.pool.run { connection in
-                        _ = try connection.pipeline([
-                            PostgresStatement("begin"),
-                            PostgresStatement(
-                                "insert into plain (body) values ($1::bytea)",
-                                [.bytes(Array(repeating: 7, count: Self.bodyLength))]
-                            ),
-                            PostgresStatement("select pg_notify('bare', '')"), PostgresStatement("commit"),
-                        ])
-                    }
-                }
-            )
+            bare.append(try await floor.time())
             let known = try await log.load("notify")
             own.append(
-                try await roundTrip(listener) {
+                try await follower.time {
                     _ = try await log.perform(
                         .setFlag(service: nil, enabled: turn % 2 == 1, reason: "measured"),
                         on: "notify",
@@ -302,20 +287,11 @@ struct LogMeasurements: Sendable {
                 }
             )
         }
-        await listener.close()
+        await follower.close()
+        await floor.close()
         for (what, micros) in [("commit to follower", own), ("bare insert and NOTIFY", bare)] {
             Output.line("notification: \(what): p50 \(Self.text(micros, 50)), p99 \(Self.text(micros, 99))")
         }
-    }
-
-    private func roundTrip(_ listener: PostgresConnection, _ body: () async throws -> Void) async throws -> Int64 {
-        let started = SystemClock.steady
-        async let arrived = listener.run { connection in
-            while try connection.notifications(within: 5_000).isEmpty {}
-            return SystemClock.steady
-        }
-        try await body()
-        return (try await arrived - started).rawValue
     }
 
     // MARK: - Sizes
@@ -360,7 +336,7 @@ struct LogMeasurements: Sendable {
         try await sealAll()
         let commits = try await stage.log.heads().reduce(0) { $0 + $1.version }
         let started = ContinuousClock.now
-        let most = try stage.memory(of: ["replay", "--all"])
+        let most = try await stage.memory(of: ["replay", "--all"])
         let seconds = (ContinuousClock.now - started) / .seconds(1)
         Output.line(
             "replay --all: \(commits) commits in \(Decimals.text(Int(seconds * 10), scale: 10)) s, at most \(most >> 20) MB (goal < 300)"

@@ -10,10 +10,21 @@ struct LoadFigures: Sendable {
     var failed: Int
 
     /// Asks an address over 32 connections for so many seconds.
-    static func measure(_ url: String, seconds: Int, in folder: URL) throws -> (figures: LoadFigures, requests: Int) {
+    ///
+    /// - Parameter pause: how many milliseconds a connection waits before a request, on average; each draws its own up to the double, so that they come one by one.
+    static func measure(
+        _ url: String,
+        pause: Int = 0,
+        seconds: Int,
+        in folder: URL
+    ) throws -> (figures: LoadFigures, requests: Int) {
+        let script = folder.appendingPathComponent("pause.lua")
+        try Data("function delay() return math.random(0, \(2 * pause)) end\n".utf8).write(to: script)
         let output = folder.appendingPathComponent("wrk-\(UUID().uuidString).log").path
         defer { try? FileManager.default.removeItem(atPath: output) }
-        let line = ["-t1", "-c32", "-d\(seconds)s", "--latency", "-H", "x-user-id: u1", url]
+        let line =
+            ["-t1", "-c32", "-d\(seconds)s", "--latency", "-H", "x-user-id: u1"]
+            + (pause > 0 ? ["-s", script.path] : []) + [url]
         let code = try ChildProcess("/usr/bin/wrk", line, output: output).wait()
         let text = String(decoding: FileManager.default.contents(atPath: output) ?? Data(), as: UTF8.self)
         guard code == 0, let rate = text.firstMatch(of: /Requests\/sec: +([0-9.]+)/), let perSecond = Double(rate.1),

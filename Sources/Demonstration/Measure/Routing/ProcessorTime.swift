@@ -18,15 +18,3 @@ enum ProcessorTime {
         return String(decoding: text, as: UTF8.self).split(separator: " ").compactMap { Int32($0) }
     }
 }
-
-/// What a process holds in memory.
-enum ResidentMemory {
-    /// In bytes; 0 for a process that is not there.
-    static func of(_ pid: Int32) -> Int {
-        let text = String(
-            decoding: FileManager.default.contents(atPath: "/proc/\(pid)/status") ?? Data(),
-            as: UTF8.self
-        )
-        return text.firstMatch(of: /VmRSS:\s+([0-9]+) kB/).flatMap { Int($0.1) }.map { $0 * 1_024 } ?? 0
-    }
-}

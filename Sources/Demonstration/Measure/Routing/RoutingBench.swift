@@ -35,9 +35,16 @@ struct RoutingBench: AsyncParsableCommand {
             )
             Output.line("")
             Output.line(
-                "A rollback under load: from its commit in the log to the last request that the candidate got, over \(switches) of each"
+                "A rollback under load: from its commit in the log to the last request that the candidate got, over \(switches) of each; beside a bare insert with a NOTIFY under the same load"
             )
-            for door in doors where door.migration != nil { try await latencies(door, stage, peers) }
+            let floor = try await BareCommit(stage)
+            for load in Load.allCases {
+                Output.line(load.text)
+                for door in doors where door.migration != nil {
+                    try await latencies(door, under: load, stage, peers, beside: floor)
+                }
+            }
+            await floor.close()
         }
     }
 
@@ -95,17 +102,56 @@ struct RoutingBench: AsyncParsableCommand {
         )
     }
 
-    private func latencies(_ door: RoutingDoor, _ stage: Stage, _ peers: RoutingPeers) async throws {
+    /// What goes on while it is rolled back.
+    private enum Load: CaseIterable, Sendable {
+        case paced, full
+
+        var text: String {
+            switch self {
+            case .paced: "about a thousand requests a second, one by one:"
+            case .full: "as many requests as 32 connections carry, which leaves nothing of the machine to anybody:"
+            }
+        }
+
+        /// Goes on for a second.
+        ///
+        /// - Returns: how many requests were answered, and how many failed.
+        func run(_ url: String, in folder: URL) throws -> (answered: Int, failed: Int) {
+            let (figures, requests) = try LoadFigures.measure(url, pause: pause, seconds: 1, in: folder)
+            return (requests, figures.failed)
+        }
+
+        /// What each of the 32 connections waits before a request, in milliseconds.
+        private var pause: Int {
+            switch self {
+            case .paced: 31
+            case .full: 0
+            }
+        }
+    }
+
+    private func latencies(
+        _ door: RoutingDoor,
+        under kind: Load,
+        _ stage: Stage,
+        _ peers: RoutingPeers,
+        beside floor: BareCommit
+    ) async throws {
         guard let migration = door.migration else { return }
-        var found: [Int64] = []
+        var found: [Int64] = [], bare: [Int64] = [], answered: [Int64] = []
         var failed = 0
-        _ = try await stage.log.perform(.start(reason: nil), on: migration, by: "bench")
+        _ =
+            switch try await stage.log.load(migration).state.migration?.phase {
+            case .rolledBack: try await stage.log.perform(.restart(reason: "measured"), on: migration, by: "bench")
+            default: try await stage.log.perform(.start(reason: nil), on: migration, by: "bench")
+            }
         for turn in 0..<switches {
             try await wait("\(door.name) to send to the candidate", seconds: 60) {
                 try await stage.log.load(migration).state.migration?.phase.step?.bake != nil
             }
             let url = door.url, folder = stage.folder
-            let load = Task.detached { try LoadFigures.measure(url + "/a", seconds: 1, in: folder) }
+            let begun = ContinuousClock.now, loadedUntil = SystemClock.now + .seconds(1)
+            let load = Task.detached { try kind.run(url + "/a", in: folder) }
             try await Task.sleep(for: .milliseconds(400))
             guard let done = try await stage.log.perform(.rollBack(reason: "measured"), on: migration, by: "bench")
             else {
@@ -115,9 +161,15 @@ struct RoutingBench: AsyncParsableCommand {
             try await wait("the acknowledgement of \(door.name)", seconds: 30) {
                 (try await stage.log.reports(of: migration).first?.revision ?? 0) >= revision
             }
-            failed += try await load.value.figures.failed
-            guard let row = try await stage.log.rows(migration, after: revision - 1).first else { continue }
-            found.append(max(0, peers.lastCandidateAt() - row.at.rawValue))
+            let bareTime = try await floor.time()
+            // Under the same load, or not at all.
+            if ContinuousClock.now - begun < .seconds(1) { bare.append(bareTime) }
+            let carried = try await load.value
+            failed += carried.failed
+            answered.append(Int64(carried.answered))
+            let row = try await stage.log.rows(migration, after: revision - 1).first
+            // Of a commit that came after the load nobody can say how long it took.
+            if let at = row?.at, at < loadedUntil { found.append(max(0, peers.lastCandidateAt() - at.rawValue)) }
             try await wait("the rollback of \(door.name) to be confirmed", seconds: 60) {
                 if case .rolledBack? = try await stage.log.load(migration).state.migration?.phase { return true }
                 return false
@@ -127,8 +179,14 @@ struct RoutingBench: AsyncParsableCommand {
             }
         }
         Output.line(
-            "  \(door.name): p50 \(Quantile.of(found, 50) / 1_000) ms, at most \(Quantile.of(found, 100) / 1_000) ms, \(failed) requests failed"
+            "  \(door.name): p50 \(Self.milliseconds(found, 50)), at most \(Self.milliseconds(found, 100)); "
+                + "the bare one: p50 \(Self.milliseconds(bare, 50)), at most \(Self.milliseconds(bare, 100)); "
+                + "\(Quantile.of(answered, 50)) requests/s answered, \(failed) failed"
         )
+    }
+
+    private static func milliseconds(_ micros: [Int64], _ percent: Int) -> String {
+        micros.isEmpty ? "not seen" : Decimals.text(Int(Quantile.of(micros, percent) / 100), scale: 10) + " ms"
     }
 
     private static func text(_ value: Double) -> String { Decimals.text(Int((value * 100).rounded()), scale: 100) }

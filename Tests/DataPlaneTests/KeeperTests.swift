@@ -1,0 +1,98 @@
+import DataPlanes
+import Foundation
+import Logging
+import MigrationCore
+import Routing
+import Synchronization
+import TestSupport
+import Testing
+
+@Suite("What holds a data plane to its route")
+struct KeeperTests {
+    /// A data plane that forgets, hangs and falls silent as a test says.
+    private final class Plane: PlaneAdapter {
+        struct State {
+            var route: RouteText
+            /// Revisions that it takes only once it is not asked for them any more.
+            var hangsAt: Int64?
+            var isHanging = false
+            var readsFail = false
+            var readsWait = false
+            var isWaiting = false
+        }
+
+        let router = "r"
+        private let plan: Plan
+        let state: Mutex<State>
+
+        init(_ plan: Plan, _ table: RouteTable) {
+            self.plan = plan
+            state = Mutex(State(route: RouteText(table, plan)))
+        }
+
+        func apply(_ table: RouteTable) async throws(RoutingError) -> Acknowledgement {
+            if state.withLock({ $0.hangsAt }) == table.revision {
+                state.withLock { $0.isHanging = true }
+                while !Task.isCancelled { try? await Task.sleep(for: .milliseconds(1)) }
+                throw RoutingError(.unreachable, "it hung")
+            }
+            state.withLock { $0.route = RouteText(table, plan) }
+            return Acknowledgement(router: router, revision: table.revision, at: Timestamp(rawValue: 0))
+        }
+
+        func read() async throws(RoutingError) -> RouteText {
+            if state.withLock({ $0.readsWait }) {
+                state.withLock { $0.isWaiting = true }
+                while state.withLock({ $0.readsWait }) { try? await Task.sleep(for: .milliseconds(1)) }
+            }
+            if state.withLock({ $0.readsFail }) { throw RoutingError(.unreachable, "no answer") }
+            return state.withLock { $0.route }
+        }
+    }
+
+    private let plan = TestRoutes.plan(legacy: 1, candidate: 2)
+    private let state = FileManager.default.temporaryDirectory.appendingPathComponent("keeper-\(UUID().uuidString)")
+
+    private func keeper(_ plane: Plane) throws -> PlaneKeeper {
+        try PlaneKeeper(plane, plan: plan, state: state, logger: Logger(label: "test"))
+    }
+
+    @Test("a new route does not wait for one that is told again and not taken")
+    func retold() async throws {
+        defer { try? FileManager.default.removeItem(at: state) }
+        let plane = Plane(plan, TestRoutes.table(1, .all))
+        let keeper = try keeper(plane)
+        try await keeper.apply(TestRoutes.table(1, .all))
+        plane.state.withLock {
+            $0.route = .legacy(plan)
+            $0.hangsAt = 1
+        }
+        let again = Task { try await keeper.reassert() }
+        try await eventually("the older one to be told again") { plane.state.withLock { $0.isHanging } }
+        try await keeper.apply(TestRoutes.table(2, .zero))
+        #expect(plane.state.withLock { $0.route } == RouteText(TestRoutes.table(2, .zero), plan))
+        #expect(try await again.value == nil)
+        #expect(await keeper.table?.revision == 2)
+    }
+
+    @Test(
+        "a new route does not wait for an answer to whether the older one stands, which then says nothing of the new one"
+    )
+    func asked() async throws {
+        defer { try? FileManager.default.removeItem(at: state) }
+        let plane = Plane(plan, TestRoutes.table(1, .all))
+        let keeper = try keeper(plane)
+        try await keeper.apply(TestRoutes.table(1, .all))
+        plane.state.withLock { $0.readsWait = true }
+        let question = Task { try await keeper.reassert() }
+        try await eventually("the question") { plane.state.withLock { $0.isWaiting } }
+        try await keeper.apply(TestRoutes.table(2, .zero))
+        plane.state.withLock {
+            $0.readsFail = true
+            $0.readsWait = false
+        }
+        #expect(try await question.value == nil)
+        // Without a new route the silence is told.
+        await #expect(throws: RoutingError.self) { try await keeper.reassert() }
+    }
+}
