@@ -88,7 +88,7 @@ let package = Package(
             resources: [
                 .embedInCode("0001_log.sql"), .embedInCode("0002_order.sql"), .embedInCode("0003_evidence.sql"),
                 .embedInCode("0004_views.sql"), .embedInCode("0005_texts.sql"), .embedInCode("0006_cold.sql"),
-                .embedInCode("0007_append.sql"),
+                .embedInCode("0007_append.sql"), .embedInCode("0008_observed.sql"),
             ]
         ),
         room("Signals", ["MigrationCore", histogram]),
@@ -201,8 +201,9 @@ let package = Package(
         tests(
             "GatewayTests",
             [
-                "Gateway", "MigrationCore", "Postgres", "Routing", "TestSupport", asyncHTTPClient, lifecycle, logging,
-                nioCore, nioHTTP1, nioHTTP2, nioPosix, nioSSL,
+                "Gateway", "MigrationCore", "Postgres", "Randomness", "Routing", "TestSupport", asyncHTTPClient,
+                lifecycle,
+                logging, nioCore, nioHTTP1, nioHTTP2, nioPosix, nioSSL,
             ]
         ),
         tests(

@@ -23,5 +23,6 @@ package enum Schema {
         File(number: 5, name: "0005_texts.sql", bytes: PackageResources._005_texts_sql),
         File(number: 6, name: "0006_cold.sql", bytes: PackageResources._006_cold_sql),
         File(number: 7, name: "0007_append.sql", bytes: PackageResources._007_append_sql),
+        File(number: 8, name: "0008_observed.sql", bytes: PackageResources._008_observed_sql),
     ]
 }

@@ -10,14 +10,7 @@ struct BackEnd: Hashable, Sendable {
         "\(service).\(implementation.rawValue)"
     }
 
-    init?(_ name: some StringProtocol) {
-        let parts = name.split(separator: ".")
-        guard parts.count == 2, let service = Int(parts[0]), service >= 0,
-            let implementation = Implementation(rawValue: String(parts[1]))
-        else { return nil }
-        self.service = service
-        self.implementation = implementation
-    }
+    var name: String { Self.name(service, implementation) }
 
     /// Which implementations a data plane is told to reach over TLS.
     enum Secure {
@@ -71,5 +64,16 @@ struct BackEnd: Hashable, Sendable {
                 )
             }
         }
+    }
+}
+
+extension BackEnd {
+    /// - Returns: nil for what is no back end's name.
+    init?(_ name: some StringProtocol) {
+        let parts = name.split(separator: ".")
+        guard parts.count == 2, let service = Int(parts[0]), service >= 0,
+            let implementation = Implementation(rawValue: String(parts[1]))
+        else { return nil }
+        self.init(service: service, implementation: implementation)
     }
 }

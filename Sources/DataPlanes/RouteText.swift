@@ -40,6 +40,17 @@ package struct RouteText: Hashable, Sendable {
     /// Which route it is, without what it says: `revision:log ID:hash`.
     package var identity: String { "\(revision):\(logID):\(hash)" }
 
+    /// Those to whom it sends nobody.
+    var deserted: [BackEnd] {
+        weights.enumerated().compactMap { service, weight in
+            switch weight {
+            case .zero: BackEnd(service: service, implementation: .candidate)
+            case .all: BackEnd(service: service, implementation: .legacy)
+            default: nil
+            }
+        }
+    }
+
     /// - Parameter services: how many the plan has.
     /// - Returns: nil for what is no route of so many services.
     package init?(_ text: some StringProtocol, services: Int) {

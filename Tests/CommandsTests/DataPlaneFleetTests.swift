@@ -1,6 +1,7 @@
 import Foundation
 import MigrationCore
 import Postgres
+import Routing
 import TestSupport
 import Testing
 
@@ -34,8 +35,93 @@ struct DataPlaneFleetTests {
         """
     }
 
+    /// The routers of an environment: two of each kind.
+    private static let routers = ["e1", "e2", "g1", "g2", "h1", "h2"]
+
+    /// What carries a router's requests, and what tells it where to send them; a gateway is both.
+    private struct Router {
+        var url: String
+        var processes: [ChildProcess]
+    }
+
+    private func migrate(_ arguments: [String], _ output: String) throws -> ChildProcess {
+        var environment = ProcessInfo.processInfo.environment
+        environment["MIGRATE_DATABASE_URL"] = try TestDatabase.conninfo
+        return try ChildProcess(Program.path("migrate"), arguments, environment: environment, output: output)
+    }
+
+    /// Starts a router, in the folder that it had before if it was there.
+    ///
+    /// - Parameter teller: what tells it where to send requests, where that runs already.
+    private func start(_ name: String, _ port: Int, _ plan: String, teller: ChildProcess? = nil) throws -> Router {
+        let folder = URL(fileURLWithPath: plan).deletingLastPathComponent().path
+        func follow(_ kind: String, _ arguments: [String]) throws -> ChildProcess {
+            let place = ["--migration", "fleet", "--environment", "p", "--name", name]
+            return try migrate([kind] + place + arguments, folder + "/output")
+        }
+        let listen = ["--listen", "127.0.0.1:\(port)"], own = "\(folder)/\(name)"
+        func carrier(_ program: String, _ arguments: [String]) throws -> ChildProcess {
+            try ChildProcess(program, arguments, output: "\(folder)/output-\(name)")
+        }
+        func configure(_ kind: String, _ rest: [String]) throws {
+            guard !FileManager.default.fileExists(atPath: own) else { return }
+            let written = try Program.run(
+                ["route", "config", kind, plan, "--environment", "p", "--folder", own] + listen + rest,
+                database: TestDatabase.conninfo
+            )
+            guard written.code == 0 else { throw TestFailure(written.text) }
+        }
+        let processes: [ChildProcess]
+        switch name.first {
+        case "g": processes = [try follow("gateway", listen + ["--state", own + ".json"])]
+        case "h":
+            // The log comes by UDP, which has ports of its own.
+            let log = ["--log-port", "\(port)"]
+            try configure("haproxy", log)
+            processes = [
+                try carrier("/usr/sbin/haproxy", ["-db", "-f", own + "/haproxy.cfg"]),
+                try teller ?? follow("haproxy", ["--folder", own] + log),
+            ]
+        default:
+            try configure("envoy", [])
+            processes = [
+                try carrier(
+                    TestPeers.envoy(),
+                    [
+                        "-c", own + "/envoy.json", "--concurrency", "2", "--log-level", "warning",
+                        "--disable-hot-restart",
+                    ]
+                ),
+                try teller ?? follow("envoy", ["--folder", own]),
+            ]
+        }
+        return Router(url: "http://127.0.0.1:\(port)", processes: processes)
+    }
+
+    /// Ends a program hard.
+    private func kill(_ process: ChildProcess) async throws {
+        process.signal(SIGKILL)
+        _ = try await offThread { process.wait() }
+    }
+
+    /// What the log says of the migration's routers, in its order: the kind of each event, and whose it is.
+    private func events() async throws -> [(type: String, router: String)] {
+        let connection = try await PostgresConnection(TestDatabase.conninfo, name: "test")
+        let events = try await connection.run { connection in
+            try connection.query(
+                """
+                select type, coalesce(data ->> 'router', '') as router from migrate.event where stream = 'fleet'
+                and type in ('stepEntered', 'stepAcknowledged', 'routerRetired', 'routerAcknowledged')
+                order by version, number
+                """
+            ).rows.map { (type: try $0.text("type"), router: try $0.text("router")) }
+        }
+        await connection.close()
+        return events
+    }
+
     @Test(
-        "two gateways and a HAProxy: a step waits for all of them, one that is away is named and evicted, and one that comes back is brought up before it is counted"
+        "two gateways, two HAProxies and two Envoys: a step waits for all of them, those that are away are named and evicted, and who comes back serves by what is in force then"
     )
     func fleet() async throws {
         let legacy = try await TestUpstream(.answers("legacy")),
@@ -44,50 +130,16 @@ struct DataPlaneFleetTests {
         let folder = URL(fileURLWithPath: plan).deletingLastPathComponent().path
         #expect(try run("db", "install").code == 0)
         #expect(try run("create", plan).code == 0)
-        var environment = ProcessInfo.processInfo.environment
-        environment["MIGRATE_DATABASE_URL"] = try TestDatabase.conninfo
-        let ports = try [freePort(), freePort(), freePort(), freePort()]
-        func migrate(_ arguments: [String]) throws -> ChildProcess {
-            try ChildProcess(Program.path("migrate"), arguments, environment: environment, output: folder + "/output")
-        }
-        func gateway(_ name: String, _ port: Int) throws -> ChildProcess {
-            try migrate([
-                "gateway", "--migration", "fleet", "--environment", "p", "--name", name, "--listen",
-                "127.0.0.1:\(port)",
-                "--state", "\(folder)/\(name).json",
-            ])
-        }
-        let configured = try run(
-            "route",
-            "config",
-            "haproxy",
-            plan,
-            "--environment",
-            "p",
-            "--listen",
-            "127.0.0.1:\(ports[2])",
-            "--folder",
-            folder + "/h",
-            "--log-port",
-            "\(ports[3])"
-        )
-        #expect(configured.code == 0)
-        var processes = [
-            try gateway("g1", ports[0]), try gateway("g2", ports[1]),
-            try ChildProcess(
-                "/usr/sbin/haproxy",
-                ["-db", "-f", folder + "/h/haproxy.cfg"],
-                output: folder + "/output"
-            ),
-            try migrate([
-                "haproxy", "--migration", "fleet", "--environment", "p", "--folder", folder + "/h", "--log-port",
-                "\(ports[3])",
-            ]),
-            try migrate(["worker", "--name", "w"]),
-        ]
+        var ports: [String: Int] = [:]
+        for name in Self.routers { ports[name] = try freePort() }
+        let begin = { name, teller in try start(name, ports[name] ?? 0, plan, teller: teller) }
+        var fleet: [String: Router] = [:]
         let result: Result<Void, any Error>
+        var worker: ChildProcess?
         do {
-            result = .success(try await play(ports, candidate, &processes) { try gateway("g2", ports[1]) })
+            for name in Self.routers { fleet[name] = try begin(name, nil) }
+            worker = try migrate(["worker", "--name", "w"], folder + "/output")
+            result = .success(try await play(&fleet, begin))
         } catch {
             let said = String(
                 decoding: FileManager.default.contents(atPath: folder + "/output") ?? Data(),
@@ -95,56 +147,81 @@ struct DataPlaneFleetTests {
             )
             result = .failure(TestFailure("\(error)\n\(said.suffix(3_000))"))
         }
-        for process in processes.reversed() { process.signal(SIGTERM) }
-        try await offThread { [processes] in for process in processes { process.wait() } }
+        let processes = fleet.values.flatMap { $0.processes.reversed() } + (worker.map { [$0] } ?? [])
+        for process in processes { process.signal(SIGTERM) }
+        try await offThread { for process in processes { process.wait() } }
         await legacy.close()
         await candidate.close()
         try result.get()
     }
 
     private func play(
-        _ ports: [Int],
-        _ candidate: TestUpstream,
-        _ processes: inout [ChildProcess],
-        _ again: () throws -> ChildProcess
+        _ fleet: inout [String: Router],
+        _ begin: (_ name: String, _ teller: ChildProcess?) throws -> Router
     ) async throws {
-        func routers() throws -> String { try run("route", "show", "fleet").text }
-        try await eventually(within: 30, "three routers") {
-            let text = try routers()
-            return ["g1", "g2", "haproxy-p"].allSatisfy { text.contains($0) } && !text.contains("not waited for")
+        try await eventually(within: 30, "six routers") {
+            let text = try run("route", "show", "fleet").text
+            return Self.routers.allSatisfy { text.contains($0) } && !text.contains("not waited for")
         }
-        let loads = [SteadyLoad(), SteadyLoad(), SteadyLoad()]
-        let urls = ports.prefix(3).map { "http://127.0.0.1:\($0)" }
-        processes[1].signal(SIGKILL)
-        let killed = processes[1]
-        _ = try await offThread { killed.wait() }
-        try await loads[0].keepUp(urls[0]) {
-            try await loads[2].keepUp(urls[2]) {
-                #expect(try run("start", "fleet").code == 0)
-                try await eventually(within: 30, "the one that is away to be named") {
-                    let drift = try run("route", "drift", "fleet", "--silent-for", "2s")
-                    return drift.code == 1 && drift.text.contains("g2")
+        // A gateway that is gone, and an Envoy that is gone without the program beside it.
+        for process in fleet["g2"]?.processes ?? [] { try await kill(process) }
+        if let envoy = fleet["e2"]?.processes.first { try await kill(envoy) }
+        let loads = Dictionary(uniqueKeysWithValues: Self.routers.map { ($0, SteadyLoad(clients: 2)) })
+        func underLoad(_ names: ArraySlice<String>, _ body: () async throws -> Void) async throws {
+            guard let name = names.first, let load = loads[name], let url = fleet[name]?.url else {
+                return try await body()
+            }
+            try await load.keepUp(url) { try await underLoad(names.dropFirst(), body) }
+        }
+        // One whom the first step moves.
+        let moved = try #require((0..<100).map { "user-\($0)" }.first { Bucket.of($0, migration: "fleet") >= 5_000 })
+        var back: [String: Router] = [:]
+        try await underLoad(["g1", "h1", "h2", "e1"]) {
+            #expect(try run("start", "fleet").code == 0)
+            try await eventually(within: 30, "those that are away to be named") {
+                let drift = try run("route", "drift", "fleet", "--silent-for", "2s")
+                return drift.code == 1 && drift.text.contains("g2") && drift.text.contains("e2")
+            }
+            #expect(try await !events().contains { $0.type == "stepAcknowledged" })
+            try await eventually("them to be evicted, and the step to go on without them") {
+                try run("status", "fleet").text.contains("approv")
+            }
+            let first = try await events()
+            let step = try #require(first.firstIndex { $0.type == "stepAcknowledged" })
+            #expect(Set(first[..<step].filter { $0.type == "routerRetired" }.map(\.router)) == ["e2", "g2"])
+            #expect(try run("history", "fleet").text.contains("the plan evicts it"))
+            // They come back with what they had before; the first that they serve goes by what is in force now.
+            for name in ["g2", "e2"] {
+                let router = try begin(name, name == "e2" ? fleet[name]?.processes.last : nil)
+                back[name] = router
+                var side: String?
+                try await eventually(within: 30, "\(name) to serve") {
+                    side = try? await SteadyLoad.side(router.url, user: moved)
+                    return side != nil
                 }
-                // It is waited for: nothing is baking as long as it has not said that it has the step.
-                #expect(try !run("history", "fleet").text.contains("retire g2"))
-                try await eventually("it to be evicted, and the step to go on without it") {
-                    try run("history", "fleet").text.contains("the plan evicts it")
-                        && run("status", "fleet").text.contains("approv")
-                }
-                // It comes back with what it had before: it is brought up before it counts.
-                processes[1] = try again()
-                try await eventually(within: 30, "it to have what is asked") {
-                    let text = try routers()
-                    return text.firstMatch(of: /g2 +revision [0-9]/) != nil && !text.contains("NOT what is asked")
-                }
-                try await loads[1].keepUp(urls[1]) {
-                    let approved = try run("approve", "fleet", "--stage", "p", "--step", "100%", "--actor", "ana")
-                    #expect(approved.code == 0, "\(approved.text)")
-                    try await eventually("the migration to complete") { try phase() == "completed" }
-                }
+                #expect(side == "candidate", "\(name)")
+            }
+            try await eventually(within: 30, "them to have what is asked") {
+                let text = try run("route", "show", "fleet").text
+                return text.contains(/e2 +revision [0-9]/) && text.contains(/g2 +revision [0-9]/)
+                    && !text.contains("NOT what is asked") && !text.contains("not waited for")
+            }
+            for (name, router) in back { fleet[name] = router }
+            try await underLoad(["g2", "e2"]) {
+                let approved = try run("approve", "fleet", "--stage", "p", "--step", "100%", "--actor", "ana")
+                #expect(approved.code == 0, "\(approved.text)")
+                try await eventually("the migration to complete") { try phase() == "completed" }
             }
         }
-        for load in loads { #expect(load.failed == 0) }
+        for (name, load) in loads {
+            #expect(load.failed == 0, "\(name)")
+            #expect(load.answered > 0, "\(name)")
+        }
+        // The last step went on when all six had it, no earlier.
+        let last = try await events()
+        let entered = try #require(last.lastIndex { $0.type == "stepEntered" })
+        let step = try #require(last.lastIndex { $0.type == "stepAcknowledged" })
+        #expect(Set(last[entered..<step].filter { $0.type == "routerAcknowledged" }.map(\.router)) == Set(Self.routers))
         #expect(try run("replay", "fleet").code == 0)
     }
 }

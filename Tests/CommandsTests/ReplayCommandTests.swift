@@ -222,7 +222,11 @@ struct ReplayCommandTests {
 
         let why = try run("route", "explain", "shop", "u1")
         #expect(why.text.contains("u1 has bucket \(Bucket.of("u1", migration: "shop"))"))
-        #expect(why.text.contains("a 0 %: the candidate has no bucket, so legacy"))
+        #expect(why.text.contains("  a 0 %: gateway legacy, haproxy legacy, nginx legacy"))
+        #expect(why.text.contains("HAProxy  \(Dealing.haproxy.least("shop:u1")), by the xxHash32"))
+        let data = Data(try run("route", "explain", "shop", "u1", "--format", "json").text.utf8)
+        let said = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+        #expect(said["bucket"] as? Int == Bucket.of("u1", migration: "shop"))
         #expect(try run("route", "show", "nonsense").code == 3)
     }
 

@@ -41,7 +41,8 @@ struct EnvoyTests {
                         try await eventually("revision \(revision + 1)") {
                             routes.acknowledged.contains(Int64(revision + 1))
                         }
-                        for number in 0..<700 {
+                        // 4 000 keys in all, of which each weight has its own.
+                        for number in revision * 667..<(revision + 1) * 667 {
                             let user = "user-\(number)"
                             let expected = Bucket.implementation(
                                 Bucket.of(user, migration: "m"),
@@ -148,6 +149,31 @@ struct EnvoyTests {
     func killed() async throws {
         try await staged { envoy, routes, candidate in
             try await envoy.checkKilledDuringRollback(routes, candidate) { body in try await envoy.run(body) }
+        }
+    }
+
+    @Test(
+        "a request that was sent to the candidate before and still waits for its connection there is waited for before 0 is acknowledged"
+    )
+    func pending() async throws {
+        let legacy = try await TestUpstream(.answers("legacy")), crowd = try CrowdedPort()
+        let plan = TestRoutes.plan(legacy: legacy.port, candidate: crowd.port, timeout: .seconds(5))
+        let envoy = try await TestEnvoy(plan)
+        defer { envoy.remove() }
+        try await envoy.run {
+            try await envoy.checkPending(crowd)
+        }
+        await legacy.close()
+    }
+
+    @Test("begins at legacy where its configuration is written anew before it starts")
+    func begunAnew() async throws {
+        try await staged { envoy, routes, _ in
+            try await envoy.checkBegunAnew(routes) {
+                try envoy.write()
+            } run: { body in
+                try await envoy.run(body)
+            }
         }
     }
 

@@ -41,7 +41,8 @@ struct HAProxyTests {
                 #expect(try await side(haproxy.url, user: nil) == "legacy")
                 try await haproxy.follow(routes) {
                     var before: Set<String> = []
-                    for (revision, basisPoints) in [0, 37, 1_000, 3_300, 5_000, 9_990, 10_000].enumerated() {
+                    let weights = [0] + Array(stride(from: 37, through: 10_000, by: 370)) + [10_000]
+                    for (revision, basisPoints) in weights.enumerated() {
                         routes.route(TestRoutes.table(Int64(revision + 1), weight(basisPoints)))
                         try await eventually("revision \(revision + 1)") {
                             routes.acknowledged.contains(Int64(revision + 1))
@@ -49,12 +50,9 @@ struct HAProxyTests {
                         var there: Set<String> = []
                         for number in 0..<200 {
                             let user = "user-\(number)"
-                            let bucket = Int(XXHash32.hash("m:\(user)") % 10_000)
                             let side = try await side(haproxy.url, user: user)
-                            #expect(
-                                side == Bucket.implementation(bucket, weight: weight(basisPoints)).rawValue,
-                                "\(user)"
-                            )
+                            let expected = Dealing.haproxy.implementation("m:\(user)", weight: weight(basisPoints))
+                            #expect(side == expected.rawValue, "\(user)")
                             if side == "candidate" { there.insert(user) }
                         }
                         #expect(there.isSuperset(of: before))
@@ -164,6 +162,23 @@ struct HAProxyTests {
                 }
             }
         }
+    }
+
+    @Test(
+        "a request that was sent to the candidate before and still waits for its connection there is waited for before 0 is acknowledged",
+        arguments: [true, false]
+    )
+    func pending(isYoung: Bool) async throws {
+        let legacy = try await TestUpstream(.answers("legacy")), crowd = try CrowdedPort()
+        let plan = TestRoutes.plan(legacy: legacy.port, candidate: crowd.port, timeout: .seconds(5))
+        let haproxy = try await TestHAProxy(plan)
+        defer { haproxy.remove() }
+        try await haproxy.run {
+            // Up long enough that no process may have been there before it.
+            if !isYoung { try await eventually("HAProxy to be older") { try await haproxy.uptime() >= 4 } }
+            try await haproxy.checkPending(crowd)
+        }
+        await legacy.close()
     }
 
     @Test("refuses an older revision, another commit at the same one, and another log's, unless that came of it")

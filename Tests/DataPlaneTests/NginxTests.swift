@@ -54,11 +54,10 @@ struct NginxTests {
                         for number in 0..<200 {
                             let user = "user-\(number)"
                             let side = try await side(nginx.url, user: user)
-                            let isCandidate = NginxRoutes.isCandidate(
-                                hash: MurmurHash2.hash("m:\(user)"),
-                                weight: weight
+                            #expect(
+                                side == Dealing.nginx.implementation("m:\(user)", weight: weight).rawValue,
+                                "\(user)"
                             )
-                            #expect((side == "candidate") == isCandidate, "\(user)")
                             if side == "candidate" { there.insert(user) }
                         }
                         #expect(there.isSuperset(of: before))
@@ -98,6 +97,50 @@ struct NginxTests {
     func killed() async throws {
         try await staged { nginx, routes, candidate in
             try await nginx.checkKilledDuringRollback(routes, candidate) { body in try await nginx.run(body) }
+        }
+    }
+
+    @Test(
+        "a request that was sent to the candidate before and still waits for its connection there is waited for before 0 is acknowledged"
+    )
+    func pending() async throws {
+        let legacy = try await TestUpstream(.answers("legacy")), crowd = try CrowdedPort()
+        let plan = TestRoutes.plan(legacy: legacy.port, candidate: crowd.port, timeout: .seconds(5))
+        let nginx = try await TestNginx(plan)
+        defer { nginx.remove() }
+        try await nginx.run {
+            try await nginx.checkPending(crowd)
+        }
+        await legacy.close()
+    }
+
+    @Test("told while it was away, it begins with that; nobody has acknowledged it meanwhile")
+    func toldWhileAway() async throws {
+        try await staged { nginx, _, _ in
+            let adapter = nginx.plane.adapter(router: "r", plan: nginx.plan)
+            try await nginx.run {
+                _ = try await adapter.apply(TestRoutes.table(1, .all))
+                #expect(try await side(nginx.url, user: "u") == "candidate")
+            }
+            await #expect(throws: RoutingError.self) { try await adapter.apply(TestRoutes.table(2, .zero)) }
+            // Nor is an older one written over it.
+            await #expect(throws: RoutingError.self) { try await adapter.apply(TestRoutes.table(1, .all)) }
+            try await nginx.run {
+                let first = try await side(nginx.url, user: "u")
+                #expect(first == "legacy")
+                #expect(try await adapter.read().revision == 2)
+            }
+        }
+    }
+
+    @Test("begins at legacy where its configuration is written anew before it starts")
+    func begunAnew() async throws {
+        try await staged { nginx, routes, _ in
+            try await nginx.checkBegunAnew(routes) {
+                try nginx.write()
+            } run: { body in
+                try await nginx.run(body)
+            }
         }
     }
 
@@ -168,30 +211,5 @@ struct NginxTests {
             defer { nginx.remove() }
             try await nginx.run { try await upstream.check(nginx, trust: trust, candidate) }
         }
-    }
-}
-
-/// MurmurHash2 of Austin Appleby with seed 0, as nginx has it.
-enum MurmurHash2 {
-    static func hash(_ text: String) -> UInt32 {
-        let bytes = Array(text.utf8)
-        let factor: UInt32 = 0x5bd1_e995
-        var hash = UInt32(bytes.count)
-        var at = 0
-        while bytes.count - at >= 4 {
-            var word = (0..<4).reduce(UInt32(0)) { $0 | UInt32(bytes[at + $1]) << UInt32($1 * 8) }
-            word &*= factor
-            word ^= word >> 24
-            word &*= factor
-            hash = hash &* factor ^ word
-            at += 4
-        }
-        let rest = bytes.count - at
-        if rest > 2 { hash ^= UInt32(bytes[at + 2]) << 16 }
-        if rest > 1 { hash ^= UInt32(bytes[at + 1]) << 8 }
-        if rest > 0 { hash = (hash ^ UInt32(bytes[at])) &* factor }
-        hash ^= hash >> 13
-        hash &*= factor
-        return hash ^ hash >> 15
     }
 }

@@ -13,6 +13,7 @@ final class TestEnvoy: TestPlane {
     let folder: EnvoyFolder
     let port: Int
     var url: String { "http://127.0.0.1:\(port)" }
+    private let configuration: EnvoyConfiguration
     /// Who gives it its routes; nil where it sees the file.
     let discovery: EnvoyDiscovery?
     var plane: any DataPlane { EnvoyPlane(folder: folder, discovery: discovery) }
@@ -28,7 +29,7 @@ final class TestEnvoy: TestPlane {
         folder = EnvoyFolder(path.path, admin: asks ? Address(host: "127.0.0.1", port: try freePort()) : nil)
         port = try freePort()
         let discovery = asks ? Address(host: "127.0.0.1", port: try freePort()) : nil
-        let configuration = try EnvoyConfiguration(
+        configuration = try EnvoyConfiguration(
             plan: plan,
             host: "127.0.0.1",
             port: port,
@@ -36,14 +37,21 @@ final class TestEnvoy: TestPlane {
             discovery: discovery,
             trust: trust
         )
-        try configuration.routes().write(to: folder.routes)
-        try configuration.text().write(to: folder.configuration)
+        try Self.write(configuration, folder)
         var logger = Logger(label: "discovery")
         logger.logLevel = .critical
         self.discovery = try discovery.map { [folder] in
             try EnvoyDiscovery(folder: folder, listen: $0, logger: logger)
         }
     }
+
+    private static func write(_ configuration: EnvoyConfiguration, _ folder: EnvoyFolder) throws {
+        try configuration.routes().write(to: folder.routes)
+        try configuration.text().write(to: folder.configuration)
+    }
+
+    /// Writes its configuration anew, by which it begins at legacy.
+    func write() throws { try Self.write(configuration, folder) }
 
     /// Has it told its routes while the body runs.
     func discovered<R: Sendable>(_ body: () async throws -> R) async throws -> R {

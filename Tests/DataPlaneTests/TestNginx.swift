@@ -10,6 +10,7 @@ final class TestNginx: TestPlane {
     let folder: NginxFolder
     let port: Int
     let logPort: Int
+    private let trust: URL
     var url: String { "http://127.0.0.1:\(port)" }
     var plane: any DataPlane { NginxPlane(folder: folder, logPort: logPort) }
 
@@ -21,6 +22,12 @@ final class TestNginx: TestPlane {
         folder = NginxFolder(path.path)
         port = try freePort()
         logPort = try freePort()
+        self.trust = trust
+        try write()
+    }
+
+    /// Writes its configuration, by which it begins at legacy.
+    func write() throws {
         let configuration = try NginxConfiguration(
             plan: plan,
             host: "127.0.0.1",

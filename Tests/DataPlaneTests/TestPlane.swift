@@ -97,6 +97,50 @@ extension TestPlane {
         print("\(plane.name), killed during a rollback, was back at legacy after at most", longest)
     }
 
+    /// Takes 0 into force while a request that was sent to the candidate before waits for its connection there: that is acknowledged when it has come.
+    ///
+    /// - Parameter crowd: where the plan has its candidate.
+    func checkPending(_ crowd: CrowdedPort) async throws {
+        let adapter = plane.adapter(router: "r", plan: plan)
+        _ = try await adapter.apply(TestRoutes.table(1, .all))
+        async let side = SteadyLoad.side(url, user: "u")
+        try await eventually("the request to wait for its connection") { crowd.waiting > 0 }
+        async let acknowledgement = adapter.apply(TestRoutes.table(2, .zero))
+        let candidate = try await crowd.open(.answers("candidate"))
+        #expect(try await acknowledgement.revision == 2)
+        try await candidate.catchUp()
+        let heard = candidate.requests
+        #expect(try await side == "candidate")
+        #expect(heard == 1)
+        await candidate.close()
+    }
+
+    /// Where its configuration is written anew before it starts, it begins at legacy, whatever it was told before, and is told again by itself.
+    ///
+    /// - Parameters:
+    ///   - write: writes the configuration.
+    ///   - run: runs it while its body runs, and ends it then.
+    func checkBegunAnew(
+        _ routes: TestRoutes,
+        write: () throws -> Void,
+        run: (_ body: () async throws -> Void) async throws -> Void
+    ) async throws {
+        let table = TestRoutes.table(1, .all)
+        try await run {
+            _ = try await plane.adapter(router: "r", plan: plan).apply(table)
+            #expect(try await SteadyLoad.side(url, user: "u") == "candidate")
+        }
+        try write()
+        try await run {
+            #expect(try await SteadyLoad.side(url, user: "u") == "legacy")
+            try await follow(routes) {
+                routes.route(table)
+                try await eventually("revision 1") { routes.acknowledged.contains(1) }
+                #expect(try await SteadyLoad.side(url, user: "u") == "candidate")
+            }
+        }
+    }
+
     /// What a candidate answers to the users of ``checkMeasured(_:)``.
     static var measuredAnswer: @Sendable (String) -> String {
         { request in

@@ -4,6 +4,7 @@ import MigrationCore
 import NIOCore
 import NIOPosix
 import Postgres
+import Randomness
 import TestSupport
 import Testing
 
@@ -237,16 +238,8 @@ private enum Mutant {
         "transfer-encoding: chunked\r\n", "GET /a HTTP/1.1\r\nhost: g\r\n\r\n", "HTTP/1.0", "\u{FF}", "0\r\n\r\n",
     ]
 
-    private struct Generator: RandomNumberGenerator {
-        var state: UInt64
-        mutating func next() -> UInt64 {
-            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            return (state ^ (state >> 33)) &* 0xFF51_AFD7_ED55_8CCD
-        }
-    }
-
     static func send(_ count: Int, seed: UInt64, to port: Int) async {
-        var random = Generator(state: seed)
+        var random = SplitMix(seed: seed)
         var sent = 0
         while sent < count {
             // A few to a connection, so that what one leaves over meets the next.
@@ -258,7 +251,7 @@ private enum Mutant {
         }
     }
 
-    private static func mutant(_ random: inout Generator) -> [UInt8] {
+    private static func mutant(_ random: inout SplitMix) -> [UInt8] {
         var bytes = Array(seeds[Int.random(in: 0..<seeds.count, using: &random)].utf8)
         for _ in 0..<Int.random(in: 0...2, using: &random) {
             let at = Int.random(in: 0..<bytes.count, using: &random)

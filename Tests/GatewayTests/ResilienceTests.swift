@@ -55,6 +55,30 @@ struct ResilienceTests {
         }
     }
 
+    @Test("a request that still waits for its connection to the candidate when 0 is acknowledged goes to legacy")
+    func pending() async throws {
+        let legacy = try await TestUpstream(.answers("legacy")), crowd = try CrowdedPort()
+        let gateway = TestGateway()
+        try await gateway.serve(
+            TestGateway.plan(legacy: legacy.port, candidate: crowd.port, timeout: .seconds(5)),
+            state: state,
+            first: TestGateway.table(1, .all),
+            change: { $0.connectTimeout = .seconds(5) }
+        ) { url in
+            async let answer = status(url + "/a")
+            // The one that asks whether the candidate is up waits too.
+            try await eventually("the request to wait for its connection") { crowd.waiting > 1 }
+            gateway.route(TestGateway.table(2, .zero))
+            try await eventually("revision 2") { gateway.acknowledged.contains(2) }
+            let candidate = try await crowd.open(.answers("candidate"))
+            let (code, text) = try await answer
+            #expect(code == 200 && text.hasPrefix("legacy"), "\(text)")
+            #expect(candidate.requests == 0)
+            await candidate.close()
+        }
+        await legacy.close()
+    }
+
     @Test("a service that falls silent when its slow client has taken all that there was is the one that failed")
     func silent() async throws {
         let size = 8_000_000

@@ -21,6 +21,42 @@ struct BucketTests {
         #expect(before == 0 + buckets.count { $0 >= 10_000 - 9_990 })
     }
 
+    /// Of the specification's and of Python's `xxhash`.
+    @Test(
+        "xxHash32 is the known one",
+        arguments: [
+            ("", 0x02CC_5D05), ("a", 0x550D_7456), ("abc", 0x32D1_53FF),
+            ("Nobody inspects the spammish repetition", 0xE229_3B2F),
+        ] as [(String, UInt32)]
+    )
+    func xxHash32(_ text: String, _ expected: UInt32) { #expect(XXHash32.hash(text) == expected) }
+
+    @Test(
+        "each way of dealing is its documented formula at every weight, and moves users one way only",
+        arguments: Dealing.allCases
+    )
+    func dealing(_ dealing: Dealing) {
+        for text in Self.keys.prefix(500).map({ "m:\($0)" }) {
+            var wasThere = false
+            for points in Array(stride(from: 0, through: 10_000, by: 37)) + [10_000] {
+                let weight = Weight(rawValue: points) ?? .zero
+                let isThere = dealing.implementation(text, weight: weight) == .candidate
+                let formula =
+                    switch dealing {
+                    case .gateway:
+                        Bucket.implementation(Int(XXHash64.hash(text) % 10_000), weight: weight) == .candidate
+                    case .haproxy: Int(XXHash32.hash(text) % 10_000) - (10_000 - points) >= 0
+                    case .nginx:
+                        points == 10_000 || UInt64(MurmurHash2.hash(text)) < 0xFFFF_FFFF * UInt64(points) / 10_000
+                    }
+                #expect(isThere == formula, "\(text) at \(weight)")
+                #expect(isThere || !wasThere, "\(text) at \(weight)")
+                wasThere = isThere
+            }
+            #expect(wasThere)
+        }
+    }
+
     @Test("at 0 nobody goes to the candidate, at 100 % everybody does")
     func ends() {
         for bucket in 0..<10_000 {

@@ -4,14 +4,16 @@ import NIOCore
 import NIOHTTP1
 import Synchronization
 
-/// Eight clients that ask `/a` all the time, each time as another user, and one that asks `/b` as the same thirty in turns.
+/// Clients, eight if nobody says otherwise, that ask `/a` all the time, each time as another user, and one that asks `/b` as the same thirty in turns.
 package final class SteadyLoad: Sendable {
     private let isOver = Atomic<Bool>(false)
     private let good = Atomic<Int>(0)
     private let bad = Atomic<Int>(0)
     private let back = Atomic<Int>(0)
 
-    package init() {}
+    private let clients: Int
+
+    package init(clients: Int = 8) { self.clients = clients }
 
     package var answered: Int { good.load(ordering: .relaxed) }
     package var failed: Int { bad.load(ordering: .relaxed) }
@@ -24,7 +26,7 @@ package final class SteadyLoad: Sendable {
     /// - Parameter watching: whether the thirty ask too.
     package func keepUp(_ url: String, watching: Bool = false, _ body: () async throws -> Void) async throws {
         isOver.store(false, ordering: .relaxed)
-        var clients = (0..<8).map { client in Task { await ask(url, client) } }
+        var clients = (0..<self.clients).map { client in Task { await ask(url, client) } }
         if watching { clients.append(Task { await watch(url) }) }
         let result: Result<Void, any Error>
         do {

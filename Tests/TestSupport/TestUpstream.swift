@@ -38,11 +38,13 @@ package final class TestUpstream: Sendable {
 
     /// - Parameters:
     ///   - port: 0 is any that is free.
+    ///   - taking: a socket that listens already, and its port.
     ///   - certificate: what it shows, and speaks TLS by; it then listens at every address that `localhost` may have.
     ///   - least: the oldest version of TLS that it speaks.
     package init(
         _ behaviour: Behaviour,
         port: Int = 0,
+        taking socket: (descriptor: Int32, port: Int)? = nil,
         certificate: TestCertificate? = nil,
         least: TLSVersion = .tlsv12
     ) async throws {
@@ -70,6 +72,11 @@ package final class TestUpstream: Sendable {
                 }
             }
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+        if let socket {
+            channels = [try await bootstrap.withBoundSocket(socket.descriptor).get()]
+            self.port = socket.port
+            return
+        }
         let channel = try await bootstrap.bind(host: "127.0.0.1", port: port).get()
         guard let port = channel.localAddress?.port else { throw ChannelError.unknownLocalAddress }
         self.port = port

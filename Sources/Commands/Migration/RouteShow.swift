@@ -14,13 +14,23 @@ struct RouteReport: Encodable {
         var silentMicros: Int64?
         /// Whether it has what is asked.
         var hasIt: Bool
+        /// How long ago the last window ended that it handed in, in microseconds, and what it saw in it, in the order of the services; nil where it
+        /// handed in none.
+        var observedMicros: Int64?
+        var observed: [Share]?
         /// Whether the migration waits for it.
         var isRegistered: Bool
+    }
+    /// Requests that were sent to the candidate, of how many.
+    struct Share: Encodable {
+        var candidate: Int
+        var total: Int
     }
     struct Service: Encodable {
         var service: String
         /// In basis points.
         var asked: Int
+        /// What all routers saw together; nil where nothing was seen.
         var observedCandidate: Int?
         var observedTotal: Int?
     }
@@ -38,11 +48,11 @@ struct RouteReport: Encodable {
     static func all(_ name: String, _ log: MigrationLog) async throws -> [RouteReport] {
         let stream = try await Status.load(name, log)
         guard let migration = stream.state.migration else { return [] }
-        let reports = try await log.reports(of: name)
+        let reports = try await log.reports(of: name), observed = try await log.observed(of: name)
         var all: [RouteReport] = []
         for traffic in migration.traffic {
             let decided = try await log.rows(name, after: traffic.revision - 1).first?.at
-            all.append(RouteReport(traffic, migration, stream.now, decided, reports))
+            all.append(RouteReport(traffic, migration, stream.now, decided, reports, observed))
         }
         return all
     }
@@ -52,7 +62,8 @@ struct RouteReport: Encodable {
         _ migration: Migration,
         _ now: Timestamp,
         _ decided: Timestamp?,
-        _ reports: [RouterReport]
+        _ reports: [RouterReport],
+        _ seenByEach: [String: MigrationLog.Observed]
     ) {
         let plan = migration.plan
         let judgement = migration.judgement
@@ -73,11 +84,15 @@ struct RouteReport: Encodable {
         let heard = reports.filter { $0.environment == traffic.environment }
         routers = Set(registered + heard.map(\.router)).sorted().map { name in
             let report = heard.first { $0.router == name }
+            // What another environment's router of that name saw is not its own.
+            let own = report.flatMap { seenByEach[$0.router] }
             return Router(
                 name: name,
                 revision: report?.revision,
                 silentMicros: report.map { max(0, (now - $0.seenAt).rawValue) },
                 hasIt: report.map { ($0.revision ?? 0) == traffic.revision && !$0.isForked } ?? false,
+                observedMicros: own.map { max(0, (now - plan.clock.end(of: $0.k)).rawValue) },
+                observed: own?.shares.map { Share(candidate: $0.value, total: $0.of) },
                 isRegistered: registered.contains(name)
             )
         }
@@ -96,21 +111,31 @@ struct RouteReport: Encodable {
         var table = TextTable([.left, .left, .left])
         let asked = services.map { "\($0.service) \(Weight(rawValue: $0.asked)?.description ?? "–")" }
         table.add("asked", "revision \(revision), \(ago(askedMicros))", asked.joined(separator: ", "))
+        func seen(_ shares: [Share?]) -> String {
+            zip(services, shares).map { service, share in
+                let text =
+                    share.map { share in
+                        share.total == 0
+                            ? "no request"
+                            : "\(Narrator.value(Measurement(value: share.candidate, of: share.total), .errorRate)) of \(share.total)"
+                    } ?? "not seen"
+                return "\(service.service) \(text)"
+            }.joined(separator: ", ")
+        }
+        let together = services.map { service in
+            service.observedCandidate.flatMap { value in
+                service.observedTotal.map { Share(candidate: value, total: $0) }
+            }
+        }
         for router in routers {
             let word = router.revision.map { "revision \($0)\(router.hasIt ? "" : ", NOT what is asked")" } ?? "nothing"
             let waits = router.isRegistered ? "" : ", not waited for"
             table.add(router.name, word, "said so \(ago(router.silentMicros))\(waits)")
+            if let shares = router.observed {
+                table.add("", "window that ended \(ago(router.observedMicros))", seen(shares))
+            }
         }
-        let shares = services.map { service in
-            let share =
-                service.observedTotal.map { total in
-                    total == 0
-                        ? "no request"
-                        : "\(Narrator.value(Measurement(value: service.observedCandidate ?? 0, of: total), .errorRate)) of \(total)"
-                } ?? "not seen"
-            return "\(service.service) \(share)"
-        }
-        table.add("observed", "window that ended \(ago(observedMicros))", shares.joined(separator: ", "))
+        table.add("observed", "window that ended \(ago(observedMicros))", seen(together))
         return [environment] + table.lines(indent: 2)
     }
 }
@@ -163,34 +188,5 @@ struct RouteDrift: AsyncParsableCommand {
             return Output.line("every router has what is asked")
         }
         throw ExitCode(Failure.Code.failed.rawValue)
-    }
-}
-
-struct RouteExplain: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "explain",
-        abstract: "Why a user goes where he goes: the bucket of his key, and the weights in force.",
-        discussion: "Example: migrate route explain recommendations user-1"
-    )
-    @Argument(help: "The migration.") var migration: String
-    @Argument(help: "The key, as the requests have it.") var key: String
-    @OptionGroup var database: DatabaseOptions
-
-    func run() async throws {
-        let stream = try await Status.load(migration, LogAccess(database).log)
-        guard let state = stream.state.migration else { return }
-        let bucket = Bucket.of(key, migration: migration)
-        Output.line(
-            "\(key) has bucket \(bucket): xxHash64 of “\(migration):\(key)” modulo 10000; the key is the first that a request has of \(state.plan.stickyBy.map { PlanFile.text($0) }.joined(separator: ", "))"
-        )
-        for traffic in state.traffic {
-            Output.line("\(traffic.environment), revision \(traffic.revision)")
-            for (service, weight) in zip(state.plan.services, traffic.effective) {
-                let side = Bucket.implementation(bucket, weight: weight)
-                let from = weight == .zero ? "no bucket" : "buckets from \(Bucket.count - weight.rawValue) on"
-                Output.line("  \(service.name) \(weight): the candidate has \(from), so \(side.rawValue)")
-            }
-        }
-        Output.line("HAProxy and nginx hash otherwise, and so have other buckets (docs/reference.md)")
     }
 }

@@ -89,12 +89,36 @@ package struct EnvoyAdapter: PlaneAdapter {
                 throw last ?? RoutingError(.unreachable, "Envoy does not take the routes of \(folder.routes.path)")
             }
         }
+        try await Self.wait(Self.settle)
+        try await untilNobodyWaits(for: wanted.deserted)
+        return Acknowledgement(router: router, revision: wanted.revision, at: SystemClock.now)
+    }
+
+    /// A request that was routed before may still wait for its connection, up to the time limit of that (``EnvoyConfiguration``).
+    private func untilNobodyWaits(for backEnds: [BackEnd]) async throws(RoutingError) {
+        guard !backEnds.isEmpty else { return }
+        let end = ContinuousClock.now + Self.patience
+        var hasWaited = false
+        while case let waiting = try await EnvoyAdmin(folder).pending(backEnds), waiting > 0 {
+            guard ContinuousClock.now < end else {
+                throw RoutingError(
+                    .unreachable,
+                    "\(waiting) requests that were routed before still wait for a connection to \(backEnds.map(\.name).joined(separator: ", "))"
+                )
+            }
+            hasWaited = true
+            try await Self.wait(.milliseconds(10))
+        }
+        // Who has just got his connection is still to be sent.
+        if hasWaited { try await Self.wait(Self.settle) }
+    }
+
+    private static func wait(_ time: Duration) async throws(RoutingError) {
         do {
-            try await Task.sleep(for: Self.settle)
+            try await Task.sleep(for: time)
         } catch {
             throw RoutingError(.unreachable, "the wait for requests that were routed before was broken off")
         }
-        return Acknowledgement(router: router, revision: wanted.revision, at: SystemClock.now)
     }
 
     /// What is in force, by a request to Envoy itself.

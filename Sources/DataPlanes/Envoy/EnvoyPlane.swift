@@ -42,8 +42,8 @@ actor EnvoyWindows: PlaneWindows {
     private let plan: Plan
     private let meter: Meter
     private let admin: EnvoyAdmin
-    /// What was counted at the end of the window before, and when that was looked at; nil where it was not, or too late.
-    private var last: (statistics: EnvoyStatistics, at: Timestamp)?
+    /// What was counted at the end of the window before; nil where that was not looked at, or too late.
+    private var last: EnvoyStatistics?
 
     init(plan: Plan, meter: Meter, admin: EnvoyAdmin) {
         self.plan = plan
@@ -57,22 +57,20 @@ actor EnvoyWindows: PlaneWindows {
         let probes = meter.take(from: first, before: k)
         let before = last
         last = nil
-        let at = SystemClock.now
         // What is counted after the window's end is told as the window's: only so much of it as nobody would notice.
         let latest = TimeSpan(rawValue: min(250_000, max(100_000, plan.window.rawValue / 10)))
-        guard at - plan.clock.start(of: k) <= latest, let now = try? await EnvoyStatistics.read(admin) else {
+        guard SystemClock.now - plan.clock.start(of: k) <= latest, let now = try? await EnvoyStatistics.read(admin)
+        else {
             return nil
         }
         guard SystemClock.now - plan.clock.start(of: k) <= latest else { return nil }
-        last = (now, at)
-        guard let before, k - first == 1, isSameProcess(before.statistics.uptime, now.uptime, at - before.at) else {
-            return nil
-        }
+        last = now
+        guard let before, k - first == 1, before.begun == now.begun else { return nil }
         var window = probes.first ?? MeasuredWindow(k: first, services: plan.services.map { _ in ServiceWindow() })
         for (index, service) in plan.services.enumerated() {
             func counts(_ implementation: Implementation, _ probes: Counts) -> Counts? {
-                guard let backEnd = BackEnd(BackEnd.name(index, implementation)) else { return nil }
-                return now.counts(backEnd, since: before.statistics, timeout: service.timeout).map { $0 + probes }
+                let backEnd = BackEnd(service: index, implementation: implementation)
+                return now.counts(backEnd, since: before, timeout: service.timeout).map { $0 + probes }
             }
             guard let legacy = counts(.legacy, window.services[index].legacy),
                 let candidate = counts(.candidate, window.services[index].candidate)
@@ -80,12 +78,6 @@ actor EnvoyWindows: PlaneWindows {
             window.services[index] = ServiceWindow(legacy: legacy, candidate: candidate)
         }
         return [window]
-    }
-
-    /// Whether Envoy has been up for as much longer as has passed, by whole seconds.
-    private func isSameProcess(_ before: Int, _ now: Int, _ passed: TimeSpan) -> Bool {
-        let seconds = Double(passed.rawValue) / 1_000_000
-        return now >= before && Double(now - before) >= seconds - 1.5
     }
 
     func close() async {}

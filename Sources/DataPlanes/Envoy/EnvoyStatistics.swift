@@ -23,13 +23,13 @@ struct EnvoyStatistics: Hashable, Sendable {
         var latencies: [Bucket: Int] = [:]
     }
     var totals: [BackEnd: Totals] = [:]
-    /// For how many whole seconds Envoy has been up.
-    var uptime = 0
+    /// When this Envoy began, by its own clock: another one counts from 0.
+    var begun: String
 
     private static let counters = (
         options: "format=json",
         filter:
-            #"^(cluster\.[0-9]+\.(legacy|candidate)\.upstream_rq_(completed|5xx|503|504|timeout|rx_reset)|server\.uptime)$"#
+            #"^cluster\.[0-9]+\.(legacy|candidate)\.upstream_rq_(completed|5xx|503|504|timeout|rx_reset)$"#
     )
     private static let latencies = (
         options: "format=json&histogram_buckets=detailed&type=Histograms",
@@ -58,8 +58,9 @@ struct EnvoyStatistics: Hashable, Sendable {
         var stats: [Stat]
     }
 
+    /// - Throws: where Envoy does not answer, and where it was another one at the end than at the beginning.
     static func read(_ admin: EnvoyAdmin) async throws -> EnvoyStatistics {
-        var statistics = EnvoyStatistics()
+        var statistics = EnvoyStatistics(begun: try await admin.begun())
         let decoder = JSONDecoder()
         // The latencies first: what comes between is counted without one, and never the other way round.
         let histograms = try decoder.decode(
@@ -72,7 +73,6 @@ struct EnvoyStatistics: Hashable, Sendable {
         )
         for stat in counters.stats {
             guard let name = stat.name, let value = stat.value else { continue }
-            if name == "server.uptime" { statistics.uptime = value }
             guard let (backEnd, what) = parts(name) else { continue }
             switch what {
             case "upstream_rq_completed": statistics.totals[backEnd, default: Totals()].completed = value
@@ -83,6 +83,9 @@ struct EnvoyStatistics: Hashable, Sendable {
             case "upstream_rq_timeout": statistics.totals[backEnd, default: Totals()].timedOut = value
             default: break
             }
+        }
+        guard try await admin.begun() == statistics.begun else {
+            throw RoutingError(.unreachable, "Envoy began anew while it was asked what it has counted")
         }
         for detail in histograms.stats.flatMap({ $0.histograms?.details ?? [] }) {
             guard let (backEnd, _) = parts(detail.name), statistics.totals[backEnd] != nil else { continue }

@@ -11,6 +11,8 @@ package struct HAProxyAdapter: PlaneAdapter {
     private static let settle = Duration.milliseconds(50)
     /// A process that has just begun may have been asked before the one in whose place it is was told to stop, from when on that one serves legacy.
     private static let settleOfYoung = Duration.milliseconds(500)
+    /// From when on no request is left that was routed before and still waits for its connection.
+    private static let connected = Duration.microseconds(HAProxyConfiguration.connecting.rawValue) + settle
 
     package let router: String
     private let plan: Plan
@@ -47,21 +49,60 @@ package struct HAProxyAdapter: PlaneAdapter {
                 )
             }
         }
-        let settle = try await isYoung() ? Self.settleOfYoung : Self.settle
-        do {
-            try await Task.sleep(for: settle)
-        } catch {
-            throw RoutingError(.unreachable, "the wait for requests that were routed before was broken off")
-        }
+        try await settle(wanted.deserted)
         return Acknowledgement(router: router, revision: wanted.revision, at: SystemClock.now)
     }
 
-    private func isYoung() async throws(RoutingError) -> Bool {
+    /// Waits until no request that was routed before is still on its way to somebody else, or waits for its connection to one of those to whom nobody is sent any more.
+    private func settle(_ deserted: [BackEnd]) async throws(RoutingError) {
+        let begun = ContinuousClock.now
+        func wait(_ time: Duration) async throws(RoutingError) {
+            do {
+                try await Task.sleep(for: time)
+            } catch {
+                throw RoutingError(.unreachable, "the wait for requests that were routed before was broken off")
+            }
+        }
+        let uptime = try await uptime()
+        let isYoung = uptime < Self.settleOfYoung + .seconds(1)
+        try await wait(isYoung ? Self.settleOfYoung : Self.settle)
+        guard !deserted.isEmpty else { return }
+        // What a process from before a reload has still to connect nobody says.
+        let mayHavePredecessor = uptime < Self.settleOfYoung + Self.connected + .seconds(1)
+        let end = begun + (isYoung ? Self.settleOfYoung : .zero) + Self.connected
+        while ContinuousClock.now < end {
+            if !mayHavePredecessor, try await requests(of: deserted) == 0 { return }
+            try await wait(min(.milliseconds(20), end - .now))
+        }
+    }
+
+    /// For how long it has been up, to the second below.
+    private func uptime() async throws(RoutingError) -> Duration {
         let answer = try await socket.ask("show info")
         guard let line = answer.split(separator: "\n").first(where: { $0.hasPrefix("Uptime_sec: ") }),
             let seconds = Int(line.dropFirst("Uptime_sec: ".count))
         else { throw RoutingError(.unreachable, "HAProxy does not say how long it has been up: \(answer.prefix(200))") }
-        return seconds < 2
+        return .seconds(seconds)
+    }
+
+    /// How many requests these have in hand: those that wait for their connection are among them.
+    private func requests(of backEnds: [BackEnd]) async throws(RoutingError) -> Int {
+        // All proxies' back ends.
+        let answer = try await socket.ask("show stat -1 2 -1")
+        var counts: [Substring: Int] = [:]
+        for line in answer.split(separator: "\n") {
+            // The name, BACKEND, two of its queue, its sessions.
+            let fields = line.split(separator: ",", maxSplits: 5, omittingEmptySubsequences: false)
+            if fields.count == 6, fields[1] == "BACKEND" { counts[fields[0]] = Int(fields[4]) }
+        }
+        var sum = 0
+        for backEnd in backEnds {
+            guard let count = counts[backEnd.name[...]] else {
+                throw RoutingError(.unreachable, "HAProxy does not say how many requests \(backEnd.name) has in hand")
+            }
+            sum += count
+        }
+        return sum
     }
 
     /// What is in force.

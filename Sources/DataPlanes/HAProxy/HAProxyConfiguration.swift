@@ -39,6 +39,9 @@ package struct HAProxyConfiguration: Sendable {
         self.trust = trust
     }
 
+    /// How long a request may wait for its connection to a back end.
+    static let connecting = TimeSpan.seconds(2)
+
     /// The text of the map: legacy for every service.
     package var map: String { "\(HAProxyAdapter.key) \(RouteText.legacy(plan).text)\n" }
 
@@ -67,7 +70,7 @@ package struct HAProxyConfiguration: Sendable {
             "    log global",
             // A retry would hide a failure of the candidate, or carry a request out twice.
             "    retries 0",
-            "    timeout connect 2s",
+            "    timeout connect \(milliseconds(Self.connecting))",
             "    timeout client 75s",
             "    timeout http-request 10s",
             "    timeout http-keep-alive 75s",

@@ -39,7 +39,17 @@ package struct NginxAdapter: PlaneAdapter {
     ///   ancestor; when it does not answer; when old workers are still at work.
     package func apply(_ table: RouteTable) async throws(RoutingError) -> Acknowledgement {
         let wanted = RouteText(table, plan)
-        let now = try await read()
+        let now: RouteText
+        do {
+            now = try await read()
+        } catch {
+            // Where it is away it finds this when it starts.
+            if let told = try NginxRoutes.read(folder, plan), told != wanted {
+                try told.require(table, plan)
+                try write(wanted)
+            }
+            throw error
+        }
         try now.require(table, plan)
         let master = try master()
         let end = ContinuousClock.now + Self.patience

@@ -1,11 +1,11 @@
-package import MigrationCore
+import Foundation
+import MigrationCore
 import Routing
 
 /// The part of nginx's configuration that changes: who goes where, and which route says so.
 ///
-/// `split_clients` takes the MurmurHash2 of `<migration>:<key>`; the candidate has the hashes below the weight's share of 2³² − 1. Raising the weight
-/// only adds users; they are not the gateway's.
-package enum NginxRoutes {
+/// `split_clients` deals users as ``Dealing/nginx`` has it: raising the weight only adds some; they are not the gateway's.
+enum NginxRoutes {
     static func text(_ route: RouteText) -> String {
         var lines = ["map '' $migrate_route { default '\(route.text)'; }"]
         for (index, weight) in route.weights.enumerated() {
@@ -21,10 +21,20 @@ package enum NginxRoutes {
         return lines.joined(separator: "\n") + "\n"
     }
 
-    /// Whether the candidate gets a key, by the documented formula: nginx adds up the shares, of which each is this part of 2³² − 1.
+    /// The route that the file has, which nginx finds when it starts.
     ///
-    /// - Parameter hash: the key's MurmurHash2 with seed 0.
-    package static func isCandidate(hash: UInt32, weight: Weight) -> Bool {
-        weight.rawValue == Bucket.count || UInt64(hash) < UInt64(UInt32.max) * UInt64(weight.rawValue) / 10_000
+    /// - Returns: nil where it is no file of this plan's.
+    static func read(_ folder: NginxFolder, _ plan: Plan) throws(RoutingError) -> RouteText? {
+        guard let data = FileManager.default.contents(atPath: folder.routes.path) else {
+            throw RoutingError(
+                .storage,
+                "\(folder.routes.path) cannot be read",
+                mend: "write nginx’s configuration anew: migrate route config nginx"
+            )
+        }
+        let text = String(decoding: data, as: UTF8.self)
+        return text.prefixMatch(of: /map '' \$migrate_route { default '([^']*)'; }/).flatMap { match in
+            RouteText(match.output.1, services: plan.services.count)
+        }
     }
 }

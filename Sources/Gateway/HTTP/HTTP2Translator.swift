@@ -76,7 +76,9 @@ final class HTTP2Translator: ChannelDuplexHandler {
             case "host" where pseudo.authority != nil: break
             case "te": break
             case "content-length":
-                guard length == nil, let number = Int(header.value), number >= 0 else {
+                guard length == nil, header.value.utf8.allSatisfy({ (0x30...0x39).contains($0) }),
+                    let number = Int(header.value)
+                else {
                     throw .bad("the content length is not a number")
                 }
                 length = number

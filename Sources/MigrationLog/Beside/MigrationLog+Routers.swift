@@ -184,6 +184,7 @@ extension MigrationLog {
                         """,
                         [.text(stream), .int(signal.k), .text(signal.router), .text(signal.environment), .bytes(body)]
                     )
+                    try Self.observe(signal, of: stream, connection)
                 }
                 return ahead
             }

@@ -18,7 +18,10 @@ struct TrustVerifier {
         let state = history.latest
         do {
             try row.verify(log: log, stream: TrustHistory.stream, version: state.version + 1, prev: head)
-            let body = try JSONDecoder().decode(CommitCodec.TrustBody.self, from: Data(row.body))
+            let body = try JSONDecoder().decode(
+                CommitCodec.TrustBody.self,
+                from: CommitFormat.ours.upcast(Data(row.body), version: row.version)
+            )
             try check(body, row, state)
             history.append(state.folding(body.events), at: row.at)
         } catch let error as LogError {

@@ -1,8 +1,8 @@
-/// xxHash32 with seed 0, as its specification has it: the oracle of HAProxy's buckets.
-enum XXHash32 {
+/// xxHash32 with seed 0, as its specification has it (xxhash.com): HAProxy's `xxh32`.
+package enum XXHash32 {
     private static let primes: [UInt32] = [2_654_435_761, 2_246_822_519, 3_266_489_917, 668_265_263, 374_761_393]
 
-    static func hash(_ text: String) -> UInt32 {
+    package static func hash(_ text: String) -> UInt32 {
         let bytes = Array(text.utf8)
         var place = 0
         func word() -> UInt32 { (0..<4).reduce(0) { $0 | UInt32(bytes[place + $1]) << UInt32(8 * $1) } }
