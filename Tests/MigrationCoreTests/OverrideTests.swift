@@ -217,4 +217,40 @@ struct OverrideTests {
         try scenario.perform(.retireRouter(router: "r3", reason: "gone"), by: "ana")
         #expect(try scenario.migration.phase.step?.bake != nil)
     }
+
+    @Test("a worker evicts a router where the plan says so, and retires none; not the last, and none during a rollback")
+    func evict() throws {
+        func scenario(_ limit: TimeSpan?) throws -> MigrationScenario {
+            var plan = SamplePlan.plan()
+            plan.evictAfter = limit
+            var scenario = try MigrationScenario(plan)
+            try scenario.perform(.registerRouter(router: "r3", environment: "staging"))
+            try scenario.perform(.start(reason: nil), by: "ana")
+            let revision = try #require(try scenario.migration.traffic(in: "staging")).revision
+            try scenario.perform(.acknowledge(router: "r1", revision: revision))
+            return scenario
+        }
+        let silent = Command.evictRouter(router: "r3", silent: .minutes(10))
+        var evicting = try scenario(.minutes(10))
+        #expect(throws: Refusal.self) {
+            try evicting.perform(.evictRouter(router: "r3", silent: .milliseconds(599_999)))
+        }
+        try evicting.perform(silent)
+        #expect(evicting.last.first == .routerRetired(router: "r3"))
+        #expect(try evicting.migration.phase.step?.bake != nil)
+        #expect(throws: Refusal.self) { try evicting.perform(.evictRouter(router: "r1", silent: .minutes(10))) }
+        #expect(throws: Refusal.self) { try evicting.perform(.evictRouter(router: "nobody", silent: .minutes(10))) }
+
+        var holding = try scenario(nil)
+        #expect(throws: Refusal.self) { try holding.perform(silent) }
+        var returning = try scenario(.minutes(10))
+        try returning.perform(.rollBack(reason: "test"), by: "ana")
+        #expect(throws: Refusal.self) { try returning.perform(silent) }
+        // What people decide a worker does not, whatever the plan says.
+        try returning.perform(.retireRouter(router: "r3", reason: "gone"))
+        guard case .overrideRefused? = returning.last.first else {
+            Issue.record("a worker retired a router")
+            return
+        }
+    }
 }

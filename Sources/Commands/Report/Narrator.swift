@@ -45,6 +45,7 @@ package struct Narrator: Sendable {
         case .abandon(let reason): "abandon “\(reason)”"
         case .restart(let reason): "restart “\(reason)”"
         case .retireRouter(let router, let reason): "retire \(router) “\(reason)”"
+        case .evictRouter(let router, let silent): "\(router) silent for \(silent): the plan evicts it"
         case .beginShadow(_, let hash, let reason): "shadow plan \(hash.prefix(7)) “\(reason)”"
         case .endShadow(let reason): "end the shadow plan “\(reason)”"
         case .redact(let texts, let reason): "redact \(texts.count) texts “\(reason)”"

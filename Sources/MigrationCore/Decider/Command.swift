@@ -43,6 +43,8 @@ package enum Command: Hashable, Codable, Sendable {
     /// A router has a revision of this log that the log does not have, or (forked) has with other content.
     case quarantine(router: String, revision: Int64, isForked: Bool = false)
     case sealWindow(window: Window)
+    /// Stops waiting for a router that has been silent for so long, where the plan says so.
+    case evictRouter(router: String, silent: TimeSpan)
     /// Measurements of a window that was sealed without them.
     case recordLate(k: Int64, router: String, requests: Int)
     /// Time has passed; whatever is due is due.
@@ -55,7 +57,7 @@ package enum Command: Hashable, Codable, Sendable {
             .abandon, .restart, .declareRewound, .retireRouter, .beginShadow, .endShadow,
             .redact:
             true
-        case .registerRouter, .acknowledge, .quarantine, .sealWindow, .recordLate, .tick: false
+        case .registerRouter, .acknowledge, .quarantine, .evictRouter, .sealWindow, .recordLate, .tick: false
         }
     }
 

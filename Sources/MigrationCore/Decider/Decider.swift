@@ -42,6 +42,7 @@ extension MigrationState {
         case .abandon(let reason): return try decision.abandon(reason)
         case .restart: return try decision.restart()
         case .retireRouter(let router, _): return try decision.retire(router)
+        case .evictRouter(let router, let silent): return try decision.evict(router, silent)
         case .beginShadow(let plan, let hash, _): return try decision.beginShadow(plan, hash)
         case .endShadow: return try endShadow(of: migration)
         case .redact(let texts, _): return try decision.redact(texts)

@@ -20,6 +20,30 @@ extension Decision {
         return [.routerRetired(router: router)] + completeAcknowledgement(rest)
     }
 
+    /// A worker stops waiting for a router, where the plan says so and everybody else of its environment can go on. Never while a rollback is under way or the
+    /// log is doubted: a router that is only cut off may still send users to the candidate.
+    func evict(_ name: String, _ silent: TimeSpan) throws(Refusal) -> [Event] {
+        guard let router = migration.routers.first(where: { $0.name == name }) else {
+            throw unknown("router", name, migration.routers.map(\.name))
+        }
+        guard let limit = plan.evictAfter, silent >= limit else {
+            throw Refusal(
+                .notAllowed,
+                "\(plan.name) does not say that a router is evicted that is silent for \(silent)",
+                mend: "retire it: migrate retire-router"
+            )
+        }
+        guard migration.mayEvict,
+            migration.routers.contains(where: { $0.name != name && $0.environment == router.environment })
+        else {
+            throw Refusal(
+                .notAllowed,
+                "the last router of an environment is not evicted, and none is while a rollback is under way or the log is doubted"
+            )
+        }
+        return try retire(name)
+    }
+
     /// A router says that a revision is in force. An older or repeated one is nothing new; one that was never decided means that
     /// the log has lost what the router remembers.
     func acknowledge(_ router: String, _ revision: Int64) throws(Refusal) -> [Event] {
@@ -55,4 +79,9 @@ extension Decision {
         else { return [] }
         return [.stepAcknowledged(firstWindow: plan.clock.firstIndex(from: at))]
     }
+}
+
+extension Migration {
+    /// Whether a router that is silent may be waited for no longer.
+    var mayEvict: Bool { phase.rollback == nil && quarantine == nil && !phase.isOver }
 }

@@ -45,7 +45,7 @@ package struct Follower: Sendable {
         case .registerRouter(_, let environment):
             if state.migration?.plan.environments.contains(environment) ?? false { try perform(nil, commit) }
         case .start, .halt, .resume, .rollBack, .setWeight, .setFlag, .approve, .skip, .reportCheck, .abandon, .restart,
-            .retireRouter:
+            .retireRouter, .evictRouter:
             try perform(nil, commit)
         }
         // Nobody recorded an acknowledgement of weights that were never set: routers have them at once.

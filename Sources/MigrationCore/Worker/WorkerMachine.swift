@@ -104,19 +104,20 @@ package struct WorkerMachine: Sendable {
         return sight.late.first.map { .recordLate(k: $0.k, router: $0.router, requests: $0.requests) }
     }
 
-    /// Stops waiting for a router that has been silent for so long as the plan says. Never for the last one of an environment, and never while a rollback is under
-    /// way or the log is doubted: a router that is only cut off may still send users to the candidate.
+    /// Stops waiting for a router that has been silent for so long as the plan says, where somebody else of its environment is not.
     private func eviction(_ migration: Migration, _ sight: Sight) -> Command? {
-        guard let limit = migration.plan.evictAfter, migration.phase.rollback == nil, migration.quarantine == nil,
-            !migration.phase.isOver
-        else { return nil }
-        func isSilent(_ router: Router) -> Bool {
-            sight.reports.first { $0.router == router.name }.map { sight.now - $0.seenAt >= limit } ?? false
+        guard let limit = migration.plan.evictAfter, migration.mayEvict else { return nil }
+        func silence(_ router: Router) -> TimeSpan? {
+            let report = sight.reports.first { $0.router == router.name }
+            return report.map { sight.now - $0.seenAt }.flatMap { $0 >= limit ? $0 : nil }
         }
-        let silent = migration.routers.first { router in
-            isSilent(router) && migration.routers.contains { $0.environment == router.environment && !isSilent($0) }
+        for router in migration.routers {
+            guard let silent = silence(router) else { continue }
+            if migration.routers.contains(where: { $0.environment == router.environment && silence($0) == nil }) {
+                return .evictRouter(router: router.name, silent: .milliseconds(silent.rawValue / 1_000))
+            }
         }
-        return silent.map { .retireRouter(router: $0.name, reason: "silent for \(limit): the plan evicts it") }
+        return nil
     }
 
     /// The next window as the routers reported it, once its grace is over.

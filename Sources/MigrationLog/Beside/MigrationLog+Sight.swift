@@ -98,7 +98,7 @@ extension MigrationLog {
         case .sealWindow(let window):
             also = Self.taking(stream.name, k: window.k, routers: window.environments.flatMap(\.routers))
         // Its last word goes with it, or the next look would register it again.
-        case .retireRouter(let router, _): also = [Self.forgetting(router: router, of: stream.name)]
+        case .evictRouter(let router, _): also = [Self.forgetting(router: router, of: stream.name)]
         case .recordLate(let k, let router, _): also = Self.taking(stream.name, k: k, routers: [router])
         default: also = []
         }

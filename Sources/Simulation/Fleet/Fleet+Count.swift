@@ -23,7 +23,8 @@ extension Fleet {
             case .completed: tally.count(.completed)
             case .quarantined: tally.count(.quarantined)
             case .logRewound: tally.count(.rewound)
-            case .routerRetired: tally.count(.routerRetired)
+            case .routerRetired:
+                if case .evictRouter = commit.command { tally.count(.routerEvicted) } else { tally.count(.routerRetired) }
             case .overrideRefused: tally.count(.refused)
             default: break
             }

@@ -42,6 +42,7 @@ package struct Tally: Hashable, Sendable {
         case routeForked = "a router refuses a forked revision"
         case routeForeign = "a router refuses another log’s route"
         case routerRetired = "a router is retired"
+        case routerEvicted = "a router is evicted"
         case quarantined = "a log that went back in time is noticed"
         case rewound = "a log is declared rewound"
         case commitsLost = "commits are lost"

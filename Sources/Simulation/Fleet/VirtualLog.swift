@@ -111,7 +111,7 @@ struct VirtualLog: Sendable {
             let routers = Set(window.environments.flatMap(\.routers))
             isTaken = { $0.k == window.k && routers.contains($0.router) }
         case .recordLate(let k, let router, _): isTaken = { $0.k == k && $0.router == router }
-        case .retireRouter(let router, _):
+        case .retireRouter(let router, _), .evictRouter(let router, _):
             reports.removeAll { $0.router == router }
             return []
         default: return []

@@ -46,7 +46,8 @@ enum RandomPlan {
             freezes: random.unit() < 0.15 ? [.daily(from: 22 * 60, to: 4 * 60, offset: 0)] : [],
             watch: window * Int64.random(in: 2...8, using: &random),
             expires: .hours(Int64.random(in: 24...200, using: &random)),
-            rollbackLimit: window * 2
+            rollbackLimit: window * 2,
+            evictAfter: random.unit() < 0.2 ? window * Int64.random(in: 2...6, using: &random) : nil
         )
     }
 
