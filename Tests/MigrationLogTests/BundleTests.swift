@@ -37,6 +37,24 @@ struct BundleTests {
     }
 
     @Test(
+        "a bundle is verified whose keys were rotated and revoked, with what they signed before, and what was refused after"
+    )
+    func rotated() throws {
+        let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("Fixtures/format-2/rotated.bundle")
+        let data = try Data(contentsOf: file)
+        let report = try LogBundle.verify(data)
+        #expect(report.head.commits == 30)
+        #expect(report.head.trust == 8)
+        #expect(report.covered == 30)
+        #expect(report.checkpoint?.size == 38)
+        #expect(report.signer?.owner == "sealer")
+        #expect(report.state.migration?.phase.name == "completed")
+        // A command that later formats have to read too.
+        #expect(String(decoding: data, as: UTF8.self).contains("evictRouter"))
+    }
+
+    @Test(
         "names that the log does not take are refused, whatever hashes stand beside them",
         arguments: [
             ("\"stream\":\"m\"", "\"stream\":\"\""),

@@ -33,7 +33,9 @@ struct ReplayAll {
         let progress = Progress("commits", of: Int(heads.reduce(0) { $0 + $1.version }))
         let entries = try await replay(heads.map(\.name), progress)
         progress.end()
-        let order = try await OrderAudit(log).run(against: checkpoint)
+        let numbers = Progress("numbers of the order", of: Int(try await log.orderHead().size))
+        let order = try await OrderAudit(log).run(against: checkpoint) { numbers.reach(Int($0)) }
+        numbers.end()
         let broken = entries.filter { $0.report.divergence != nil }
         let isWhole = broken.isEmpty && order.divergence == nil
         if isJSON {

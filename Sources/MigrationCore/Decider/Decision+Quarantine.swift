@@ -46,7 +46,8 @@ extension Decision {
                 mend: "roll it back, or find out what was lost, and then: migrate rewound \(plan.name)"
             )
         case .plan, .halt, .rollBack, .setFlag, .reportCheck, .abandon, .declareRewound, .retireRouter,
-            .endShadow, .redact, .registerRouter, .acknowledge, .quarantine, .evictRouter, .sealWindow, .recordLate, .tick:
+            .endShadow, .redact, .registerRouter, .acknowledge, .quarantine, .evictRouter, .sealWindow, .recordLate,
+            .tick:
             break
         }
     }

@@ -49,26 +49,25 @@ extension MigrationLog {
         }
     }
 
+    package static let unfinishedQuery = """
+        select s.stream from migrate.stream s left join migrate.migration m using (stream)
+        where s.stream <> '@trust' and (m.phase is null or m.phase not in ('rolledBack', 'completed', 'abandoned')
+        or m.phase = 'rolledBack' and exists (
+            select from migrate.router r left join migrate.commit c on c.stream = r.stream and c.version = r.revision
+            left join migrate.log l on l.log_id = r.log_id
+            where r.stream = s.stream and (
+                r.log_id is not null and l.number is null
+                or l.number = (select h.incarnation from migrate.commit h where h.stream = s.stream and h.version = s.version)
+                and (r.revision > s.version or r.hash <> c.hash)
+            )
+        ))
+        """
+
     /// The migrations for which something may still be due.
     package func unfinished() async throws -> [String] {
         try await guarded {
             try await pool.run { connection in
-                try connection.query(
-                    """
-                    select s.stream from migrate.stream s left join migrate.migration m using (stream)
-                    where s.stream <> '@trust' and (m.phase is null or m.phase not in ('rolledBack', 'completed', 'abandoned')
-                    or m.phase = 'rolledBack' and exists (
-                        select from migrate.router r left join migrate.commit c on c.stream = r.stream and c.version = r.revision
-                        left join migrate.log l on l.log_id = r.log_id
-                        where r.stream = s.stream and (
-                            r.log_id is not null and l.number is null
-                            or l.number = (select h.incarnation from migrate.commit h where h.stream = s.stream and h.version = s.version)
-                            and (r.revision > s.version or r.hash <> c.hash)
-                        )
-                    ))
-                    order by s.stream
-                    """
-                ).rows.map { try $0.text("stream") }
+                try connection.query(Self.unfinishedQuery).rows.map { try $0.text("stream") }.sorted()
             }
         }
     }

@@ -35,6 +35,16 @@ extension MigrationLog {
         }
     }
 
+    /// One commit for each service: joined otherwise, all of a stream might be read for them.
+    package static let routeQuery = """
+        select t.service, t.revision, t.effective, c.hash, c.incarnation
+        from migrate.traffic t
+        cross join lateral (
+            select hash, incarnation from migrate.commit where stream = t.stream and version = t.revision limit 1
+        ) c
+        where t.stream = $1::text and t.environment = $2::text
+        """
+
     /// The route of an environment.
     ///
     /// - Parameter known: what the asking router has, so that a log which lost it, and has since passed its number, is noticed.
@@ -42,15 +52,7 @@ extension MigrationLog {
     package func route(_ stream: String, environment: String, known: KnownRoute? = nil) async throws -> Route? {
         try await guarded {
             try await pool.run { connection in
-                let rows = try connection.query(
-                    """
-                    select t.service, t.revision, t.effective, c.hash, c.incarnation
-                    from migrate.traffic t
-                    join migrate.commit c on c.stream = t.stream and c.version = t.revision
-                    where t.stream = $1::text and t.environment = $2::text
-                    """,
-                    [.text(stream), .text(environment)]
-                ).rows
+                let rows = try connection.query(Self.routeQuery, [.text(stream), .text(environment)]).rows
                 guard let first = rows.first else { return nil }
                 let own = try first.int("incarnation")
                 let log = try Self.incarnations(connection)

@@ -19,28 +19,32 @@ extension MigrationLog {
                     now: loaded.now,
                     state: loaded.state,
                     reports: reports,
-                    signals: try next.map { try Self.signals(of: stream, "k = $2::bigint", $0, connection) } ?? [],
-                    late: try next.map { try Self.signals(of: stream, "k < $2::bigint", $0, connection) } ?? []
+                    signals: try next.map { try Self.signals(of: stream, Self.signalsQuery, $0, connection) } ?? [],
+                    late: try next.map { try Self.signals(of: stream, Self.lateQuery, $0, connection) } ?? []
                 )
                 return (loaded, sight)
             }
         }
     }
 
-    /// What routers handed in, in the order of its windows; the condition compares with `k`.
+    /// What routers handed in for a window, and for earlier ones, in the order of the windows.
+    package static let signalsQuery = signalsQuery("k = $2::bigint")
+    package static let lateQuery = signalsQuery("k < $2::bigint")
+
+    private static func signalsQuery(_ condition: String) -> String {
+        """
+        select k, router, environment, body from migrate.signal where stream = $1::text and \(condition)
+        order by k, router limit 200
+        """
+    }
+
     private static func signals(
         of stream: String,
-        _ condition: String,
+        _ query: String,
         _ k: Int64,
         _ connection: isolated PostgresConnection
     ) throws -> [RouterSignal] {
-        try connection.query(
-            """
-            select k, router, environment, body from migrate.signal where stream = $1::text and \(condition)
-            order by k, router limit 200
-            """,
-            [.text(stream), .int(k)]
-        ).rows.map { row in
+        try connection.query(query, [.text(stream), .int(k)]).rows.map { row in
             RouterSignal(
                 k: try row.int("k"),
                 router: try row.text("router"),
@@ -59,23 +63,22 @@ extension MigrationLog {
         }
     }
 
+    /// A revision of an earlier incarnation says nothing about this one; one of an incarnation that the log does not know was lost.
+    package static let reportsQuery = """
+        select r.name, r.environment, r.seen_at,
+            case when l.number is null or l.number = h.incarnation then r.revision end as revision,
+            case when r.log_id is null then false when l.number is null then true
+                else l.number = h.incarnation and coalesce(c.hash <> r.hash, false) end as is_forked
+        from migrate.router r
+        join migrate.stream s on s.stream = r.stream
+        join migrate.commit h on h.stream = s.stream and h.version = s.version
+        left join migrate.log l on l.log_id = r.log_id
+        left join migrate.commit c on c.stream = r.stream and c.version = r.revision
+        where r.stream = $1::text
+        """
+
     private static func reports(of stream: String, _ connection: isolated PostgresConnection) throws -> [RouterReport] {
-        // A revision of an earlier incarnation says nothing about this one; one of an incarnation that the log does not know was lost.
-        try connection.query(
-            """
-            select r.name, r.environment, r.seen_at,
-                case when l.number is null or l.number = h.incarnation then r.revision end as revision,
-                case when r.log_id is null then false when l.number is null then true
-                    else l.number = h.incarnation and coalesce(c.hash <> r.hash, false) end as is_forked
-            from migrate.router r
-            join migrate.stream s on s.stream = r.stream
-            join migrate.commit h on h.stream = s.stream and h.version = s.version
-            left join migrate.log l on l.log_id = r.log_id
-            left join migrate.commit c on c.stream = r.stream and c.version = r.revision
-            where r.stream = $1::text order by r.name
-            """,
-            [.text(stream)]
-        ).rows.map { row in
+        try connection.query(reportsQuery, [.text(stream)]).rows.map { row in
             RouterReport(
                 router: try row.text("name"),
                 environment: try row.text("environment"),
@@ -83,7 +86,7 @@ extension MigrationLog {
                 isForked: try row.bool("is_forked"),
                 seenAt: Timestamp(rawValue: try row.microseconds("seen_at"))
             )
-        }
+        }.sorted { $0.router < $1.router }
     }
 
     /// A router's measurements; what cannot be read is no measurement, and never health.

@@ -6,7 +6,7 @@ package struct Doctor: Sendable {
     /// Something that is not as it should be.
     package struct Finding: Hashable, Sendable {
         package enum Kind: String, Hashable, Sendable {
-            case head, horizon, unsealed, restored, sealer, projection, leases, signals, clock
+            case owner, head, horizon, unsealed, restored, sealer, projection, leases, signals, clock
         }
         package var kind: Kind
         package var message: String
@@ -22,7 +22,8 @@ package struct Doctor: Sendable {
     ///
     /// - Parameter now: this machine's time, which is held against the database's; nil to leave that out.
     package func look(now: Timestamp?) async throws -> [Finding] {
-        var findings = try await heads()
+        var findings = try await owners()
+        findings += try await heads()
         findings += try await order()
         findings += try await projections()
         findings += try await leftovers()
@@ -58,11 +59,34 @@ package struct Doctor: Sendable {
             return "wrote the projections anew of \(rebuilt.joined(separator: ", "))"
         case .leases: return "removed \(try await remove(Self.deadLeases)) leases"
         case .signals: return "removed \(try await remove(Self.deadSignals)) measurements"
-        case .head, .horizon, .sealer, .clock: return nil
+        case .owner, .head, .horizon, .sealer, .clock: return nil
         }
     }
 
     // MARK: - Looking
+
+    /// What writes the log belongs to a role that nobody is: a restore into a cluster that has no such role leaves it to whoever restored it.
+    private func owners() async throws -> [Finding] {
+        try await rows(
+            """
+            select count(*) as found, min(o.name) as name, min(o.owner) as owner from (
+                select p.proname as name, pg_get_userbyid(p.proowner) as owner from pg_proc p
+                where p.pronamespace = 'migrate'::regnamespace and p.prosecdef
+                union all
+                select c.relname, pg_get_userbyid(c.relowner) from pg_class c
+                where c.relnamespace = 'migrate'::regnamespace and c.relname in ('log', 'commit', 'stream')
+            ) o where o.owner <> 'migrate_owner' having count(*) > 0
+            """
+        ) { row in
+            Finding(
+                kind: .owner,
+                message:
+                    "\(try row.int("found")) tables and functions that write the log, \(try row.text("name")) among them, belong to \(try row.text("owner")) and not to migrate_owner, whom nobody is",
+                mend:
+                    "restore it again into a new database of a cluster that has the roles: migrate db install, in any other database of it, makes them"
+            )
+        }
+    }
 
     /// Streams whose head is not their last commit: what a failed restore or a hand leaves behind.
     private func heads() async throws -> [Finding] {

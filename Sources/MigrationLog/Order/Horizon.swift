@@ -60,7 +60,7 @@ extension MigrationLog {
 
     /// What lies beyond the sealer's cursor; and what lies before it although it came after everything that has a number, which only a
     /// restore brings about.
-    private static let unsealedQuery = """
+    package static let unsealedQuery = """
         with open as (
             select c.xid, c.at, false as is_behind from migrate.sealer s
             join only migrate.commit c on (c.xid, c.id) > (s.xid, s.id) and c.id > s.floor

@@ -16,9 +16,11 @@ package struct OrderAudit: Sendable {
 
     /// Reads the whole order.
     ///
-    /// - Parameter kept: a checkpoint that was kept outside, of which the order has to be the continuation.
+    /// - Parameters:
+    ///   - kept: a checkpoint that was kept outside, of which the order has to be the continuation.
+    ///   - didRead: is told now and then up to which number it has come.
     /// - Throws: a ``LogError`` when the log cannot be read at all.
-    package func run(against kept: Checkpoint? = nil) async throws -> Report {
+    package func run(against kept: Checkpoint? = nil, didRead: (Int64) -> Void = { _ in }) async throws -> Report {
         // Before the head, which others go on from meanwhile: a checkpoint that is signed later is not of this order yet.
         let signed = try await log.checkpoints()
         let head = try await log.orderHead()
@@ -45,6 +47,7 @@ package struct OrderAudit: Sendable {
                         try Self.check(next, frontier.root, origins, trust)
                     }
                 }
+                didRead(frontier.size)
             }
             try await compare(last)
             guard frontier.root == head.root else {

@@ -159,19 +159,18 @@ package struct MigrationLog: Sendable {
         from migrate.commit where stream = $1::text and version >= $2::bigint order by version limit 1000
         """
 
+    /// Only a snapshot that stands beside its commit: a failover may have lost that.
+    package static let snapshotQuery = """
+        select s.version, s.head, s.body, c.incarnation from migrate.snapshot s
+        join migrate.commit c on c.stream = s.stream and c.version = s.version and c.hash = s.head
+        where s.stream = $1::text
+        """
+
     private static func snapshot(
         _ stream: String,
         _ connection: isolated PostgresConnection
     ) throws -> (state: MigrationState, head: [UInt8], incarnation: Int64)? {
-        // Only one that stands beside its commit: a failover may have lost that.
-        let row = try connection.query(
-            """
-            select s.version, s.head, s.body, c.incarnation from migrate.snapshot s
-            join migrate.commit c on c.stream = s.stream and c.version = s.version and c.hash = s.head
-            where s.stream = $1::text
-            """,
-            [.text(stream)]
-        ).first
+        let row = try connection.query(snapshotQuery, [.text(stream)]).first
         guard let row, let state = try? JSONDecoder().decode(MigrationState.self, from: Data(row.bytes("body"))),
             state.version == (try row.int("version")), state.isSound
         else {

@@ -24,7 +24,11 @@ extension Fleet {
             case .quarantined: tally.count(.quarantined)
             case .logRewound: tally.count(.rewound)
             case .routerRetired:
-                if case .evictRouter = commit.command { tally.count(.routerEvicted) } else { tally.count(.routerRetired) }
+                if case .evictRouter = commit.command {
+                    tally.count(.routerEvicted)
+                } else {
+                    tally.count(.routerRetired)
+                }
             case .overrideRefused: tally.count(.refused)
             default: break
             }

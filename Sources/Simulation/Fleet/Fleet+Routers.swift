@@ -48,7 +48,8 @@ extension Fleet {
         guard !routers[router].isCut else { return }
         let report = report(of: router)
         // What was heard before need not be said again, unless silence is counted.
-        if logs[routers[router].migration].migration?.plan.evictAfter == nil, let said = routers[router].said, said.revision == report.revision, said.chain == report.chain,
+        if logs[routers[router].migration].migration?.plan.evictAfter == nil, let said = routers[router].said,
+            said.revision == report.revision, said.chain == report.chain,
             said.incarnation == report.incarnation,
             logs[routers[router].migration].reports.contains(said)
         {
