@@ -100,7 +100,7 @@ let package = Package(
             "Gateway",
             [
                 "JSON", "MigrationCore", "Randomness", "Routing", "Signals", "TimeLimits", "WholeAnswer",
-                asyncHTTPClient,
+                asyncHTTPClient, crypto,
                 hummingbird, lifecycle, logging, nioCore, nioHPACK, nioHTTP1, nioHTTP2, nioPosix, nioSSL, nioTLS,
             ]
         ),

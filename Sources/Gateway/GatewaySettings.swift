@@ -44,6 +44,8 @@ package struct GatewaySettings: Sendable {
     package var breakerPause = TimeSpan.seconds(1)
     /// How long requests under way may go on after a stop; nil for as long as any service of the plan may take.
     package var drainTimeout: TimeSpan?
+    /// With which people ask for one side; nil where nobody may.
+    package var forceKey: ForceKey?
 
     package init(
         name: String,

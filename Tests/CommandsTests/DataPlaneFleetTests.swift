@@ -124,6 +124,16 @@ struct DataPlaneFleetTests {
         "two gateways, two HAProxies and two Envoys: a step waits for all of them, those that are away are named and evicted, and who comes back serves by what is in force then"
     )
     func fleet() async throws {
+        try await staged(Self.routers) { fleet, _, begin in try await play(&fleet, begin) }
+    }
+
+    private typealias Begin = (_ name: String, _ teller: ChildProcess?) throws -> Router
+
+    /// Routers, a worker and a migration that is planned, while the body runs.
+    private func staged(
+        _ names: [String],
+        _ body: (inout [String: Router], _ candidate: TestUpstream, _ begin: Begin) async throws -> Void
+    ) async throws {
         let legacy = try await TestUpstream(.answers("legacy")),
             candidate = try await TestUpstream(.answers("candidate"))
         let plan = try Program.file(Self.text(legacy.port, candidate.port), "fleet.yaml")
@@ -131,15 +141,15 @@ struct DataPlaneFleetTests {
         #expect(try run("db", "install").code == 0)
         #expect(try run("create", plan).code == 0)
         var ports: [String: Int] = [:]
-        for name in Self.routers { ports[name] = try freePort() }
+        for name in names { ports[name] = try freePort() }
         let begin = { name, teller in try start(name, ports[name] ?? 0, plan, teller: teller) }
         var fleet: [String: Router] = [:]
         let result: Result<Void, any Error>
         var worker: ChildProcess?
         do {
-            for name in Self.routers { fleet[name] = try begin(name, nil) }
+            for name in names { fleet[name] = try begin(name, nil) }
             worker = try migrate(["worker", "--name", "w"], folder + "/output")
-            result = .success(try await play(&fleet, begin))
+            result = .success(try await body(&fleet, candidate, begin))
         } catch {
             let said = String(
                 decoding: FileManager.default.contents(atPath: folder + "/output") ?? Data(),
@@ -156,10 +166,43 @@ struct DataPlaneFleetTests {
         try result.get()
     }
 
-    private func play(
-        _ fleet: inout [String: Router],
-        _ begin: (_ name: String, _ teller: ChildProcess?) throws -> Router
-    ) async throws {
+    @Test("a gateway that is killed before it has heard of a rollback is at legacy when it accepts again, and that is acknowledged")
+    func killed() async throws {
+        try await staged(["g1"]) { fleet, candidate, begin in
+            let url = try #require(fleet["g1"]?.url), gateway = try #require(fleet["g1"]?.processes.first)
+            try await eventually(within: 30, "the gateway to be registered") {
+                try await events().contains { $0.type == "routerAcknowledged" }
+            }
+            #expect(try run("start", "fleet").code == 0)
+            try await eventually("the step to be acknowledged") {
+                try await events().contains { $0.type == "stepAcknowledged" }
+            }
+            let load = SteadyLoad(clients: 2)
+            try await load.keepUp(url) {
+                try await eventually("requests to the candidate") { candidate.requests > 20 }
+            }
+            // It hears of nothing any more.
+            gateway.signal(SIGSTOP)
+            #expect(try run("rollback", "fleet", "--actor", "ana", "--reason", "test").code == 0)
+            try await kill(gateway)
+            try await candidate.catchUp()
+            let before = candidate.requests
+            #expect(try phase() == "rollingBack")
+            let begun = ContinuousClock.now
+            fleet["g1"] = try begin("g1", nil)
+            try await eventually("it to accept again") { (try? await SteadyLoad.side(url, user: "u")) != nil }
+            try await load.keepUp(url) {
+                try await eventually("the rollback to be acknowledged") { try phase() != "rollingBack" }
+                print("a gateway that was killed had a rollback acknowledged after", ContinuousClock.now - begun)
+                let answered = load.answered
+                try await eventually("more requests") { load.answered > answered + 40 }
+            }
+            #expect(candidate.requests == before)
+            #expect(load.failed == 0)
+        }
+    }
+
+    private func play(_ fleet: inout [String: Router], _ begin: Begin) async throws {
         try await eventually(within: 30, "six routers") {
             let text = try run("route", "show", "fleet").text
             return Self.routers.allSatisfy { text.contains($0) } && !text.contains("not waited for")

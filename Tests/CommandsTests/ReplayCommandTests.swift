@@ -228,6 +228,11 @@ struct ReplayCommandTests {
         let said = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
         #expect(said["bucket"] as? Int == Bucket.of("u1", migration: "shop"))
         #expect(try run("route", "show", "nonsense").code == 3)
+        let key = try Program.file(String(repeating: "0123456789abcdef", count: 4), "force.key")
+        let header = try run("route", "force", "shop", "candidate", "--environment", "p", "--key", key)
+        #expect(header.text.wholeMatch(of: /x-migrate-force: candidate [0-9]{10} [A-Za-z0-9+\/]{43}=\n/) != nil, "\(header.text)")
+        let weak = try run("route", "force", "shop", "legacy", "--environment", "p", "--key", try Program.file("short", "k"))
+        #expect(weak.code == 3 && weak.text.contains("openssl rand"))
     }
 
     @Test("as a report: Markdown for a ticket, and one page with the weights over the measurements")

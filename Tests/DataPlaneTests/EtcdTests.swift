@@ -89,6 +89,42 @@ struct EtcdTests {
     }
 
     @Test(
+        "its server killed during a rollback, resolvers come to legacy by themselves; once the server is back that is acknowledged, and the candidate hears of nobody"
+    )
+    func serverKilled() async throws {
+        try await staged { etcd, routes, candidate, server in
+            let load = SteadyLoad()
+            routes.count { candidate.requests }
+            try await etcd.run {
+                try await etcd.follow(routes) {
+                    try await load.keepUp(etcd.url) {
+                        routes.route(TestRoutes.table(1, .all))
+                        try await eventually("revision 1") { routes.acknowledged.contains(1) }
+                        try await eventually("requests to the candidate") { candidate.requests > 5 }
+                        routes.route(TestRoutes.table(2, .zero))
+                        try await server.kill()
+                        let begun = ContinuousClock.now
+                        try await eventually(within: 20, "the resolver to decide for legacy") {
+                            try await SteadyLoad.side(etcd.url, user: "u") == "legacy"
+                        }
+                        print("without etcd a resolver was back at legacy after", ContinuousClock.now - begun)
+                        try await server.start()
+                        try await eventually("revision 2") {
+                            routes.insist(on: TestRoutes.table(2, .zero))
+                            return routes.acknowledged.contains(2)
+                        }
+                        print("with etcd that was acknowledged after", ContinuousClock.now - begun)
+                        let answered = load.answered
+                        try await eventually("more requests") { load.answered > answered + 40 }
+                        #expect(candidate.requests == routes.counted(at: 2))
+                    }
+                }
+            }
+            #expect(load.failed == 0)
+        }
+    }
+
+    @Test(
         "refuses an older revision, another commit at the same one, and another log's, unless that came of it; without etcd nothing is claimed"
     )
     func fenced() async throws {

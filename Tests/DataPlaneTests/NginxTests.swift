@@ -82,6 +82,33 @@ struct NginxTests {
         }
     }
 
+    @Test("reloaded by somebody else all the time while it is switched, none is sent to the candidate after 0 is acknowledged")
+    func reloadedByOthers() async throws {
+        try await staged { nginx, routes, candidate in
+            try await nginx.run {
+                try await nginx.follow(routes) {
+                    let pid = try #require(
+                        Int32(try String(contentsOf: nginx.folder.pid, encoding: .utf8).filter(\.isNumber))
+                    )
+                    let other = Task {
+                        var reloads = 0
+                        while !Task.isCancelled {
+                            kill(pid, SIGHUP)
+                            reloads += 1
+                            try? await Task.sleep(for: .milliseconds(150))
+                        }
+                        return reloads
+                    }
+                    let load = SteadyLoad()
+                    let late = try await load.switching(nginx.url, routes, turns: 5) { candidate.requests }
+                    other.cancel()
+                    #expect(await other.value > 5)
+                    #expect(late == [0, 0, 0, 0, 0])
+                }
+            }
+        }
+    }
+
     @Test(
         "what its requests did is measured: how many, on which side, how they ended, how long they took, whose, by which cache"
     )

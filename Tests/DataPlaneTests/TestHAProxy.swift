@@ -70,12 +70,6 @@ final class TestHAProxy: TestPlane {
         try await RuntimeSocket(folder.socket).ask("show info").split(separator: "\n").first { $0.hasPrefix("Pid: ") }
     }
 
-    /// For how many seconds it has been up.
-    func uptime() async throws -> Int {
-        let lines = try await RuntimeSocket(folder.socket).ask("show info").split(separator: "\n")
-        return lines.compactMap { line in line.wholeMatch(of: /Uptime_sec: ([0-9]+)/).flatMap { Int($0.1) } }.first ?? 0
-    }
-
     private func run<R: Sendable>(
         _ options: [String],
         signal: Int32,

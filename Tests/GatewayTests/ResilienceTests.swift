@@ -25,7 +25,7 @@ struct ResilienceTests {
 
     @Test("leaves an address alone that has failed so many times in a row, and tries it again after a pause")
     func breaker() async throws {
-        let port = try freePort()
+        let port = try freePort(), admin = try freePort()
         // Long enough that nothing is tried again, then short enough to be waited for.
         for pause in [TimeSpan.minutes(10), .milliseconds(100)] {
             try await TestGateway().serve(
@@ -36,9 +36,15 @@ struct ResilienceTests {
                     settings.breakerFailures = 3
                     settings.breakerPause = pause
                     settings.threads = 1
+                    settings.adminPort = admin
                 }
             ) { url in
                 for _ in 0..<3 { #expect(try await status(url + "/a").0 == 502) }
+            let metrics = try await status("http://127.0.0.1:\(admin)/metrics").1
+            let failures = metrics.split(separator: "\n").first {
+                $0.hasPrefix("migrate_gateway_connect_failures_total{address=\"http://127.0.0.1:\(port)\"")
+            }
+            #expect(failures?.hasSuffix(" 3") == true, "\(failures ?? "")")
                 if pause > .seconds(1) {
                     let (code, text) = try await status(url + "/a")
                     #expect(code == 503 && text.contains("left alone"))
@@ -77,6 +83,54 @@ struct ResilienceTests {
             await candidate.close()
         }
         await legacy.close()
+    }
+
+    @Test("makes no more connections to an address than it may, says so, and uses those that stand again")
+    func limited() async throws {
+        let upstream = try await TestUpstream(.answersWhenReleased)
+        try await TestGateway().serve(
+            TestGateway.plan(legacy: upstream.port, candidate: upstream.port, timeout: .seconds(5)),
+            state: state,
+            first: TestGateway.table(1, .zero),
+            change: { settings in
+                settings.threads = 1
+                settings.mostUpstreamConnections = 2
+            }
+        ) { url in
+            async let first = status(url + "/a")
+            async let second = status(url + "/a")
+            try await eventually("two requests to be under way") { upstream.requests == 2 }
+            let (code, text) = try await status(url + "/a")
+            #expect(code == 503 && text.contains("no connection left"), "\(text)")
+            upstream.release()
+            #expect(try await first.0 == 200)
+            #expect(try await second.0 == 200)
+            for _ in 0..<5 { #expect(try await status(url + "/a").0 == 200) }
+            #expect(upstream.requests == 7)
+        }
+        await upstream.close()
+    }
+
+    @Test("a client that sends faster than the service reads is kept waiting, and what it has sent is kept by nobody")
+    func unread() async throws {
+        let unread = try CrowdedPort(places: 16), whole = 60_000_000
+        try await TestGateway().serve(
+            TestGateway.plan(legacy: unread.port, candidate: unread.port, timeout: .seconds(20)),
+            state: state,
+            first: TestGateway.table(1, .zero),
+            largestBody: 2 * whole,
+            change: { $0.bodyTimeout = .seconds(20) }
+        ) { url in
+            let port = try #require(URL(string: url)?.port)
+            let sent = try await offThread {
+                let socket = try RawSocket(port)
+                socket.send("POST /a HTTP/1.1\r\nhost: g\r\ncontent-length: \(whole)\r\n\r\n")
+                return socket.send(String(repeating: "x", count: whole))
+            }
+            // What the kernel holds on both ways, and a few pieces between them.
+            #expect(sent < 30_000_000, "\(sent)")
+        }
+        unread.close()
     }
 
     @Test("a service that falls silent when its slow client has taken all that there was is the one that failed")

@@ -6,16 +6,21 @@ package final class CrowdedPort: Sendable {
     private let crowd: [Int32]
     package let port: Int
 
-    package init() throws {
+    /// - Parameter places: how many connections it has besides, of which nobody reads a word; with one or more there is no crowd.
+    package init(places: Int32 = 0) throws {
         port = try freePort()
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var reuse: Int32 = 1
         setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &reuse, socklen_t(MemoryLayout<Int32>.size))
         let (descriptor, port) = (descriptor, port)
-        guard Self.at(port, { bind(descriptor, $0, $1) }) == 0, listen(descriptor, 0) == 0 else {
+        guard Self.at(port, { bind(descriptor, $0, $1) }) == 0, listen(descriptor, places) == 0 else {
             throw TestFailure("nobody can listen at \(port): \(String(cString: strerror(errno)))")
         }
         var crowd: [Int32] = []
+        if places > 0 {
+            self.crowd = crowd
+            return
+        }
         while crowd.count < 16 {
             let client = socket(
                 AF_INET,
@@ -33,7 +38,10 @@ package final class CrowdedPort: Sendable {
         throw TestFailure("a queue of no places takes everybody")
     }
 
-    deinit { for client in crowd { close(client) } }
+    deinit { for client in crowd { Foundation.close(client) } }
+
+    /// Ends it, where nobody was let in.
+    package func close() { Foundation.close(descriptor) }
 
     private static func at(_ port: Int, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
         var address = sockaddr_in()
@@ -65,7 +73,7 @@ package final class CrowdedPort: Sendable {
     private static var table: String {
         let file = Foundation.open("/proc/net/tcp", O_RDONLY | O_CLOEXEC)
         guard file >= 0 else { return "" }
-        defer { close(file) }
+        defer { Foundation.close(file) }
         var bytes: [UInt8] = []
         var page = [UInt8](repeating: 0, count: 65_536)
         while case let count = read(file, &page, page.count), count > 0 { bytes += page[..<count] }

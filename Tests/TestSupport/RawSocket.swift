@@ -4,11 +4,13 @@ import Foundation
 package final class RawSocket: Sendable {
     private let descriptor: Int32
 
-    /// Connects to a port of this host; waits five seconds at most for whatever it reads later.
+    /// Connects to a port of this host; waits five seconds at most for whatever it reads or sends later.
     package init(_ port: Int) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var limit = timeval(tv_sec: 5, tv_usec: 0)
-        setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
+            setsockopt(descriptor, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<timeval>.size))
+        }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = in_port_t(port).bigEndian
@@ -27,7 +29,10 @@ package final class RawSocket: Sendable {
     deinit { close(descriptor) }
 
     /// Sends all of a text, or as much as the other side takes.
-    package func send(_ text: String) {
+    ///
+    /// - Returns: how many bytes those were.
+    @discardableResult
+    package func send(_ text: String) -> Int {
         let bytes = Array(text.utf8)
         var sent = 0
         while sent < bytes.count {
@@ -37,6 +42,7 @@ package final class RawSocket: Sendable {
             guard count > 0 else { break }
             sent += count
         }
+        return sent
     }
 
     /// Sends no more.

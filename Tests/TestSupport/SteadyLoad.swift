@@ -39,19 +39,20 @@ package final class SteadyLoad: Sendable {
         try result.get()
     }
 
-    /// Switches between all and nothing twenty times while the clients ask.
+    /// Switches between all and nothing, twenty times if nobody says otherwise, while the clients ask.
     ///
     /// - Parameter sent: how many requests were sent to the candidate so far.
     /// - Returns: how many each time were sent to it after the moment at which 0 was acknowledged.
     package func switching(
         _ url: String,
         _ routes: TestRoutes,
+        turns: Int = 20,
         sent: @escaping @Sendable () -> Int
     ) async throws -> [Int] {
         routes.count(sent)
         var late: [Int] = []
         try await keepUp(url) {
-            for turn in 0..<20 {
+            for turn in 0..<turns {
                 let (up, down) = (Int64(turn * 2 + 1), Int64(turn * 2 + 2))
                 routes.route(TestRoutes.table(up, .all))
                 try await eventually("revision \(up)") { routes.acknowledged.contains(up) }

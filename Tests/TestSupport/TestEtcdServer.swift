@@ -4,11 +4,13 @@ import JSON
 import NIOCore
 import NIOHTTP1
 package import Postgres
+import Synchronization
 
 /// A real etcd of one member, in a folder of its own.
 package final class TestEtcdServer: Sendable {
-    private let process: ChildProcess
+    private let process = Mutex<ChildProcess?>(nil)
     private let folder: URL
+    private let arguments: [String]
     package let endpoint: String
 
     /// Starts it, and waits until it answers.
@@ -18,18 +20,19 @@ package final class TestEtcdServer: Sendable {
         let peers = "http://127.0.0.1:\(try freePort())"
         let endpoint = "http://127.0.0.1:\(try freePort())"
         self.endpoint = endpoint
+        arguments = [
+            "--name", "t", "--data-dir", folder.appendingPathComponent("data").path, "--listen-client-urls", endpoint,
+            "--advertise-client-urls", endpoint, "--listen-peer-urls", peers, "--initial-advertise-peer-urls", peers,
+            "--initial-cluster", "t=\(peers)", "--logger", "zap", "--log-level", "warn",
+        ]
+        try await start()
+    }
+
+    /// Starts it, with what it knew before if it was there, and waits until it answers.
+    package func start() async throws {
         let output = folder.appendingPathComponent("output").path
-        process = try ChildProcess(
-            "/usr/bin/etcd",
-            [
-                "--name", "t", "--data-dir", folder.appendingPathComponent("data").path, "--listen-client-urls",
-                endpoint,
-                "--advertise-client-urls", endpoint, "--listen-peer-urls", peers, "--initial-advertise-peer-urls",
-                peers,
-                "--initial-cluster", "t=\(peers)", "--logger", "zap", "--log-level", "warn",
-            ],
-            output: output
-        )
+        let process = try ChildProcess("/usr/bin/etcd", arguments, output: output)
+        self.process.withLock { $0 = process }
         try await eventually("etcd to answer") {
             let health = try? await HTTPClient.shared.execute(
                 HTTPClientRequest(url: "\(endpoint)/health"),
@@ -88,10 +91,16 @@ package final class TestEtcdServer: Sendable {
         return try JSONValue(parsing: text.readableBytesView)
     }
 
+    /// Ends it hard.
+    package func kill() async throws {
+        guard let process = process.withLock({ $0 }) else { return }
+        process.signal(SIGKILL)
+        _ = try await offThread { process.wait() }
+    }
+
     /// Ends it, and removes its folder.
     package func stop() async throws {
-        process.signal(SIGKILL)
-        _ = try await offThread { [process] in process.wait() }
+        try await kill()
         try? FileManager.default.removeItem(at: folder)
     }
 

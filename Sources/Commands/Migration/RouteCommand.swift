@@ -6,7 +6,7 @@ struct RouteCommand: AsyncParsableCommand {
         commandName: "route",
         abstract: "Says who goes where, and configures who carries it.",
         subcommands: [
-            RouteShow.self, RouteDrift.self, RouteExplain.self, RouteBucket.self, RouteConfig.self,
+            RouteShow.self, RouteDrift.self, RouteExplain.self, RouteBucket.self, RouteForce.self, RouteConfig.self,
             RouteRender.self,
         ]
     )

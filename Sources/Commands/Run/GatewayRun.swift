@@ -37,6 +37,11 @@ struct GatewayRun: AsyncParsableCommand {
     @Option(help: "The largest request body, in bytes.") var largestBody: Int = 10 * 1_024 * 1_024
     @Option(help: "After so many failures in a row a service's address is left alone for a second; 0 never.")
     var breaker: Int = 20
+    @Option(
+        help:
+            "The file of a secret, 32 bytes at least, with which people ask for one side (migrate route force); nobody may without it."
+    )
+    var forceKey: String?
     @Option(help: "Threads that carry requests.") var threads: Int = 2
     @OptionGroup var database: DatabaseOptions
 
@@ -50,6 +55,7 @@ struct GatewayRun: AsyncParsableCommand {
 
     func run() async throws {
         let name = name ?? "gateway-\(environment)"
+        let forceKey = try forceKey.map { try RouteForce.key($0, migration, environment) }
         let logger = Logs.logger("migrate.gateway")
         OpenFiles.raiseLimit()
         let file =
@@ -93,6 +99,7 @@ struct GatewayRun: AsyncParsableCommand {
         settings.mostClients = mostClients
         settings.largestBody = largestBody
         settings.breakerFailures = breaker
+        settings.forceKey = forceKey
         let scheme = settings.certificate == nil ? "http" : "https"
         let host = listen.host
         let gateway = try await Gateway(

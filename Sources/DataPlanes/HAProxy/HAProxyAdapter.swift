@@ -63,25 +63,34 @@ package struct HAProxyAdapter: PlaneAdapter {
                 throw RoutingError(.unreachable, "the wait for requests that were routed before was broken off")
             }
         }
-        let uptime = try await uptime()
-        let isYoung = uptime < Self.settleOfYoung + .seconds(1)
+        let successor = try await successor()
+        let isYoung = successor.map { $0 < Self.settleOfYoung + .seconds(1) } ?? false
         try await wait(isYoung ? Self.settleOfYoung : Self.settle)
         guard !deserted.isEmpty else { return }
         // What a process from before a reload has still to connect nobody says.
-        let mayHavePredecessor = uptime < Self.settleOfYoung + Self.connected + .seconds(1)
+        let mayConnect = successor.map { $0 < Self.settleOfYoung + Self.connected + .seconds(1) } ?? false
         let end = begun + (isYoung ? Self.settleOfYoung : .zero) + Self.connected
         while ContinuousClock.now < end {
-            if !mayHavePredecessor, try await requests(of: deserted) == 0 { return }
+            if !mayConnect, try await requests(of: deserted) == 0 { return }
             try await wait(min(.milliseconds(20), end - .now))
         }
     }
 
-    /// For how long it has been up, to the second below.
-    private func uptime() async throws(RoutingError) -> Duration {
+    /// For how long it has been up, to the second below, where it took another's place; nil where nobody was there before it.
+    private func successor() async throws(RoutingError) -> Duration? {
         let answer = try await socket.ask("show info")
-        guard let line = answer.split(separator: "\n").first(where: { $0.hasPrefix("Uptime_sec: ") }),
-            let seconds = Int(line.dropFirst("Uptime_sec: ".count))
-        else { throw RoutingError(.unreachable, "HAProxy does not say how long it has been up: \(answer.prefix(200))") }
+        func number(_ name: String) -> Int? {
+            answer.split(separator: "\n").first { $0.hasPrefix(name) }.flatMap { Int($0.dropFirst(name.count)) }
+        }
+        guard let seconds = number("Uptime_sec: "), let process = number("Pid: ") else {
+            throw RoutingError(.unreachable, "HAProxy does not say how long it has been up: \(answer.prefix(200))")
+        }
+        // Who is to end for it stands behind -sf or -st, in a reload too. Where that cannot be seen there may be somebody.
+        if let line = FileManager.default.contents(atPath: "/proc/\(process)/cmdline"), !line.isEmpty,
+            !line.split(separator: 0).contains(where: { ["-sf", "-st"].contains(String(decoding: $0, as: UTF8.self)) })
+        {
+            return nil
+        }
         return .seconds(seconds)
     }
 

@@ -54,8 +54,9 @@ package struct NginxAdapter: PlaneAdapter {
         let master = try master()
         let end = ContinuousClock.now + Self.patience
         if now != wanted || reload.master != master {
-            let workers = try Self.children(of: master)
             if now != wanted { try write(wanted) }
+            // Not before that: whom somebody else's reload brings from here on reads what is written.
+            let workers = try Self.children(of: master)
             guard kill(master, SIGHUP) == 0 else {
                 throw RoutingError(
                     .unreachable,

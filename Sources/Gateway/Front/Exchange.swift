@@ -34,7 +34,7 @@ final class Exchange {
     let outgoing: ByteBuffer
     /// The trace that the request belongs to, in hexadecimal digits; empty where nobody writes it down.
     var traceID = ""
-    /// 0…9999, drawn when the request has no key.
+    /// 0…9999, drawn when the request has no key; of a request that is forced one that is at its side.
     let bucket: Int
     /// A hash of the request's key; nil when it has none.
     let user: UInt64?
@@ -56,6 +56,8 @@ final class Exchange {
     var isPaused = false
     /// Since when it no longer does; nil when it never had to.
     var resumedAt: TimeSpan?
+    /// Somebody asked for this side: it shows nothing of what users meet, and is not counted.
+    var isForced = false
     /// Legacy answers because the candidate failed.
     var isFallback = false
     var status = 0

@@ -212,6 +212,7 @@ extension FrontHandler: UpstreamDelegate {
     }
 
     func count(_ exchange: Exchange, _ outcome: Outcome) {
+        guard !exchange.isForced else { return traffic.forced() }
         let end = exchange.streamedAt == nil ? SystemClock.steady : exchange.headAt ?? SystemClock.steady
         traffic.meter.count(
             service: exchange.entry.index,

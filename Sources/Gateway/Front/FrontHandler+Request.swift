@@ -72,7 +72,8 @@ extension FrontHandler {
             phase = .dropping
             return refuseBody()
         }
-        let (bucket, user) = owner(bytes)
+        let forced = forcedSide(bytes)
+        let (bucket, user) = forced.map { (Self.bucket(of: $0), nil) } ?? owner(bytes)
         let place = fields.all.first { $0.role == .traceparent && TraceParent.isValid(bytes, $0.value) }?.value
         let trace = place == nil ? TraceParent(using: &loop.random) : nil
         let outgoing = try ForwardedHead.request(
@@ -91,6 +92,7 @@ extension FrontHandler {
             user: user,
             startedAt: awaitedSince
         )
+        exchange.isForced = forced != nil
         if isCompared(exchange) { exchange.capture = ShadowCapture() }
         if loop.accessLog != nil {
             exchange.traceID = trace?.id ?? place.map { TraceParent.id(bytes, $0) } ?? ""
@@ -106,6 +108,17 @@ extension FrontHandler {
         connect(exchange)
     }
 
+    /// The side that somebody asks for who may.
+    func forcedSide(_ bytes: UnsafeRawBufferPointer) -> Implementation? {
+        guard let key = settings.forceKey, let place = fields.all.first(where: { $0.role == .force })?.value else {
+            return nil
+        }
+        return key.side(String(decoding: bytes[place], as: UTF8.self), at: SystemClock.now)
+    }
+
+    /// The bucket that is at a side at every weight but the one at which nobody is: a candidate that has nobody has nobody who asks for it either.
+    static func bucket(of side: Implementation) -> Int { side == .candidate ? Bucket.count - 1 : -1 }
+
     /// The bucket of a request, and a hash of its key; a request without a key draws its bucket.
     func owner(_ bytes: UnsafeRawBufferPointer) -> (bucket: Int, user: UInt64?) {
         let snapshot = loop.snapshot
@@ -119,7 +132,7 @@ extension FrontHandler {
     /// Whether a request is one of those that are sent to both sides.
     func isCompared(_ exchange: Exchange) -> Bool {
         guard let share = exchange.entry.service.shadow, exchange.entry.weight > .zero, loop.shadow != nil,
-            exchange.changesNothingTwice
+            !exchange.isForced, exchange.changesNothingTwice
         else { return false }
         return Int.random(in: 0..<Bucket.count, using: &loop.random) < share.rawValue
     }

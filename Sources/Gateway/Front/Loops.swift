@@ -58,6 +58,8 @@ final class Loops: Sendable {
     /// What all loops know of an upstream.
     struct Condition: Hashable, Sendable {
         var connections = 0
+        /// Connections that did not come about, since the gateway began.
+        var failures = 0
         /// Loops whose breaker lets nothing through.
         var openBreakers = 0
     }
@@ -67,10 +69,11 @@ final class Loops: Sendable {
         var all: [String: Condition] = [:]
         for (loop, state) in states {
             let found = try? await loop.submit {
-                state.value.pool.condition.map { ($0.address.url, $0.connections, $0.isClosed) }
+                state.value.pool.condition.map { ($0.address.url, $0.connections, $0.failures, $0.isClosed) }
             }.get()
-            for (address, connections, isClosed) in found ?? [] {
+            for (address, connections, failures, isClosed) in found ?? [] {
                 all[address, default: Condition()].connections += connections
+                all[address, default: Condition()].failures += failures
                 if !isClosed { all[address, default: Condition()].openBreakers += 1 }
             }
         }

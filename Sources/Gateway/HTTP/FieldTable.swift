@@ -7,7 +7,7 @@ enum FieldRole {
     /// Belongs to one connection and goes no further (RFC 9110 §7.6.1).
     case hopByHop
     case connection, contentLength, transferEncoding, upgrade
-    case host, expect, cacheStatus, contentType, traceparent, implementation, status
+    case host, expect, cacheStatus, contentType, traceparent, implementation, status, force
 }
 
 /// The fields of a head, as places in its bytes; used again from message to message, so that reading one allocates nothing.
@@ -87,6 +87,7 @@ struct FieldTable {
         case 11: return has("traceparent") ? .traceparent : .other
         case 12: return has("cache-status") ? .cacheStatus : has("content-type") ? .contentType : .other
         case 14: return has("content-length") ? .contentLength : .other
+        case 15: return has("x-migrate-force") ? .force : .other
         case 16:
             return has("proxy-connection") || has("x-migrate-shadow")
                 ? .hopByHop : has("x-migrate-status") ? .status : .other

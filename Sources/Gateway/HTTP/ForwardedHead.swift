@@ -29,7 +29,7 @@ enum ForwardedHead {
         let dropped = try named(fields, bytes)
         for field in fields.all {
             switch field.role {
-            case .hopByHop, .connection, .transferEncoding, .upgrade: continue
+            case .hopByHop, .connection, .transferEncoding, .upgrade, .force: continue
             case .traceparent where trace != nil: continue
             case .host: hasHost = true
             case .contentLength: break

@@ -43,7 +43,7 @@ final class AccessLog: ServiceLifecycle.Service {
         // A service's name is of letters, digits and .-_, which the plan's reader sees to: nothing is to be escaped.
         let line = """
             {"at":\(SystemClock.now.rawValue),"service":"\(exchange.entry.service.name)","to":"\(exchange.implementation.rawValue)",\
-            "fallback":\(exchange.isFallback),"bucket":\(exchange.bucket),"status":\(exchange.status),"outcome":"\(word)",\
+            "fallback":\(exchange.isFallback),"forced":\(exchange.isForced),"bucket":\(exchange.bucket),"status":\(exchange.status),"outcome":"\(word)",\
             "micros":\(micros),"bytesIn":\(exchange.bodyBytes),"bytesOut":\(exchange.answerBytes),"trace":"\(exchange.traceID)"}\n
             """
         waiting.withLock { waiting in

@@ -41,6 +41,7 @@ package struct OpenMetrics {
             ("clients_turned_away", "Clients that found no room.", traffic.clientsTurnedAway),
             ("requests_refused", "Requests that were answered by the gateway itself.", traffic.requestsRefused),
             ("fallbacks", "Requests that the candidate failed and legacy answered.", traffic.requestsFallenBack),
+            ("requests_forced", "Requests for which people asked for a side; in no window.", traffic.requestsForced),
             ("access_log_dropped", "Lines that the access log did not take.", dropped),
         ] {
             metrics.family("migrate_gateway_\(name)", "counter", help)
@@ -49,6 +50,10 @@ package struct OpenMetrics {
         metrics.family("migrate_gateway_upstream_connections", "gauge", "Connections to an address.")
         for (address, condition) in upstreams.sorted(by: { $0.key < $1.key }) {
             metrics.sample("migrate_gateway_upstream_connections", ["address": address], "\(condition.connections)")
+        }
+        metrics.family("migrate_gateway_connect_failures", "counter", "Connections to an address that did not come about.")
+        for (address, condition) in upstreams.sorted(by: { $0.key < $1.key }) {
+            metrics.sample("migrate_gateway_connect_failures_total", ["address": address], "\(condition.failures)")
         }
         metrics.family("migrate_gateway_breakers_open", "gauge", "Threads that leave an address alone.")
         for (address, condition) in upstreams.sorted(by: { $0.key < $1.key }) {

@@ -15,6 +15,7 @@ package final class TrafficRecord: Sendable {
     private let turnedAway = Atomic<Int64>(0)
     private let refusals = Atomic<Int64>(0)
     private let fallbacks = Atomic<Int64>(0)
+    private let forcings = Atomic<Int64>(0)
 
     package init(meter: Meter) { self.meter = meter }
 
@@ -53,12 +54,15 @@ package final class TrafficRecord: Sendable {
     func disconnected() { clients.wrappingSubtract(1, ordering: .relaxed) }
     /// A request was answered by the gateway itself, for what the client did.
     func refused() { refusals.wrappingAdd(1, ordering: .relaxed) }
+    /// Somebody asked for a side, and got it; it is in no window.
+    func forced() { forcings.wrappingAdd(1, ordering: .relaxed) }
     /// Legacy answers a request that the candidate failed.
     func fellBack() { fallbacks.wrappingAdd(1, ordering: .relaxed) }
 
     var clientsConnected: Int64 { clients.load(ordering: .relaxed) }
     var clientsTurnedAway: Int64 { turnedAway.load(ordering: .relaxed) }
     var requestsRefused: Int64 { refusals.load(ordering: .relaxed) }
+    var requestsForced: Int64 { forcings.load(ordering: .relaxed) }
     var requestsFallenBack: Int64 { fallbacks.load(ordering: .relaxed) }
 
     /// Requests under way.

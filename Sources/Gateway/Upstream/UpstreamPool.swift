@@ -20,6 +20,8 @@ final class UpstreamPool {
         var idle: [Upstream] = []
         /// Connections that stand or are being made.
         var open = 0
+        /// Connections that did not come about.
+        var failures = 0
         var breaker: Breaker
 
         init(tls: NIOSSLContext?, breaker: Breaker) {
@@ -69,9 +71,9 @@ final class UpstreamPool {
         if isFailure { target.breaker.failed(at: SystemClock.steady) } else { target.breaker.succeeded() }
     }
 
-    /// Connections that stand or are being made, and whether the breaker lets requests through, by address.
-    var condition: [(address: Address, connections: Int, isClosed: Bool)] {
-        targets.map { ($0.key, $0.value.open, $0.value.breaker.isClosed) }
+    /// Connections that stand or are being made, those that did not come about, and whether the breaker lets requests through, by address.
+    var condition: [(address: Address, connections: Int, failures: Int, isClosed: Bool)] {
+        targets.map { ($0.key, $0.value.open, $0.value.failures, $0.value.breaker.isClosed) }
     }
 
     private func target(_ address: Address) -> Target {
@@ -93,6 +95,7 @@ final class UpstreamPool {
             },
             eventLoop: loop
         )
+        let failed = NIOLoopBound({ target.failures += 1 }, eventLoop: loop)
         let limit = TimeAmount.microseconds(settings.connectTimeout.rawValue)
         let tls = target.tls
         ClientBootstrap(group: loop)
@@ -123,6 +126,7 @@ final class UpstreamPool {
             }
             .flatMapErrorThrowing { error in
                 gone.value()
+                failed.value()
                 throw error
             }
             .cascade(to: promise)
