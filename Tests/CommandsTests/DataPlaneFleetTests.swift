@@ -166,7 +166,9 @@ struct DataPlaneFleetTests {
         try result.get()
     }
 
-    @Test("a gateway that is killed before it has heard of a rollback is at legacy when it accepts again, and that is acknowledged")
+    @Test(
+        "a gateway that is killed before it has heard of a rollback is at legacy when it accepts again, and that is acknowledged"
+    )
     func killed() async throws {
         try await staged(["g1"]) { fleet, candidate, begin in
             let url = try #require(fleet["g1"]?.url), gateway = try #require(fleet["g1"]?.processes.first)

@@ -230,8 +230,20 @@ struct ReplayCommandTests {
         #expect(try run("route", "show", "nonsense").code == 3)
         let key = try Program.file(String(repeating: "0123456789abcdef", count: 4), "force.key")
         let header = try run("route", "force", "shop", "candidate", "--environment", "p", "--key", key)
-        #expect(header.text.wholeMatch(of: /x-migrate-force: candidate [0-9]{10} [A-Za-z0-9+\/]{43}=\n/) != nil, "\(header.text)")
-        let weak = try run("route", "force", "shop", "legacy", "--environment", "p", "--key", try Program.file("short", "k"))
+        #expect(
+            header.text.wholeMatch(of: /x-migrate-force: candidate [0-9]{10} [A-Za-z0-9+\/]{43}=\n/) != nil,
+            "\(header.text)"
+        )
+        let weak = try run(
+            "route",
+            "force",
+            "shop",
+            "legacy",
+            "--environment",
+            "p",
+            "--key",
+            try Program.file("short", "k")
+        )
         #expect(weak.code == 3 && weak.text.contains("openssl rand"))
     }
 

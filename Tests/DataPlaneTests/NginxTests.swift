@@ -82,7 +82,9 @@ struct NginxTests {
         }
     }
 
-    @Test("reloaded by somebody else all the time while it is switched, none is sent to the candidate after 0 is acknowledged")
+    @Test(
+        "reloaded by somebody else all the time while it is switched, none is sent to the candidate after 0 is acknowledged"
+    )
     func reloadedByOthers() async throws {
         try await staged { nginx, routes, candidate in
             try await nginx.run {

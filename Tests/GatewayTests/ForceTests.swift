@@ -41,9 +41,12 @@ struct ForceTests {
         }
     }
 
-    @Test("goes there where it is signed, whatever its key; to a candidate that has nobody none goes, and none is in a window")
+    @Test(
+        "goes there where it is signed, whatever its key; to a candidate that has nobody none goes, and none is in a window"
+    )
     func forced() async throws {
-        let legacy = try await TestUpstream(Self.says("legacy")), candidate = try await TestUpstream(Self.says("candidate"))
+        let legacy = try await TestUpstream(Self.says("legacy")),
+            candidate = try await TestUpstream(Self.says("candidate"))
         let gateway = TestGateway(), key = key
         let half = SamplePlan.weight(5_000)
         let users = (0..<100).map { "user-\($0)" }
@@ -71,7 +74,9 @@ struct ForceTests {
             gateway.route(TestGateway.table(3, .all))
             try await eventually("revision 3") { gateway.acknowledged.contains(3) }
             #expect(try await side(url, user: new, key.value(.legacy, expires: soon)) == "legacy")
-            func total(_ side: Implementation) -> Int { gateway.signals.reduce(0) { $0 + $1.services[0][side].requests } }
+            func total(_ side: Implementation) -> Int {
+                gateway.signals.reduce(0) { $0 + $1.services[0][side].requests }
+            }
             let counted = try Self.refused(key, folder, soon).count + 1
             try await eventually("those that are counted") { total(.legacy) >= counted && total(.candidate) >= 1 }
             #expect(total(.legacy) == counted)
@@ -88,7 +93,10 @@ struct ForceTests {
             signed.replacing("legacy", with: "candidate"),
             key.value(.candidate, expires: SystemClock.now - .seconds(1)),
             key.value(.candidate, expires: SystemClock.now + .hours(25)),
-            try Self.key("another secret of as many letters as the first one had", folder).value(.candidate, expires: soon),
+            try Self.key("another secret of as many letters as the first one had", folder).value(
+                .candidate,
+                expires: soon
+            ),
             try Self.key("a secret that is known to two and guessed by none", folder, environment: "staging")
                 .value(.candidate, expires: soon),
             "candidate", "candidate 99999999999", "candidate -1 x", "candidate 99999999999999999999 AAAA", "",
@@ -97,7 +105,9 @@ struct ForceTests {
 
     @Test("a secret that could be guessed, and one that is not there, are refused")
     func weak() throws {
-        let error = #expect(throws: ForceKey.Weak.self) { try Self.key("  0123456789012345678901234567890  \n", folder) }
+        let error = #expect(throws: ForceKey.Weak.self) {
+            try Self.key("  0123456789012345678901234567890  \n", folder)
+        }
         #expect(error?.message.contains("has 31 bytes") == true)
         #expect(throws: ForceKey.Weak.self) {
             try ForceKey(file: folder.appendingPathComponent("none"), migration: "m", environment: "e")

@@ -40,11 +40,11 @@ struct ResilienceTests {
                 }
             ) { url in
                 for _ in 0..<3 { #expect(try await status(url + "/a").0 == 502) }
-            let metrics = try await status("http://127.0.0.1:\(admin)/metrics").1
-            let failures = metrics.split(separator: "\n").first {
-                $0.hasPrefix("migrate_gateway_connect_failures_total{address=\"http://127.0.0.1:\(port)\"")
-            }
-            #expect(failures?.hasSuffix(" 3") == true, "\(failures ?? "")")
+                let metrics = try await status("http://127.0.0.1:\(admin)/metrics").1
+                let failures = metrics.split(separator: "\n").first {
+                    $0.hasPrefix("migrate_gateway_connect_failures_total{address=\"http://127.0.0.1:\(port)\"")
+                }
+                #expect(failures?.hasSuffix(" 3") == true, "\(failures ?? "")")
                 if pause > .seconds(1) {
                     let (code, text) = try await status(url + "/a")
                     #expect(code == 503 && text.contains("left alone"))

@@ -56,7 +56,11 @@ package struct ForceKey: Sendable {
         else { return nil }
         let left = Timestamp(rawValue: seconds * 1_000_000) - now
         guard left > .zero, left <= Self.longestLife else { return nil }
-        let isSigned = HMAC<SHA256>.isValidAuthenticationCode(code, authenticating: message(side.rawValue, seconds), using: key)
+        let isSigned = HMAC<SHA256>.isValidAuthenticationCode(
+            code,
+            authenticating: message(side.rawValue, seconds),
+            using: key
+        )
         return isSigned ? side : nil
     }
 

@@ -51,7 +51,11 @@ package struct OpenMetrics {
         for (address, condition) in upstreams.sorted(by: { $0.key < $1.key }) {
             metrics.sample("migrate_gateway_upstream_connections", ["address": address], "\(condition.connections)")
         }
-        metrics.family("migrate_gateway_connect_failures", "counter", "Connections to an address that did not come about.")
+        metrics.family(
+            "migrate_gateway_connect_failures",
+            "counter",
+            "Connections to an address that did not come about."
+        )
         for (address, condition) in upstreams.sorted(by: { $0.key < $1.key }) {
             metrics.sample("migrate_gateway_connect_failures_total", ["address": address], "\(condition.failures)")
         }
