@@ -25,9 +25,10 @@ struct ResilienceTests {
 
     @Test("leaves an address alone that has failed so many times in a row, and tries it again after a pause")
     func breaker() async throws {
-        let port = try freePort(), admin = try freePort()
+        let port = try freePort()
         // Long enough that nothing is tried again, then short enough to be waited for.
         for pause in [TimeSpan.minutes(10), .milliseconds(100)] {
+            let admin = try freePort()
             try await TestGateway().serve(
                 TestGateway.plan(legacy: port, candidate: port),
                 state: state,
