@@ -249,8 +249,9 @@ let package = Package(
         tests(
             "CommandsTests",
             [
-                "Callable", "JSON", "MigrationCore", "MigrationLog", "PlanFile", "Postgres", "Routing", "TestSupport",
-                "Worker", asyncHTTPClient, logging, nioCore, nioHTTP1, "demo", "migrate", "recommendations",
+                "Callable", "JSON", "MigrationCore", "MigrationLog", "PlanFile", "Postgres", "Routing", "Schema",
+                "TestSupport", "Worker", asyncHTTPClient, logging, nioCore, nioHTTP1, "demo", "migrate",
+                "recommendations",
             ]
         ),
     ],

@@ -41,13 +41,21 @@ package actor PlaneKeeper {
     /// What is told again, which whatever is new cuts off.
     private var retelling: Task<Result<Bool, RoutingError>, Never>?
 
+    /// - Parameter first: what is wanted from the beginning, in the place of what was kept; nil where nobody knows better.
     /// - Throws: ``RoutingError/Code/storage`` for a state file that cannot be read.
-    package init(_ adapter: any PlaneAdapter, plan: Plan, state: URL, logger: Logger) throws(RoutingError) {
+    package init(
+        _ adapter: any PlaneAdapter,
+        plan: Plan,
+        state: URL,
+        first: RouteTable? = nil,
+        logger: Logger
+    ) throws(RoutingError) {
         self.plan = plan
         self.logger = logger
         self.adapter = adapter
         store = RouteStore(file: state)
         fence = Fence(try store.read()?.table)
+        wanted = first
     }
 
     /// What was told last; nil before the first.

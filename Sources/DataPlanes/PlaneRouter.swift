@@ -5,7 +5,7 @@ package import Logging
 package import MigrationCore
 import NIOCore
 import NIOPosix
-import Routing
+package import Routing
 import ServiceLifecycle
 import Signals
 import Synchronization
@@ -29,6 +29,7 @@ package struct PlaneRouter: ServiceLifecycle.Service {
 
     /// - Parameters:
     ///   - name: the router's in the log; unique within the migration.
+    ///   - first: the head of the log, where that is known already: nothing older is told, although it was kept.
     ///   - admin: where it says of itself how it does; nil nowhere.
     ///   - trust: the certificates (PEM) by which implementations with `https://` are checked when they are asked whether they are up; nil for the system's.
     package init(
@@ -36,6 +37,7 @@ package struct PlaneRouter: ServiceLifecycle.Service {
         environment: String,
         plan: Plan,
         plane: any DataPlane,
+        first: RouteTable? = nil,
         source: any RouteSource,
         sink: any SignalSink,
         admin: Address? = nil,
@@ -57,6 +59,7 @@ package struct PlaneRouter: ServiceLifecycle.Service {
             plane.adapter(router: name, plan: plan),
             plan: plan,
             state: plane.state,
+            first: first,
             logger: logger
         )
     }

@@ -30,7 +30,7 @@ struct DataPlaneFleetTests {
         rollback: [error_rate > 10% for 1s]
         watch: 1s
         expires: 1d
-        routers: { away: 6s, then: evict }
+        routers: { away: 12s, then: evict }
 
         """
     }

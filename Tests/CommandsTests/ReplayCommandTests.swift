@@ -4,6 +4,7 @@ import MigrationLog
 import PlanFile
 import Postgres
 import Routing
+import Schema
 import TestSupport
 import Testing
 
@@ -30,6 +31,33 @@ struct ReplayCommandTests {
     ///
     /// - Returns: the version that rolled back.
     private func play() async throws -> Int64 { try await Shop(Self.text).play() }
+
+    @Test(
+        "a release replays and exports a log before its database is brought to the release’s schema, and does nothing else to it"
+    )
+    func gate() async throws {
+        let pool = PostgresPool(try TestDatabase.conninfo, name: "test", limit: 2)
+        let before = Array(Schema.files.prefix { $0.number <= SchemaInstaller.oldestReadable })
+        #expect(before.count < Schema.files.count)
+        _ = try await SchemaInstaller(pool: pool, files: before).install()
+        let log = MigrationLog(pool: pool), plan = SamplePlan.plan()
+        _ = try await log.perform(.plan(plan: plan, hash: try CommitHash.hash(of: plan)), on: "m", by: "ana")
+        _ = try await log.perform(.registerRouter(router: "r1", environment: "staging"), on: "m", by: "worker:w")
+        _ = try await log.perform(.start(reason: "go"), on: "m", by: "ana")
+        await pool.close()
+        for arguments in [["replay", "--all"], ["replay", "m"], ["replay", "m", "--explain", "3"], ["export", "m"]] {
+            let result = try Program.run(arguments, database: TestDatabase.conninfo)
+            #expect(result.code == 0, "\(arguments): \(result.text)")
+        }
+        for arguments in [
+            ["status", "m"], ["replay", "m", "--projections", "--rebuild"], ["halt", "m", "--reason", "x"],
+        ] {
+            let result = try Program.run(arguments, database: TestDatabase.conninfo)
+            #expect(result.code != 0 && result.text.contains("migrate db install"), "\(arguments): \(result.text)")
+        }
+        #expect(try run("db", "install").code == 0)
+        #expect(try run("replay", "--all").code == 0)
+    }
 
     @Test(
         "then, why, and what if: the state as it was, the reasons of a decision, and another plan on the same windows"

@@ -53,8 +53,23 @@ struct KeeperTests {
     private let plan = TestRoutes.plan(legacy: 1, candidate: 2)
     private let state = FileManager.default.temporaryDirectory.appendingPathComponent("keeper-\(UUID().uuidString)")
 
-    private func keeper(_ plane: Plane) throws -> PlaneKeeper {
-        try PlaneKeeper(plane, plan: plan, state: state, logger: Logger(label: "test"))
+    private func keeper(_ plane: Plane, first: RouteTable? = nil) throws -> PlaneKeeper {
+        try PlaneKeeper(plane, plan: plan, state: state, first: first, logger: Logger(label: "test"))
+    }
+
+    @Test("what was kept is not told where the log is known to say otherwise by now; it is where nobody knows better")
+    func begunAnew() async throws {
+        defer { try? FileManager.default.removeItem(at: state) }
+        let plane = Plane(plan, TestRoutes.table(1, .all))
+        try await keeper(plane).apply(TestRoutes.table(1, .all))
+        // Host and data plane were off, and a rollback came meanwhile.
+        plane.state.withLock { $0.route = .legacy(plan) }
+        let back = TestRoutes.table(2, .zero)
+        #expect(try await keeper(plane, first: back).reassert() == true)
+        #expect(plane.state.withLock { $0.route } == RouteText(back, plan))
+        plane.state.withLock { $0.route = .legacy(plan) }
+        #expect(try await keeper(plane).reassert() == true)
+        #expect(plane.state.withLock { $0.route } == RouteText(TestRoutes.table(1, .all), plan))
     }
 
     @Test("a new route does not wait for one that is told again and not taken")

@@ -57,7 +57,7 @@ final class TestNginx: TestPlane {
         let process = try start(["-g", "daemon off;"])
         let result: Result<R, any Error>
         do {
-            let adapter = NginxAdapter(router: "n", plan: plan, folder: folder)
+            let adapter = plane.adapter(router: "n", plan: plan)
             try await eventually("nginx to answer") {
                 if let code = process.poll() { throw TestFailure("nginx ended with \(code)") }
                 return (try? await adapter.read()) != nil
@@ -72,10 +72,24 @@ final class TestNginx: TestPlane {
             }.joined()
             result = .failure(TestFailure("\(error)\n\(said.suffix(2_000))"))
         }
-        // At once: its workers end with it.
-        process.signal(SIGTERM)
+        // As where a machine goes down: the first process alone would leave its workers, which go on, and keep the port.
+        let workers = children(of: process.pid)
+        for pid in [process.pid] + workers { kill(pid, SIGKILL) }
         _ = try await offThread { process.wait() }
+        try await eventually("its workers to be gone") { workers.allSatisfy { kill($0, 0) != 0 } }
         return try result.get()
+    }
+
+    /// Its first process, by its own file.
+    func master() throws -> Int32 {
+        let text = try String(contentsOf: folder.pid, encoding: .utf8)
+        guard let pid = Int32(text.filter(\.isNumber)) else { throw TestFailure("nginx has no process") }
+        return pid
+    }
+
+    private func children(of pid: Int32) -> [Int32] {
+        let text = FileManager.default.contents(atPath: "/proc/\(pid)/task/\(pid)/children") ?? Data()
+        return String(decoding: text, as: UTF8.self).split(separator: " ").compactMap { Int32($0) }
     }
 
     func remove() { try? FileManager.default.removeItem(at: folder.url) }

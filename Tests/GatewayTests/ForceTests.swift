@@ -109,6 +109,11 @@ struct ForceTests {
             try Self.key("  0123456789012345678901234567890  \n", folder)
         }
         #expect(error?.message.contains("has 31 bytes") == true)
+        // What is no text has as many bytes as it has.
+        let file = folder.appendingPathComponent("bytes")
+        try Data([UInt8](repeating: 0xC3, count: 20)).write(to: file)
+        let bytes = #expect(throws: ForceKey.Weak.self) { try ForceKey(file: file, migration: "m", environment: "e") }
+        #expect(bytes?.message.contains("has 20 bytes") == true)
         #expect(throws: ForceKey.Weak.self) {
             try ForceKey(file: folder.appendingPathComponent("none"), migration: "m", environment: "e")
         }

@@ -8,7 +8,7 @@ import Randomness
 import TestSupport
 import Testing
 
-@Suite("The gateway against hostile clients of HTTP/2")
+@Suite("The gateway against hostile clients of HTTP/2", .serialized)
 struct HostileStreamTests {
     private typealias Frame = RawStreams.Frame
     private let folder: URL

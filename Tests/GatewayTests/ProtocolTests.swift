@@ -219,6 +219,13 @@ struct ProtocolTests {
                 #expect(object?["to"] as? String == "legacy")
                 #expect((object?["trace"] as? String)?.count == 32)
             }
+            // What no service has seen has a line too.
+            _ = try await HTTPClient.shared.execute(HTTPClientRequest(url: url + "/nowhere"), timeout: .seconds(5)).body
+                .collect(upTo: 1_000)
+            try await eventually("the refusal") {
+                let last = (try? String(contentsOf: log, encoding: .utf8))?.split(separator: "\n").last ?? ""
+                return last.contains(#""status":404,"outcome":"refused""#)
+            }
             // Moved away, it is begun anew.
             try FileManager.default.moveItem(at: log, to: log.appendingPathExtension("1"))
             _ = try await HTTPClient.shared.execute(HTTPClientRequest(url: url + "/a"), timeout: .seconds(5)).body

@@ -243,6 +243,14 @@ struct OverrideTests {
 
         var holding = try scenario(nil)
         #expect(throws: Refusal.self) { try holding.perform(silent) }
+        // It may not have heard what a person has taken back.
+        var lowered = try scenario(.minutes(10))
+        try lowered.perform(.setFlag(service: nil, enabled: false, reason: "test"), by: "ana")
+        #expect(throws: Refusal.self) { try lowered.perform(silent) }
+        let revision = try #require(try lowered.migration.traffic(in: "staging")).revision
+        try lowered.perform(.acknowledge(router: "r3", revision: revision))
+        try lowered.perform(silent)
+        #expect(lowered.last.first == .routerRetired(router: "r3"))
         var returning = try scenario(.minutes(10))
         try returning.perform(.rollBack(reason: "test"), by: "ana")
         #expect(throws: Refusal.self) { try returning.perform(silent) }

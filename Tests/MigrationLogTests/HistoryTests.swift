@@ -19,7 +19,9 @@ struct HistoryTests {
 
     /// Every stream of every file: what the demonstration wrote, and fleets in bad weather with people who try anything.
     private static let histories: [(file: String, stream: String)] = {
-        let files = ["format-1/demonstration.jsonl", "format-1/fleet.jsonl", "format-2/fleet.jsonl"]
+        let files = [
+            "format-1/demonstration.jsonl", "format-1/fleet.jsonl", "format-2/fleet.jsonl", "format-2/eviction.jsonl",
+        ]
         return files.flatMap { file in
             let streams = (try? lines(file)).map { Set($0.map(\.stream)) } ?? []
             return streams.sorted().map { (file, $0) }
@@ -34,7 +36,7 @@ struct HistoryTests {
 
     @Test("are there, with every command")
     func kept() throws {
-        #expect(Self.histories.count == 17)
+        #expect(Self.histories.count == 18)
         var commands: Set<String> = []
         for file in Set(Self.histories.map(\.file)) {
             for line in try Self.lines(file) {
@@ -42,7 +44,7 @@ struct HistoryTests {
                 commands.insert(String("\(commit.command)".prefix { $0 != "(" }))
             }
         }
-        #expect(commands.count == 24, "\(commands.sorted())")
+        #expect(commands.count == 25, "\(commands.sorted())")
     }
 
     @Test("are decided again to the same events", arguments: histories)

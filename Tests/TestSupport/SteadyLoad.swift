@@ -54,12 +54,16 @@ package final class SteadyLoad: Sendable {
         try await keepUp(url) {
             for turn in 0..<turns {
                 let (up, down) = (Int64(turn * 2 + 1), Int64(turn * 2 + 2))
-                routes.route(TestRoutes.table(up, .all))
-                try await eventually("revision \(up)") { routes.acknowledged.contains(up) }
+                try await eventually("revision \(up)") {
+                    routes.insist(on: TestRoutes.table(up, .all))
+                    return routes.acknowledged.contains(up)
+                }
                 let before = sent()
                 try await eventually("requests to the candidate") { sent() > before + 5 }
-                routes.route(TestRoutes.table(down, .zero))
-                try await eventually("revision \(down)") { routes.acknowledged.contains(down) }
+                try await eventually("revision \(down)") {
+                    routes.insist(on: TestRoutes.table(down, .zero))
+                    return routes.acknowledged.contains(down)
+                }
                 let seen = answered
                 try await eventually("more requests") { answered > seen + 40 }
                 late.append(sent() - (routes.counted(at: down) ?? 0))

@@ -10,7 +10,7 @@ package final class TestRoutes: Sendable, RouteSource, SignalSink {
     private let handed = Mutex<[RouterSignal]>([])
     private let acknowledgements = Mutex<[Int64]>([])
 
-    private let insisted = Mutex<ContinuousClock.Instant?>(nil)
+    private let insisted = Mutex<(revision: Int64, at: ContinuousClock.Instant)?>(nil)
     private let looks = Mutex<[Int64: Int]>([:])
     private let look = Mutex<(@Sendable () -> Int)?>(nil)
 
@@ -36,12 +36,12 @@ package final class TestRoutes: Sendable, RouteSource, SignalSink {
 
     package func route(_ table: RouteTable) { continuation.yield(table) }
 
-    /// Routes once more, at most twice a second, as the log does, which says again what is asked until it is in force.
+    /// Routes what is new, and once more what is not, at most twice a second, as the log does, which says again what is asked until it is in force.
     package func insist(on table: RouteTable) {
         let now = ContinuousClock.now
         let isTime = insisted.withLock { last in
-            guard last.map({ now - $0 >= .milliseconds(500) }) ?? true else { return false }
-            last = now
+            if let last, last.revision == table.revision, now - last.at < .milliseconds(500) { return false }
+            last = (table.revision, now)
             return true
         }
         if isTime { route(table) }

@@ -46,42 +46,61 @@ struct WorkerMachineTests {
         "evicts a silent router where the plan says so, but not the last of its environment, and not during a rollback"
     )
     func evicts() throws {
-        /// Whether r1 is evicted, and that it is decided so.
-        func evicts(_ plan: Plan, silent: TimeSpan, alone: Bool = false, rollingBack: Bool = false) throws -> Bool {
+        /// Whether r1 is evicted at one of the looks, and that it is decided so.
+        ///
+        /// - Parameters:
+        ///   - silent: since when r1 has been so at the last look.
+        ///   - looks: minutes after the beginning.
+        func evicts(
+            _ plan: Plan,
+            silent: Int64,
+            looks: [Int64] = [0, 5, 10, 15, 20],
+            alone: Bool = false,
+            rollingBack: Bool = false
+        ) throws -> Bool {
             var state = try state(plan)
-            var commands: [Command] = [.registerRouter(router: "r2", environment: "staging")]
-            if alone { commands = [.registerRouter(router: "r2", environment: "production")] }
+            var commands: [Command] = [.registerRouter(router: "r2", environment: alone ? "production" : "staging")]
             if rollingBack { commands.append(.rollBack(reason: "test")) }
             for command in commands { try fold(command, into: &state) }
-            let now = Self.start + .minutes(20)
             var machine = WorkerMachine()
-            let effects = machine.step(
-                sight(
-                    state,
-                    at: now,
-                    reports: [
-                        RouterReport(router: "r1", environment: "staging", revision: nil, seenAt: now - silent),
-                        RouterReport(
-                            router: "r2",
-                            environment: alone ? "production" : "staging",
-                            revision: nil,
-                            seenAt: now - .seconds(1)
-                        ),
-                    ]
+            for look in looks {
+                let now = Self.start + .minutes(look),
+                    heard = Self.start + .minutes(min(look, (looks.last ?? 0) - silent))
+                let effects = machine.step(
+                    sight(
+                        state,
+                        at: now,
+                        reports: [
+                            RouterReport(router: "r1", environment: "staging", revision: nil, seenAt: heard),
+                            RouterReport(
+                                router: "r2",
+                                environment: alone ? "production" : "staging",
+                                revision: nil,
+                                seenAt: now - .seconds(1)
+                            ),
+                        ]
+                    )
                 )
-            )
-            let command = Command.evictRouter(router: "r1", silent: silent)
-            guard effects.contains(.append(command: command)) else { return false }
-            #expect(try state.decide(command, by: "worker:w", at: now).first == .routerRetired(router: "r1"))
-            return true
+                for case .append(let command) in effects {
+                    guard case .evictRouter("r1", _) = command else { continue }
+                    #expect(try state.decide(command, by: "worker:w", at: now).first == .routerRetired(router: "r1"))
+                    return true
+                }
+            }
+            return false
         }
         var plan = SamplePlan.plan()
         plan.evictAfter = .minutes(10)
-        #expect(try evicts(plan, silent: .minutes(10)))
-        #expect(try !evicts(plan, silent: .minutes(9)))
-        #expect(try !evicts(plan, silent: .minutes(19), alone: true))
-        #expect(try !evicts(plan, silent: .minutes(19), rollingBack: true))
-        #expect(try !evicts(SamplePlan.plan(), silent: .minutes(19)))
+        #expect(try evicts(plan, silent: 10))
+        #expect(try !evicts(plan, silent: 9))
+        #expect(try !evicts(plan, silent: 19, alone: true))
+        #expect(try !evicts(plan, silent: 19, rollingBack: true))
+        #expect(try !evicts(SamplePlan.plan(), silent: 19))
+        // Nobody could be heard while nobody looked.
+        #expect(try !evicts(plan, silent: 19, looks: [20]))
+        #expect(try !evicts(plan, silent: 19, looks: [0, 20]))
+        #expect(try !evicts(plan, silent: 28, looks: [0, 20, 25, 29]))
+        #expect(try evicts(plan, silent: 29, looks: [0, 20, 25, 30]))
     }
 
     @Test("records an acknowledgement once, and quarantines when one lies beyond the log")

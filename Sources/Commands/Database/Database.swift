@@ -20,7 +20,7 @@ struct DatabaseInstall: AsyncParsableCommand {
     @OptionGroup var database: DatabaseOptions
 
     func run() async throws {
-        let access = try await LogAccess(database, requiresSchema: false)
+        let access = try await LogAccess(database, schema: .any)
         let installed = try await SchemaInstaller(pool: access.log.pool).install()
         let word = installed.isEmpty ? "is current" : "installed"
         Output.line("schema \(SchemaInstaller.newest) \(word)")
@@ -42,7 +42,7 @@ struct DatabaseStatus: AsyncParsableCommand {
             Output.line("the embedded PostgreSQL \(word); it is started when it is needed")
             return
         }
-        let access = try await LogAccess(database, requiresSchema: false)
+        let access = try await LogAccess(database, schema: .any)
         let installer = SchemaInstaller(pool: access.log.pool)
         let status = try await installer.status()
         switch status {

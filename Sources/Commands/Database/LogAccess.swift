@@ -12,8 +12,8 @@ package struct LogAccess: Sendable {
     /// - Parameters:
     ///   - options: where the database is.
     ///   - name: what the connections are called in the database.
-    ///   - requiresSchema: whether anything but this release's schema is an error; an embedded database is brought to it instead.
-    package init(_ options: DatabaseOptions, name: String = "migrate", requiresSchema: Bool = true) async throws {
+    ///   - schema: what the database has to have; an embedded one is brought to this release's.
+    package init(_ options: DatabaseOptions, name: String = "migrate", schema: Need = .current) async throws {
         let named = options.database ?? ProcessEnvironment.databaseURL
         if let named, !named.isEmpty {
             conninfo = named
@@ -26,7 +26,19 @@ package struct LogAccess: Sendable {
         }
         log = MigrationLog(pool: PostgresPool(conninfo, name: name))
         if cluster != nil { _ = try await SchemaInstaller(pool: log.pool).install() }
-        if requiresSchema { try await SchemaInstaller(pool: log.pool).requireCurrent() }
+        switch schema {
+        case .any: break
+        case .readable: try await SchemaInstaller(pool: log.pool).requireReadable()
+        case .current: try await SchemaInstaller(pool: log.pool).requireCurrent()
+        }
+    }
+
+    /// What a command needs of a database's schema.
+    package enum Need: Sendable {
+        case any
+        /// This release's, or an earlier one that it reads as well: a release is tried on the log before the database is brought to it.
+        case readable
+        case current
     }
 
     /// The embedded cluster of this user, which need not exist.

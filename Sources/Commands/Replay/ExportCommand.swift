@@ -19,7 +19,7 @@ struct ExportCommand: AsyncParsableCommand {
     @OptionGroup var database: DatabaseOptions
 
     func run() async throws {
-        let log = try await LogAccess(database).log
+        let log = try await LogAccess(database, schema: .readable).log
         let since = try since.map(CheckpointFile.read)
         // Verified on its way out: a log that does not hold is not exported as if it did.
         var last: CommitRow?

@@ -50,7 +50,7 @@ struct ReplayCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let access = try await LogAccess(database)
+        let access = try await LogAccess(database, schema: rebuild ? .current : .readable)
         guard let migration else {
             let checkpoint = try checkpoint.map(CheckpointFile.read)
             return try await ReplayAll(log: access.log, isJSON: format == .json, checkpoint: checkpoint).run()

@@ -55,6 +55,7 @@ struct PlaneRun {
             environment: environment,
             plan: head.plan,
             plane: plane,
+            first: head.table,
             source: routes,
             sink: routes,
             admin: options.metrics?.address,

@@ -63,21 +63,30 @@ package struct HAProxyAdapter: PlaneAdapter {
                 throw RoutingError(.unreachable, "the wait for requests that were routed before was broken off")
             }
         }
-        let successor = try await successor()
-        let isYoung = successor.map { $0 < Self.settleOfYoung + .seconds(1) } ?? false
+        let (process, uptime) = try await process()
+        let isYoung = uptime < Self.settleOfYoung + .seconds(1)
         try await wait(isYoung ? Self.settleOfYoung : Self.settle)
         guard !deserted.isEmpty else { return }
         // What a process from before a reload has still to connect nobody says.
-        let mayConnect = successor.map { $0 < Self.settleOfYoung + Self.connected + .seconds(1) } ?? false
-        let end = begun + (isYoung ? Self.settleOfYoung : .zero) + Self.connected
+        var mayConnect = uptime < Self.settleOfYoung + Self.connected + .seconds(1)
+        var end = begun + (isYoung ? Self.settleOfYoung : .zero) + Self.connected
         while ContinuousClock.now < end {
-            if !mayConnect, try await requests(of: deserted) == 0 { return }
+            let requests = try await requests(of: deserted)
+            if !mayConnect {
+                // It is asked after it has said how many: whoever said so was there all the time.
+                if try await self.process().id != process {
+                    mayConnect = true
+                    end = .now + Self.settleOfYoung + Self.connected
+                } else if requests == 0 {
+                    return
+                }
+            }
             try await wait(min(.milliseconds(20), end - .now))
         }
     }
 
-    /// For how long it has been up, to the second below, where it took another's place; nil where nobody was there before it.
-    private func successor() async throws(RoutingError) -> Duration? {
+    /// Whose socket it is, and for how long that has been up, to the second below.
+    private func process() async throws(RoutingError) -> (id: Int, uptime: Duration) {
         let answer = try await socket.ask("show info")
         func number(_ name: String) -> Int? {
             answer.split(separator: "\n").first { $0.hasPrefix(name) }.flatMap { Int($0.dropFirst(name.count)) }
@@ -85,13 +94,7 @@ package struct HAProxyAdapter: PlaneAdapter {
         guard let seconds = number("Uptime_sec: "), let process = number("Pid: ") else {
             throw RoutingError(.unreachable, "HAProxy does not say how long it has been up: \(answer.prefix(200))")
         }
-        // Who is to end for it stands behind -sf or -st, in a reload too. Where that cannot be seen there may be somebody.
-        if let line = FileManager.default.contents(atPath: "/proc/\(process)/cmdline"), !line.isEmpty,
-            !line.split(separator: 0).contains(where: { ["-sf", "-st"].contains(String(decoding: $0, as: UTF8.self)) })
-        {
-            return nil
-        }
-        return .seconds(seconds)
+        return (process, .seconds(seconds))
     }
 
     /// How many requests these have in hand: those that wait for their connection are among them.

@@ -9,25 +9,35 @@ import Synchronization
 package struct NginxAdapter: PlaneAdapter {
     private static let patience = Duration.seconds(3)
     private static let glance = Duration.milliseconds(5)
+    /// Within this all workers of a configuration have begun once one has.
+    private static let fork = Duration.milliseconds(30)
 
     package let router: String
     private let plan: Plan
     private let folder: NginxFolder
+    private let port: Int
     private let reload = Reload()
 
-    /// The last reload: whose, and the workers that it is to end. A reload that somebody else began, or this before it was restarted, is not known, and so made again.
+    /// The last reload: whose, for which route, and the workers that it is to end. One that somebody else began, or this before it was restarted, is not known, and
+    /// so made again.
     private final class Reload: Sendable {
-        private let state = Mutex<(master: Int32?, old: Set<Int32>)>((nil, []))
+        struct Made {
+            var master: Int32
+            var route: RouteText
+            var old: Set<Int32>
+        }
+        private let state = Mutex<Made?>(nil)
 
-        var master: Int32? { state.withLock { $0.master } }
-        var old: Set<Int32> { state.withLock { $0.old } }
-        func begun(_ master: Int32, _ workers: Set<Int32>) { state.withLock { $0 = (master, workers) } }
+        var last: Made? { state.withLock { $0 } }
+        func made(_ made: Made) { state.withLock { $0 = made } }
     }
 
-    package init(router: String, plan: Plan, folder: NginxFolder) {
+    /// - Parameter port: where nginx says on this host which route it has.
+    package init(router: String, plan: Plan, folder: NginxFolder, port: Int) {
         self.router = router
         self.plan = plan
         self.folder = folder
+        self.port = port
     }
 
     /// Puts a table into force, and waits until no worker is left that routes by an older one.
@@ -53,37 +63,51 @@ package struct NginxAdapter: PlaneAdapter {
         try now.require(table, plan)
         let master = try master()
         let end = ContinuousClock.now + Self.patience
-        if now != wanted || reload.master != master {
+        if now != wanted || reload.last?.master != master || reload.last?.route != wanted {
             if now != wanted { try write(wanted) }
-            // Not before that: whom somebody else's reload brings from here on reads what is written.
-            let workers = try Self.children(of: master)
-            guard kill(master, SIGHUP) == 0 else {
-                throw RoutingError(
-                    .unreachable,
-                    "nginx (process \(master)) cannot be told to reload: \(String(cString: strerror(errno)))"
-                )
-            }
-            // Also those that an earlier reload has not ended yet.
-            reload.begun(master, workers)
-            try await wait(until: end, "nginx does not take the routes of \(folder.routes.path)") {
-                () async throws(RoutingError) in
-                // One that has ended meanwhile takes nothing, and its successor is not kept waiting.
-                _ = try Self.children(of: master)
-                return (try? await read()) == wanted
-            }
+            let before = try await renew(master, wanted, until: end)
+            // As many workers come as go, once all have come. With more of them somebody else's reload, which may have read what stood there before, has come between.
+            try? await Task.sleep(for: Self.fork)
+            let after = try Self.children(of: master)
+            if after.subtracting(before).count != before.count { try await renew(master, wanted, until: end) }
         }
-        let old = reload.old
+        let old = reload.last?.old ?? []
         try await wait(until: end, "workers of an older configuration of nginx still have requests under way") {
             () async throws(RoutingError) in try Self.children(of: master).isDisjoint(with: old)
         }
         return Acknowledgement(router: router, revision: wanted.revision, at: SystemClock.now)
     }
 
+    /// Has nginx read its configuration anew.
+    ///
+    /// - Returns: the workers that this ends.
+    @discardableResult
+    private func renew(_ master: Int32, _ wanted: RouteText, until end: ContinuousClock.Instant)
+        async throws(RoutingError)
+        -> Set<Int32>
+    {
+        // Not before the routes are written: whom somebody else's reload brings from here on reads them. Also those that an earlier reload has not ended yet.
+        let workers = try Self.children(of: master)
+        guard kill(master, SIGHUP) == 0 else {
+            throw RoutingError(
+                .unreachable,
+                "nginx (process \(master)) cannot be told to reload: \(String(cString: strerror(errno)))"
+            )
+        }
+        try await wait(until: end, "nginx does not take the routes of \(folder.routes.path)") {
+            () async throws(RoutingError) in
+            // One that has ended meanwhile takes nothing, and its successor is not kept waiting.
+            guard try !Self.children(of: master).isSubset(of: workers) else { return false }
+            return (try? await read()) == wanted
+        }
+        reload.made(Reload.Made(master: master, route: wanted, old: workers))
+        return workers
+    }
+
     /// What is in force in the workers that take connections.
     package func read() async throws(RoutingError) -> RouteText {
-        let text = try await AdminEndpoint(place: .socket(path: folder.admin.path), program: ("nginx", "nginx")).get(
-            "/route"
-        )
+        let place = AdminEndpoint.Place.address("http://127.0.0.1:\(port)")
+        let text = try await AdminEndpoint(place: place, program: ("nginx", "nginx")).get("/route")
         guard let route = RouteText(text, services: plan.services.count) else {
             throw RoutingError(
                 .storage,

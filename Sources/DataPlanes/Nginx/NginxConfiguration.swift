@@ -7,7 +7,8 @@ package struct NginxConfiguration: Sendable {
     let plan: Plan
     let listen: (host: String, port: Int)
     let folder: NginxFolder
-    /// Where each request is told, by UDP on this host.
+    /// Where each request is told, by UDP on this host; by TCP there nginx says which route it has (a socket in the folder would outlive an nginx that was
+    /// killed, and keep the next one from beginning).
     let logPort: Int
     let trust: URL
 
@@ -140,7 +141,7 @@ package struct NginxConfiguration: Sendable {
 
     private var admin: [String] {
         [
-            "server {", "listen 'unix:\(folder.admin.path)';", "access_log off;",
+            "server {", "listen 127.0.0.1:\(logPort);", "access_log off;",
             "location = /route { default_type text/plain; return 200 $migrate_route; }", "}",
         ]
     }

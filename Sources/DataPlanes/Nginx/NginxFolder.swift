@@ -9,8 +9,6 @@ package struct NginxFolder: Sendable {
     package var configuration: URL { url.appendingPathComponent("nginx.conf") }
     /// The routes in force, a part of the configuration.
     package var routes: URL { url.appendingPathComponent("routes.conf") }
-    /// Where nginx says which route it has.
-    package var admin: URL { url.appendingPathComponent("nginx.sock") }
     package var pid: URL { url.appendingPathComponent("nginx.pid") }
     package var state: URL { url.appendingPathComponent("route.json") }
 }

@@ -10,7 +10,7 @@ package struct NginxPlane: DataPlane {
     private let folder: NginxFolder
     private let logPort: Int
 
-    /// - Parameter logPort: where nginx tells its requests, by UDP on this host.
+    /// - Parameter logPort: where nginx tells its requests, by UDP on this host, and by TCP which route it has.
     package init(folder: NginxFolder, logPort: Int) {
         self.folder = folder
         self.logPort = logPort
@@ -26,7 +26,7 @@ package struct NginxPlane: DataPlane {
     }
 
     package func adapter(router: String, plan: Plan) -> any PlaneAdapter {
-        NginxAdapter(router: router, plan: plan, folder: folder)
+        NginxAdapter(router: router, plan: plan, folder: folder, port: logPort)
     }
 
     package func windows(_ plan: Plan, meter: Meter, client: HTTPClient) async throws -> any PlaneWindows {

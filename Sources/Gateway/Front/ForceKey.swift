@@ -30,7 +30,10 @@ package struct ForceKey: Sendable {
         guard let data = FileManager.default.contents(atPath: file.path) else {
             throw Weak(message: "the file \(file.path) cannot be read")
         }
-        let secret = String(decoding: data, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines).utf8
+        func trimmed(_ bytes: some Sequence<UInt8>) -> [UInt8] {
+            bytes.drop { [0x09, 0x0A, 0x0D, 0x20].contains($0) }.reversed()
+        }
+        let secret = trimmed(trimmed(data))
         guard secret.count >= Self.leastBytes else {
             throw Weak(message: "\(file.path) has \(secret.count) bytes, and a secret has \(Self.leastBytes) at least")
         }

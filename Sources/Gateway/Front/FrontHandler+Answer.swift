@@ -244,6 +244,8 @@ extension FrontHandler: UpstreamDelegate {
     func refuse(_ fault: MessageFault, isPersistent: Bool, from implementation: Implementation? = nil) {
         guard let context else { return }
         if fault.status.code < 500 { traffic.refused() }
+        // One that has reached a service has a line of its own.
+        if implementation == nil { loop.accessLog?.write(refusal: Int(fault.status.code)) }
         let text = fault.reason.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
         let body = "{\"error\":{\"status\":\"\(fault.status.reasonPhrase)\",\"message\":\"\(text)\"}}"
         var lines = "HTTP/1.1 \(fault.status.code) \(fault.status.reasonPhrase)\r\ncontent-type: application/json\r\n"

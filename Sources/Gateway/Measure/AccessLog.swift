@@ -41,11 +41,21 @@ final class AccessLog: ServiceLifecycle.Service {
             case nil: "given-up"
             }
         // A service's name is of letters, digits and .-_, which the plan's reader sees to: nothing is to be escaped.
-        let line = """
+        write(
+            """
             {"at":\(SystemClock.now.rawValue),"service":"\(exchange.entry.service.name)","to":"\(exchange.implementation.rawValue)",\
             "fallback":\(exchange.isFallback),"forced":\(exchange.isForced),"bucket":\(exchange.bucket),"status":\(exchange.status),"outcome":"\(word)",\
             "micros":\(micros),"bytesIn":\(exchange.bodyBytes),"bytesOut":\(exchange.answerBytes),"trace":"\(exchange.traceID)"}\n
             """
+        )
+    }
+
+    /// A request that no service has seen, as the gateway itself answered it.
+    func write(refusal status: Int) {
+        write("{\"at\":\(SystemClock.now.rawValue),\"status\":\(status),\"outcome\":\"refused\"}\n")
+    }
+
+    private func write(_ line: String) {
         waiting.withLock { waiting in
             guard waiting.bytes.count + line.utf8.count <= Self.most else {
                 waiting.dropped += 1

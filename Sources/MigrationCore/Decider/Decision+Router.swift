@@ -20,8 +20,8 @@ extension Decision {
         return [.routerRetired(router: router)] + completeAcknowledgement(rest)
     }
 
-    /// A worker stops waiting for a router, where the plan says so and everybody else of its environment can go on. Never while a rollback is under way or the
-    /// log is doubted: a router that is only cut off may still send users to the candidate.
+    /// A worker stops waiting for a router, where the plan says so and everybody else of its environment can go on. Never while a rollback is under way, a person's
+    /// lower weight has not reached it, or the log is doubted: a router that is only cut off may still send users to the candidate.
     func evict(_ name: String, _ silent: TimeSpan) throws(Refusal) -> [Event] {
         guard let router = migration.routers.first(where: { $0.name == name }) else {
             throw unknown("router", name, migration.routers.map(\.name))
@@ -33,12 +33,10 @@ extension Decision {
                 mend: "retire it: migrate retire-router"
             )
         }
-        guard migration.mayEvict,
-            migration.routers.contains(where: { $0.name != name && $0.environment == router.environment })
-        else {
+        guard migration.mayEvict(router) else {
             throw Refusal(
                 .notAllowed,
-                "the last router of an environment is not evicted, and none is while a rollback is under way or the log is doubted"
+                "a router is not evicted that is the last of its environment or may still have a higher weight than is asked, and none is while a rollback is under way or the log is doubted"
             )
         }
         return try retire(name)
@@ -83,5 +81,13 @@ extension Decision {
 
 extension Migration {
     /// Whether a router that is silent may be waited for no longer.
-    var mayEvict: Bool { phase.rollback == nil && quarantine == nil && !phase.isOver }
+    func mayEvict(_ router: Router) -> Bool {
+        guard phase.rollback == nil, quarantine == nil, !phase.isOver,
+            routers.contains(where: { $0.name != router.name && $0.environment == router.environment }),
+            let traffic = traffic(in: router.environment)
+        else { return false }
+        // What a person has taken back it may not have heard.
+        let isRaised = zip(traffic.effective, traffic.planned).allSatisfy { $0 >= $1 }
+        return isRaised || router.revision ?? 0 >= traffic.revision
+    }
 }

@@ -51,6 +51,9 @@ package struct WorkerMachine: Sendable {
     package let pollEvery: TimeSpan
     private var reasserted: [String: Timestamp] = [:]
     private var begun: Set<CheckRun> = []
+    /// When it looked last, and since when without a gap.
+    private var lookedAt: Timestamp?
+    private var lookedSince: Timestamp?
     /// The window for which sources were asked last, and when.
     private var asked: (k: Int64, environment: String, at: Timestamp)?
 
@@ -62,6 +65,7 @@ package struct WorkerMachine: Sendable {
     /// The effects of one look, in their order; nothing comes after an append, because everything else depends on it.
     package mutating func step(_ sight: Sight) -> [Effect] {
         guard let migration = sight.state.migration else { return [.wait(until: sight.now + pollEvery)] }
+        look(migration, at: sight.now)
         var effects: [Effect] = []
         if let (k, environment) = dueQuestion(migration, sight.now) {
             asked = (k, environment, sight.now)
@@ -105,19 +109,33 @@ package struct WorkerMachine: Sendable {
     }
 
     /// Stops waiting for a router that has been silent for so long as the plan says, where somebody else of its environment is not.
+    ///
+    /// Only the time counts in which this looked without a gap: after an outage of the database, or of all workers, nobody could be heard.
     private func eviction(_ migration: Migration, _ sight: Sight) -> Command? {
-        guard let limit = migration.plan.evictAfter, migration.mayEvict else { return nil }
+        guard let limit = migration.plan.evictAfter, let since = lookedSince else { return nil }
         func silence(_ router: Router) -> TimeSpan? {
-            let report = sight.reports.first { $0.router == router.name }
-            return report.map { sight.now - $0.seenAt }.flatMap { $0 >= limit ? $0 : nil }
+            let heard = sight.reports.first { $0.router == router.name }?.seenAt
+            let silent = sight.now - max(heard ?? since, since)
+            return silent >= limit ? silent : nil
+        }
+        func isHeard(_ router: Router) -> Bool {
+            sight.reports.contains { $0.router == router.name && sight.now - $0.seenAt < limit }
         }
         for router in migration.routers {
-            guard let silent = silence(router) else { continue }
-            if migration.routers.contains(where: { $0.environment == router.environment && silence($0) == nil }) {
+            guard let silent = silence(router), migration.mayEvict(router) else { continue }
+            if migration.routers.contains(where: { $0.environment == router.environment && isHeard($0) }) {
                 return .evictRouter(router: router.name, silent: .milliseconds(silent.rawValue / 1_000))
             }
         }
         return nil
+    }
+
+    /// Remembers since when it has looked without a gap. One that is shorter than half of what a router may be silent for is none: with it nobody seems
+    /// silent for too long.
+    private mutating func look(_ migration: Migration, at now: Timestamp) {
+        let gap = migration.plan.evictAfter.map { TimeSpan(rawValue: $0.rawValue / 2) } ?? .zero
+        if let last = lookedAt, now >= last, now - last <= gap {} else { lookedSince = now }
+        lookedAt = now
     }
 
     /// The next window as the routers reported it, once its grace is over.

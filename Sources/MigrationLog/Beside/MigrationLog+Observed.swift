@@ -16,11 +16,11 @@ extension MigrationLog {
         try connection.query(
             """
             update migrate.router set window_k = $3::bigint, observed = $4::jsonb
-            where stream = $1::text and name = $2::text and coalesce(window_k < $3::bigint, true)
+            where stream = $1::text and name = $2::text and environment = $5::text and coalesce(window_k < $3::bigint, true)
             """,
             [
                 .text(stream), .text(signal.router), .int(signal.k),
-                .text(String(decoding: try JSONEncoder().encode(shares), as: UTF8.self)),
+                .text(String(decoding: try JSONEncoder().encode(shares), as: UTF8.self)), .text(signal.environment),
             ]
         )
     }

@@ -118,7 +118,9 @@ extension MigrationLog {
                     values ($1::text, $2::text, $3::text, $4::uuid, $5::bigint, decode($6::text, 'hex'), clock_timestamp())
                     on conflict (stream, name) do update set
                         environment = excluded.environment, log_id = excluded.log_id, revision = excluded.revision,
-                        hash = excluded.hash, seen_at = excluded.seen_at
+                        hash = excluded.hash, seen_at = excluded.seen_at,
+                        window_k = case when r.environment = excluded.environment then r.window_k end,
+                        observed = case when r.environment = excluded.environment then r.observed end
                     """,
                     [.text(stream), .text(router), .text(environment), .text(log), .int(revision), .text(hash)]
                 )

@@ -99,6 +99,17 @@ package struct SchemaInstaller: Sendable {
         throw Self.error(for: status)
     }
 
+    /// The oldest schema whose log is read as this release's is: commits, keys, texts, the order and what is cold have looked the same since.
+    package static let oldestReadable: Int64 = 6
+
+    /// Throws unless the log can be read by this release, whoever installed its schema before.
+    package func requireReadable() async throws {
+        let status = try await status()
+        if case .behind(let number) = status, number >= Self.oldestReadable { return }
+        if case .current = status { return }
+        throw Self.error(for: status)
+    }
+
     private static let ledger = """
         create schema if not exists migrate;
         create table migrate.schema_version (
