@@ -36,17 +36,32 @@ extension MigrationLog {
 
     /// The checkpoints of the log from a size on, in the order of their sizes, as they stand there.
     ///
-    /// - Parameter limit: at most so many; nil for all.
+    /// - Parameters:
+    ///   - last: up to this size; nil without end.
+    ///   - limit: at most so many; nil for all.
     package func checkpoints(
         from size: Int64 = 0,
+        upTo last: Int64? = nil,
         limit: Int64? = nil
     ) async throws -> [(size: Int64, note: String)] {
         try await guarded {
             try await pool.run { connection in
                 try connection.query(
-                    "select n, note from migrate.checkpoint where n >= $1::bigint order by n limit $2::bigint",
-                    [.int(size), .int(limit)]
+                    """
+                    select n, note from migrate.checkpoint where n >= $1::bigint and n <= coalesce($2::bigint, n)
+                    order by n limit $3::bigint
+                    """,
+                    [.int(size), .int(last), .int(limit)]
                 ).rows.map { (try $0.int("n"), try $0.text("note")) }
+            }
+        }
+    }
+
+    /// The size of the largest one; 0 where there is none.
+    package func largestCheckpoint() async throws -> Int64 {
+        try await guarded {
+            try await pool.run { connection in
+                try connection.query("select coalesce(max(n), 0) as n from migrate.checkpoint").first?.int("n") ?? 0
             }
         }
     }

@@ -22,29 +22,38 @@ package struct OrderAudit: Sendable {
     /// - Throws: a ``LogError`` when the log cannot be read at all.
     package func run(against kept: Checkpoint? = nil, didRead: (Int64) -> Void = { _ in }) async throws -> Report {
         // Before the head, which others go on from meanwhile: a checkpoint that is signed later is not of this order yet.
-        let signed = try await log.checkpoints()
+        let largest = try await log.largestCheckpoint()
         let head = try await log.orderHead()
-        let checkpoints = signed.filter { $0.size <= head.size }
         var frontier = MerkleFrontier()
-        var report = Report(size: head.size, checkpoints: checkpoints.count)
+        var report = Report(size: head.size, checkpoints: 0)
         do {
-            if let first = signed.first(where: { $0.size > head.size }) {
-                throw Self.broken("there is a checkpoint of \(first.size) commits, and the order has \(head.size)")
+            if largest > head.size {
+                throw Self.broken("there is a checkpoint of \(largest) commits, and the order has \(head.size)")
             }
-            let trust = try await log.trustHistory()
+            var trust = try await log.trustHistory()
             let origins = Set(try await log.incarnations().all.map { Checkpoint.origin(of: $0.id) })
-            var waiting = checkpoints[...]
             var last: [String: Int64] = [:]
             while frontier.size < head.size {
                 let page = try await page(after: frontier.size, upTo: head.size)
                 guard !page.isEmpty else { throw Self.broken("number \(frontier.size + 1) of the order is missing") }
-                let nodes = try await nodes(over: frontier.size + Int64(page.count))
+                let end = frontier.size + Int64(page.count)
+                let nodes = try await nodes(over: end)
+                // There may be one for every minute of years: never all of them at once.
+                var waiting = try await log.checkpoints(from: frontier.size + 1, upTo: end)[...]
                 for row in page {
                     try Self.add(row, to: &frontier, nodes)
                     try Self.follow(row, &last)
                     while let next = waiting.first, next.size == frontier.size {
                         waiting.removeFirst()
-                        try Self.check(next, frontier.root, origins, trust)
+                        let checkpoint = try Self.check(next, frontier.root, origins)
+                        // It may have been signed meanwhile, by a key that is newer than those that were read.
+                        if trust.signer(of: checkpoint) == nil { trust = try await log.trustHistory() }
+                        guard trust.signer(of: checkpoint) != nil else {
+                            throw Self.broken(
+                                "the checkpoint of \(next.size) commits is not signed by a key of the log that may"
+                            )
+                        }
+                        report.checkpoints += 1
                     }
                 }
                 didRead(frontier.size)
@@ -172,9 +181,8 @@ package struct OrderAudit: Sendable {
     private static func check(
         _ stored: (size: Int64, note: String),
         _ root: [UInt8],
-        _ origins: Set<String>,
-        _ trust: TrustHistory
-    ) throws {
+        _ origins: Set<String>
+    ) throws -> Checkpoint {
         let checkpoint: Checkpoint
         do {
             checkpoint = try Checkpoint(note: stored.note)
@@ -184,9 +192,7 @@ package struct OrderAudit: Sendable {
         guard checkpoint.size == stored.size, checkpoint.root == root, origins.contains(checkpoint.origin) else {
             throw broken("the checkpoint of \(stored.size) commits was not made of this order")
         }
-        guard trust.signer(of: checkpoint) != nil else {
-            throw broken("the checkpoint of \(stored.size) commits is not signed by a key of the log that may")
-        }
+        return checkpoint
     }
 
     private static func broken(_ message: String) -> Replay.Divergence { Replay.Divergence(nil, message) }
