@@ -14,10 +14,11 @@ struct QuerySourceTests {
         url: String = "",
         unit: Metric.Unit,
         window: TimeSpan = .seconds(5),
-        ago: Int64 = 1
+        ago: Int64 = 1,
+        limit: TimeSpan = .seconds(30)
     ) async -> (Reading, String?) {
         var plan = SamplePlan.plan(window: window)
-        let source = Source(name: "q", url: url, query: query, unit: unit, isBadWhenHigh: true, timeout: .seconds(5))
+        let source = Source(name: "q", url: url, query: query, unit: unit, isBadWhenHigh: true, timeout: limit)
         plan.sources = [source]
         var logger = Logger(label: "sources")
         logger.logLevel = .critical
@@ -93,8 +94,8 @@ struct QuerySourceTests {
     @Test("a database is asked by a query that may only read, with the window's ends; what it gives is taken by side")
     func sql() async throws {
         setenv("MIGRATE_TEST_SOURCE", try TestDatabase.conninfo, 1)
-        func ask(_ query: String, _ unit: Metric.Unit = .number) async -> (Reading, String?) {
-            await read(.sql(query: query, database: "MIGRATE_TEST_SOURCE"), unit: unit)
+        func ask(_ query: String, limit: TimeSpan = .seconds(30)) async -> (Reading, String?) {
+            await read(.sql(query: query, database: "MIGRATE_TEST_SOURCE"), unit: .number, limit: limit)
         }
         let (both, _) = await ask(
             "select * from (values ('candidate', 0.5::numeric, 20::bigint), ('legacy', 1, 40)) answer (implementation, value, of)"
@@ -117,11 +118,11 @@ struct QuerySourceTests {
             ("select 'x' as implementation, 1 as value, 1 as of", "legacy or candidate"),
             ("select 'legacy' as implementation, -1 as value, 1 as of", "cannot have been measured"),
             (
-                "with made as (select pg_sleep(6)) select 'legacy' as implementation, 1 as value, 1 as of from made",
+                "with made as (select pg_sleep(60)) select 'legacy' as implementation, 1 as value, 1 as of from made",
                 "timeout"
             ),
         ] {
-            let (reading, failure) = await ask(query)
+            let (reading, failure) = await ask(query, limit: query.contains("pg_sleep") ? .seconds(1) : .seconds(30))
             #expect(reading.isFailed && failure?.contains(reason) == true, "\(query): \(failure ?? "")")
         }
         let (written, _) = await ask(
