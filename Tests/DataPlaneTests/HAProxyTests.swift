@@ -173,24 +173,15 @@ struct HAProxyTests {
         arguments: [false, true]
     )
     func pending(isReloaded: Bool) async throws {
-        let legacy = try await TestUpstream(.answers("legacy"))
-        var hasCome = false
-        for _ in 0..<3 where !hasCome {
-            let crowd = try CrowdedPort()
-            let plan = TestRoutes.plan(legacy: legacy.port, candidate: crowd.port, timeout: .seconds(10))
+        try await TestHAProxy.checkPending(timeout: .seconds(10)) { plan, crowd in
             let haproxy = try await TestHAProxy(plan)
             defer { haproxy.remove() }
-            if isReloaded {
-                // The process from before has the request, and the one that is asked has none.
-                hasCome = try await haproxy.runReloadable { reload in
-                    try await haproxy.checkPending(crowd) { try await reload() }
-                }
-            } else {
-                hasCome = try await haproxy.run { try await haproxy.checkPending(crowd) }
+            guard isReloaded else { return try await haproxy.run { try await haproxy.checkPending(crowd) } }
+            // The process from before has the request, and the one that is asked has none.
+            return try await haproxy.runReloadable { reload in
+                try await haproxy.checkPending(crowd) { try await reload() }
             }
         }
-        #expect(hasCome)
-        await legacy.close()
     }
 
     @Test("what was told before, put back behind everybody’s back, is told away again by itself")

@@ -120,6 +120,24 @@ extension TestPlane {
         return hasCome
     }
 
+    /// Has data planes do ``checkPending(_:meanwhile:)``, until the request has come to the candidate, three of them at most.
+    ///
+    /// - Parameter stage: makes a data plane for the plan, and has it do so while it runs.
+    static func checkPending(
+        timeout: TimeSpan = .seconds(5),
+        _ stage: (Plan, CrowdedPort) async throws -> Bool
+    ) async throws {
+        let legacy = try await TestUpstream(.answers("legacy"))
+        var hasCome = false
+        for _ in 0..<3 where !hasCome {
+            let crowd = try CrowdedPort()
+            let plan = TestRoutes.plan(legacy: legacy.port, candidate: crowd.port, timeout: timeout)
+            hasCome = try await stage(plan, crowd)
+        }
+        #expect(hasCome)
+        await legacy.close()
+    }
+
     /// Puts what was told before back in its place behind everybody's back: it is told again by itself within one look, and how soon is printed.
     ///
     /// - Parameters:

@@ -11,28 +11,21 @@ import Testing
 @Suite("The gateway against hostile clients of HTTP/2", .serialized)
 struct HostileStreamTests {
     private typealias Frame = RawStreams.Frame
-    private let folder: URL
-    private let files: CertificateFiles
-
-    init() throws {
-        folder = FileManager.default.temporaryDirectory.appendingPathComponent("streams-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        files = CertificateFiles(
-            chain: folder.appendingPathComponent("chain.pem"),
-            key: folder.appendingPathComponent("key.pem")
-        )
-        try TestCertificate.issue(chain: files.chain, key: files.key)
-    }
-
     /// A gateway before an upstream that answers everything.
     private func serve(_ body: (String, TestUpstream) async throws -> Void) async throws {
-        let upstream = try await TestUpstream(.answers("legacy")), files = files
+        let upstream = try await TestUpstream(.answers("legacy"))
+        let certificate = try await offThread { try TestCertificate() }
+        let state = FileManager.default.temporaryDirectory.appendingPathComponent("gateway-\(UUID().uuidString).json")
+        defer {
+            certificate.remove()
+            try? FileManager.default.removeItem(at: state)
+        }
         try await TestGateway().serve(
             TestGateway.plan(legacy: upstream.port, candidate: upstream.port, timeout: .seconds(5)),
-            state: folder.appendingPathComponent("state.json"),
+            state: state,
             first: TestGateway.table(1, .zero),
             change: { settings in
-                settings.certificate = files
+                settings.certificate = CertificateFiles(chain: certificate.chain, key: certificate.key)
                 settings.headTimeout = .seconds(1)
             }
         ) { url in try await body(url, upstream) }

@@ -85,15 +85,13 @@ struct RouteExplain: AsyncParsableCommand {
             "he is the candidate's from these weights on:",
         ]
         var table = TextTable([.left, .left])
-        for plane in report.planes {
-            switch plane.plane {
-            case "gateway":
-                table.add(
-                    "gateway",
-                    "\(share(plane.from)); so have an Envoy where the key is a header, and resolvers by etcd"
-                )
-            case "haproxy": table.add("HAProxy", "\(share(plane.from)), by the xxHash32 of the same")
-            default: table.add(plane.plane, "\(share(plane.from)), by the MurmurHash2 of the same")
+        for dealing in Dealing.allCases {
+            let from = dealing.least("\(migration):\(key)")
+            switch dealing {
+            case .gateway:
+                table.add("gateway", "\(from); so have an Envoy where the key is a header, and resolvers by etcd")
+            case .haproxy: table.add("HAProxy", "\(from), by the xxHash32 of the same")
+            case .nginx: table.add("nginx", "\(from), by the MurmurHash2 of the same")
             }
         }
         lines += table.lines(indent: 2)
