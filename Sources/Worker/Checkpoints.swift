@@ -29,8 +29,10 @@ package struct CheckpointPolicy: Sendable {
     }
 }
 
-/// Signs checkpoints on a schedule and takes them to their sinks; a sink that is away gets what it missed, the newest first.
+/// Signs checkpoints on a schedule and takes them to their sinks; a sink that is away gets what it missed, the newest first. Where the log does
+/// not go on from one that is kept, it quarantines every migration.
 actor CheckpointPublisher {
+    private let worker: String
     private let policy: CheckpointPolicy
     private let log: MigrationLog
     private let logger: Logger
@@ -43,7 +45,8 @@ actor CheckpointPublisher {
     /// At most so many are taken to a sink at once.
     private static let batch: Int64 = 100
 
-    init(policy: CheckpointPolicy, log: MigrationLog, logger: Logger) {
+    init(worker: String, policy: CheckpointPolicy, log: MigrationLog, logger: Logger) {
+        self.worker = worker
         self.policy = policy
         self.log = log
         self.logger = logger
@@ -89,15 +92,19 @@ actor CheckpointPublisher {
     /// Whether the log goes on from what this worker signed last, and from what each folder keeps: nothing else is vouched for.
     private func isContinued() async throws -> Bool {
         if let kept = signed, let flaw = try await log.flaw(of: kept) {
-            let mend = try await isSuperseded(kept) ? "if you know of the rewind: start the workers anew" : nil
-            tell("what this worker signed last", kept, flaw, mend: mend)
+            await distrust(
+                "what \(worker) signed last",
+                kept,
+                flaw,
+                mend: try await isSuperseded(kept) ? "if you know of the rewind: start the workers anew" : nil
+            )
             return false
         }
         for case .folder(let folder) in policy.sinks {
             guard let kept = try Self.latest(in: folder), let flaw = try await log.flaw(of: kept) else { continue }
             let latest = folder.appendingPathComponent("latest").path
-            tell(
-                folder.path,
+            await distrust(
+                latest,
                 kept,
                 flaw,
                 mend: try await isSuperseded(kept)
@@ -114,14 +121,36 @@ actor CheckpointPublisher {
         return all.all.contains { $0.number < all.newest && Checkpoint.origin(of: $0.id) == checkpoint.origin }
     }
 
-    private func tell(_ what: String, _ kept: Checkpoint, _ flaw: String, mend: String? = nil) {
+    /// Says that the log is not the one that it was, and where people do not know that already holds every migration where it is.
+    ///
+    /// - Parameter mend: what there is to do for people who have declared the log rewound; nil where they have not.
+    private func distrust(_ place: String, _ kept: Checkpoint, _ flaw: String, mend: String?) async {
         logger.error(
             "the log is not the one of which there is a checkpoint, and is not vouched for: see docs/audit.md",
             metadata: [
-                "checkpoint": "\(what)", "kept": "\(kept.size)", "flaw": "\(flaw)",
+                "checkpoint": "\(place)", "kept": "\(kept.size)", "flaw": "\(flaw)",
                 "mend": "\(mend ?? "find out who changed it")",
             ]
         )
+        guard mend == nil else { return }
+        do {
+            for migration in try await log.unfinished() { await quarantine(migration, place, kept.size) }
+        } catch {
+            logger.warning("no migration was quarantined", metadata: ["reason": "\(error)"])
+        }
+    }
+
+    /// One that cannot be read is held by that already.
+    private func quarantine(_ migration: String, _ place: String, _ size: Int64) async {
+        do {
+            _ = try await log.perform(
+                .quarantineByCheckpoint(place: place, size: size),
+                on: migration,
+                by: Command.workerPrefix + worker
+            )
+        } catch {
+            logger.warning("not quarantined", metadata: ["migration": "\(migration)", "reason": "\(error)"])
+        }
     }
 
     private func fill(_ folder: URL) async throws {

@@ -19,7 +19,7 @@ struct Sealer: Sendable {
     func run() async {
         var lease = LeaseMachine(life: leaseLife)
         var watch = HorizonWatch(logger: logger)
-        let publisher = checkpoints.map { CheckpointPublisher(policy: $0, log: log, logger: logger) }
+        let publisher = checkpoints.map { CheckpointPublisher(worker: worker, policy: $0, log: log, logger: logger) }
         await withDiscardingTaskGroup { group in
             while !Task.isCancelled {
                 do {

@@ -51,25 +51,47 @@ struct DataPlaneMigrationTests {
     /// - Parameters:
     ///   - legacy: its address.
     ///   - candidate: its address.
-    private static func text(_ plane: Plane, _ legacy: String, _ candidate: String) -> String {
-        """
-        migration: shop
-        services:
-          a: { legacy: "\(legacy)", candidate: "\(candidate)", timeout: 2s }
-          b: { legacy: "\(legacy)", candidate: "\(candidate)", timeout: 2s }
-        sticky_by: [header:x-user-id]
-        window: \(plane.measuresLatency ? "500ms" : "1s")
-        stages: [{ name: p, environment: p, steps: [10%, 50%, 100%], bake: \(plane.measuresLatency ? "1500ms" : "3s") }]
-        criteria: [error_rate < 5%, timeout_rate < 5%\(plane.measuresLatency ? ", latency.p95 < 1s" : "")]
-        rollback: [error_rate > 10% for 1s]
-        watch: 2s
-        expires: 1d
+    ///   - sources: the plan's sources, by all of which it judges then, and one by which it rolls back; nil is by what routers count.
+    private static func text(
+        _ plane: Plane,
+        _ legacy: String,
+        _ candidate: String,
+        sources: (text: String, trigger: String)? = nil
+    ) -> String {
+        let isQuick = plane.measuresLatency && sources == nil
+        let counted = "error_rate < 5%, timeout_rate < 5%\(plane.measuresLatency ? ", latency.p95 < 1s" : "")"
+        // Those who wait for it come back often enough for each window to have some.
+        let timeout = sources?.trigger == "a_timeouts" ? "400ms" : "2s"
+        let judged = sources.map { sources in
+            sources.text.matches(of: /(?m)^  (\w+):/).map { "\($0.output.1) < 5%" }.joined(separator: ", ")
+        }
+        return """
+            migration: shop
+            services:
+              a: { legacy: "\(legacy)", candidate: "\(candidate)", timeout: \(timeout) }
+              b: { legacy: "\(legacy)", candidate: "\(candidate)", timeout: \(timeout) }
+            sticky_by: [header:x-user-id]
+            window: \(isQuick ? "500ms" : "1s")
+            stages: [{ name: p, environment: p, steps: [10%, 50%, 100%], bake: \(isQuick ? "1500ms" : "3s") }]
+            criteria: [\(judged ?? counted)]
+            rollback: [\(sources?.trigger ?? "error_rate") > 10% for 1s]
+            \(sources?.text ?? "")
+            watch: 2s
+            expires: 1d
 
-        """
+            """
     }
 
     private func run(_ arguments: String...) throws -> Program.Result {
         try Program.run(arguments, database: TestDatabase.conninfo)
+    }
+
+    /// What `migrate signals queries` prints for a plan.
+    private func queries(_ plane: Plane, _ plan: String, prometheus: String) throws -> String {
+        let file = try Program.file(plan, "shop.yaml")
+        let printed = try run("signals", "queries", plane.rawValue, file, "--prometheus", prometheus)
+        #expect(printed.code == 0, "\(printed.text)")
+        return printed.text
     }
 
     private func phase() throws -> String {
@@ -79,14 +101,23 @@ struct DataPlaneMigrationTests {
     }
 
     /// A data plane, what tells it, and a worker, with a migration that was started.
+    ///
+    /// - Parameter scraped: the Prometheus by whose ready queries the migration is judged, the one by which it rolls back, and the port at
+    ///   which the data plane is scraped.
     private func onStage(
         _ plane: Plane,
         _ legacy: TestUpstream,
         _ candidate: TestUpstream,
+        scraped: (by: String, trigger: String, port: Int)? = nil,
         _ body: (_ url: String, _ metrics: String?) async throws -> Void
     ) async throws {
-        func text(_ legacy: String, _ candidate: String) -> String { Self.text(plane, legacy, candidate) }
         let (old, new) = ("http://127.0.0.1:\(legacy.port)", "http://127.0.0.1:\(candidate.port)")
+        let sources = try scraped.map {
+            (text: try queries(plane, Self.text(plane, old, new), prometheus: $0.by), trigger: $0.trigger)
+        }
+        func text(_ legacy: String, _ candidate: String) -> String {
+            Self.text(plane, legacy, candidate, sources: sources)
+        }
         // An Envoy stands for the Gateway, and has the addresses of the cluster's services.
         let wiring = try Program.file(text(old, new), "shop.yaml")
         let plan =
@@ -95,7 +126,8 @@ struct DataPlaneMigrationTests {
         let folder = URL(fileURLWithPath: plan).deletingLastPathComponent().appendingPathComponent(plane.rawValue).path
         let (port, logPort, metrics) = (try freePort(), try freePort(), try freePort())
         #expect(try run("db", "install").code == 0)
-        #expect(try run("create", plan).code == 0)
+        let created = try run("create", plan)
+        #expect(created.code == 0, "\(created.text)")
         let server = plane == .etcd ? try await TestEtcdServer() : nil
         var log = [.haproxy, .nginx, .etcd].contains(plane) ? ["--log-port", "\(logPort)"] : []
         if let server { log += ["--endpoint", server.endpoint] }
@@ -103,13 +135,17 @@ struct DataPlaneMigrationTests {
         if plane != .gateway {
             let configured = try Program.run(
                 ["route", "config", plane == .kubernetes ? "envoy" : plane.rawValue, wiring, "--environment", "p"]
-                    + (plane == .etcd ? [] : place) + ["--folder", folder] + log,
+                    + (plane == .etcd ? [] : place) + ["--folder", folder] + log
+                    + (scraped.map { ["--scrape", "127.0.0.1:\($0.port)"] } ?? []),
                 database: TestDatabase.conninfo
             )
             #expect(configured.code == 0, "\(configured.text)")
         }
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        let rest = plane == .gateway ? place + ["--state", folder + "/state.json"] : ["--folder", folder] + log
+        var own = place + ["--state", folder + "/state.json"]
+        // Where it is scraped it goes on asking whoever is late, or most of what is counted would be what it did not send.
+        if let scraped { own += ["--admin", "127.0.0.1:\(scraped.port)", "--breaker", "0"] }
+        let rest = plane == .gateway ? own : ["--folder", folder] + log
         let output = folder + "/output"
         /// Runs what tells the data plane, and a worker, while the body runs.
         func perform(_ rest: [String]) async throws {
@@ -302,6 +338,104 @@ struct DataPlaneMigrationTests {
                 #expect(candidate.requests == sent)
             }
         }
+        #expect(load.failed == 0 || !plane.isGentle)
+        #expect(try run("replay", "shop").code == 0)
+    }
+
+    @Test(
+        "rolls back by the ready queries, which a real Prometheus answers by what it has scraped",
+        arguments: [
+            (.gateway, "a_errors"), (.haproxy, "a_errors"), (.envoy, "a_errors"), (.gateway, "a_timeouts"),
+            (.envoy, "a_timeouts"),
+        ] as [(Plane, String)]
+    )
+    func scraped(_ plane: Plane, _ trigger: String) async throws {
+        let fails = trigger == "a_errors"
+        let answer: @Sendable (String) -> String = { request in
+            let isHealthy = request.contains(" /health ")
+            // Without an answer to the others it is late with all of them.
+            return isHealthy || fails ? "HTTP/1.1 \(isHealthy ? 200 : 500) X\r\ncontent-length: 9\r\n\r\ncandidate" : ""
+        }
+        let load = SteadyLoad()
+        let port = try freePort()
+        let path = plane == .envoy ? "/stats/prometheus" : "/metrics"
+        try await TestPrometheus.run(scraping: "127.0.0.1:\(port)", path: path) { prometheus in
+            try await onStage(
+                plane,
+                try await TestUpstream(.answers("legacy")),
+                try await TestUpstream(.says(answer)),
+                scraped: (prometheus, trigger, port)
+            ) { url, _ in
+                try await load.keepUp(url) {
+                    do {
+                        try await eventually("the rollback to be confirmed") { try phase() == "rolledBack" }
+                    } catch {
+                        throw TestFailure("\(error): \(try await readings(trigger).suffix(5))")
+                    }
+                }
+            }
+        }
+        let said = try await readings(trigger)
+        let (candidate, legacy) = (said.compactMap(\.candidate), said.compactMap(\.legacy))
+        // Where each request ended so, and where none did.
+        #expect(candidate.contains { $0.of > 0 && $0.value == $0.of }, "\(said)")
+        #expect(legacy.contains { $0.of > (fails ? 20 : 5) }, "\(said)")
+        #expect(legacy.allSatisfy { $0.value == 0 }, "\(said)")
+        #expect(load.failed == 0 || !fails)
+        #expect(try run("replay", "shop").code == 0)
+    }
+
+    /// What a source said, window by window.
+    private func readings(_ source: String) async throws -> [Reading] {
+        let log = MigrationLog(pool: PostgresPool(try TestDatabase.conninfo, name: "test", limit: 2))
+        let readings = try await log.rows("shop", after: 0).flatMap { row -> [Reading] in
+            let commit = try CommitCodec.decode(row.body, version: row.version, actor: row.actor)
+            guard case .sealWindow(let window) = commit.command else { return [] }
+            return window.environments.compactMap { $0.readings?[source] }
+        }
+        await log.pool.close()
+        return readings
+    }
+
+    @Test(
+        "goes to everybody and back to nobody twenty times, as people say: the candidate hears of nobody once a 0 is acknowledged",
+        arguments: Plane.allCases
+    )
+    func turns(_ plane: Plane) async throws {
+        let candidate = try await TestUpstream(.answers("candidate"))
+        let load = SteadyLoad()
+        var late: [Int] = []
+        try await onStage(plane, try await TestUpstream(.answers("legacy")), candidate) { url, _ in
+            let log = MigrationLog(pool: PostgresPool(try TestDatabase.conninfo, name: "test", limit: 2))
+            func set(_ weight: Weight) async throws {
+                let command = Command.setWeight(weight: weight, service: nil, environment: nil, reason: "turn")
+                let set = try #require(try await log.perform(command, on: "shop", by: "ana")).commit
+                try #require(set.events.contains { if case .weightsSet = $0 { true } else { false } }, "\(set.events)")
+                try await eventually("\(weight) to be acknowledged") {
+                    try await log.load("shop").state.migration?.unacknowledged.isEmpty ?? false
+                }
+            }
+            try await eventually("the first step") {
+                try await log.load("shop").state.migration?.phase.step?.bake != nil
+            }
+            // So that it does not go on by itself meanwhile.
+            _ = try await log.perform(.halt(reason: "turns"), on: "shop", by: "ana")
+            try await load.keepUp(url) {
+                for _ in 0..<20 {
+                    let before = candidate.requests
+                    try await set(.all)
+                    try await eventually("requests to the candidate") { candidate.requests > before + 5 }
+                    try await set(.zero)
+                    try await candidate.catchUp()
+                    let (sent, seen) = (candidate.requests, load.answered)
+                    try await eventually("more requests") { load.answered > seen + 40 }
+                    late.append(candidate.requests - sent)
+                }
+            }
+            #expect(try #require(try await log.load("shop").state.migration).routers.count == 1)
+            await log.pool.close()
+        }
+        #expect(late == Array(repeating: 0, count: 20))
         #expect(load.failed == 0 || !plane.isGentle)
         #expect(try run("replay", "shop").code == 0)
     }

@@ -8,7 +8,10 @@ struct QuarantineTests {
         var scenario = try MigrationScenario()
         try scenario.reach(reach.0, reach.1)
         try scenario.perform(.quarantine(router: "r2", revision: scenario.state.version + 5))
-        #expect(try scenario.migration.quarantine?.router == "r2")
+        #expect(
+            try scenario.migration.quarantine?.evidence
+                == .router(name: "r2", revision: scenario.state.version + 4)
+        )
         return scenario
     }
 

@@ -68,6 +68,27 @@ struct MerkleTests {
         #expect(try await prover(Array(leaves().prefix(size))).consistency(with: first).map { Hex.text($0) } == path)
     }
 
+    @Test("has the paths of RFC 6962's own example of seven leaves (2.1.3), by its names of the nodes")
+    func example() async throws {
+        let leaves = try Array(leaves().prefix(7))
+        var nodes = Dictionary(uniqueKeysWithValues: zip(["a", "b", "c", "d", "e", "f", "j"], leaves))
+        for (name, left, right) in [
+            ("g", "a", "b"), ("h", "c", "d"), ("i", "e", "f"), ("k", "g", "h"), ("l", "i", "j"),
+        ] {
+            nodes[name] = MerkleTree.node(try #require(nodes[left]), try #require(nodes[right]))
+        }
+        let prover = prover(leaves)
+        func names(_ path: [[UInt8]]) -> [String] {
+            path.map { hash in nodes.first { $0.value == hash }?.key ?? Hex.text(hash) }
+        }
+        for (index, path) in [0: ["b", "h", "l"], 3: ["c", "g", "l"], 4: ["f", "j", "k"], 6: ["i", "k"]] {
+            #expect(try await names(prover.inclusion(of: Int64(index))) == path)
+        }
+        for (size, path) in [3: ["c", "d", "g", "l"], 4: ["l"], 6: ["i", "j", "k"]] {
+            #expect(try await names(prover.consistency(with: Int64(size))) == path)
+        }
+    }
+
     @Test("every proof of every tree up to 40 leaves is taken, and none that was changed")
     func proofs() async throws {
         let leaves = (0..<40).map { MerkleTree.leaf([UInt8($0)]) }

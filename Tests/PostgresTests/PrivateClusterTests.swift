@@ -43,6 +43,23 @@ struct PrivateClusterTests {
         #expect(!cluster.isRunning)
     }
 
+    @Test("says what its server wrote when it does not start")
+    func broken() throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("pc-\(UUID().uuidString.prefix(8))")
+        let cluster = PrivateCluster(folder: folder)
+        defer {
+            try? cluster.stop()
+            try? FileManager.default.removeItem(at: folder)
+            try? FileManager.default.removeItem(atPath: folder.path + ".lock")
+        }
+        try cluster.start()
+        try cluster.stop()
+        let settings = folder.appendingPathComponent("data/postgresql.conf")
+        try Data("shared_buffers = 'nonsense'\n".utf8).write(to: settings, options: [])
+        let error = #expect(throws: PostgresError.self) { try cluster.start() }
+        #expect(error?.message.contains("shared_buffers") == true, "\(error?.message ?? "")")
+    }
+
     @Test("says when its folder's name is too long for a socket")
     func tooLong() {
         let folder = URL(fileURLWithPath: "/tmp/" + String(repeating: "x", count: 120))

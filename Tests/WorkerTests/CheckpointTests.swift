@@ -10,25 +10,6 @@ import Worker
 
 @Suite("Checkpoints by a worker", .database)
 struct CheckpointTests {
-    /// What a worker says at the level of errors.
-    private struct Heard: LogHandler {
-        private final class Lines: Sendable {
-            let lines = Mutex<[String]>([])
-        }
-
-        private let lines = Lines()
-        var metadata: Logger.Metadata = [:]
-        var logLevel: Logger.Level = .error
-        var all: [String] { lines.lines.withLock { $0 } }
-
-        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-            get { metadata[key] }
-            set { metadata[key] = newValue }
-        }
-
-        func log(event: LogEvent) { lines.lines.withLock { $0.append("\(event.message)") } }
-    }
-
     /// An address that is away, and comes back.
     private final class Sink: Sendable {
         private let state = Mutex<(isAway: Bool, taken: [String])>((true, []))
@@ -64,7 +45,7 @@ struct CheckpointTests {
         defer { try? FileManager.default.removeItem(at: folder) }
         let sink = Sink()
         let address = try await TestUpstream(.says { sink.answer($0) })
-        let heard = Heard()
+        let heard = HeardErrors()
         let logger = Logger(label: "w") { _ in heard }
         func worker() -> Task<Void, any Error> {
             let worker = Worker(

@@ -199,6 +199,114 @@ struct FailoverTests {
         await log.pool.close()
     }
 
+    @Test(
+        "an old backup of the files is known by the checkpoint that a worker keeps elsewhere: quarantined, until people declare it rewound"
+    )
+    func oldBackup() async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("ob-\(UUID().uuidString.prefix(8))")
+        let notes = FileManager.default.temporaryDirectory.appendingPathComponent("on-\(UUID().uuidString.prefix(8))")
+        let cluster = PrivateCluster(folder: folder)
+        defer {
+            try? cluster.stop()
+            for path in [folder.path, folder.path + ".lock", notes.path] {
+                try? FileManager.default.removeItem(atPath: path)
+            }
+        }
+        try await offThread { try cluster.start() }
+        func open() -> MigrationLog { MigrationLog(pool: PostgresPool(cluster.conninfo, name: "test", limit: 4)) }
+        var log = open()
+        try await begin(log)
+        let key = SigningKey()
+        let sealer = TrustCommand.addKey(owner: "sealer", key: key.publicKey, roles: [.checkpoint], reason: "x")
+        _ = try await log.perform(sealer, by: "kim", key: nil)
+        let latest = notes.appendingPathComponent("latest")
+        func kept() throws -> Checkpoint? {
+            try FileManager.default.contents(atPath: latest.path).map {
+                try Checkpoint(note: String(decoding: $0, as: UTF8.self))
+            }
+        }
+        let heard = HeardErrors()
+        func worker() -> Task<Void, any Error> {
+            let worker = Worker(
+                name: "w",
+                log: log,
+                listener: LogListener(cluster.conninfo, name: "w", channels: []),
+                leaseLife: .milliseconds(900),
+                pollEvery: .milliseconds(50),
+                checkpoints: CheckpointPolicy(key: key, every: .milliseconds(100), sinks: [.folder(notes)]),
+                logger: Logger(label: "w") { _ in heard }
+            )
+            return Task { try await worker.run() }
+        }
+        func stop(_ task: Task<Void, any Error>) async {
+            task.cancel()
+            _ = await task.result
+        }
+        func quarantine() async throws -> Quarantine? { try await log.load("m").state.migration?.quarantine }
+        var task = worker()
+        try await eventually("a checkpoint of everything") { try kept()?.size == 4 }
+        await stop(task)
+
+        // The backup is made, and two commits come after it.
+        let data = folder.appendingPathComponent("data").path
+        await log.pool.close()
+        try await offThread {
+            try cluster.stop()
+            let copy = try ChildProcess("/bin/cp", ["-a", data, data + ".old"], output: "/dev/null")
+            guard copy.wait() == 0 else { throw TestFailure("there is no copy") }
+            try cluster.start()
+        }
+        log = open()
+        let weight = Command.setWeight(
+            weight: SamplePlan.weight(2_000),
+            service: nil,
+            environment: "staging",
+            reason: "x"
+        )
+        _ = try await log.perform(weight, on: "m", by: "ana")
+        _ = try await log.perform(.halt(reason: "x"), on: "m", by: "ana")
+        task = worker()
+        try await eventually("a checkpoint of those") { try kept()?.size == 6 }
+        await stop(task)
+        #expect(heard.all.isEmpty, "\(heard.all)")
+
+        await log.pool.close()
+        try await offThread {
+            try cluster.stop()
+            try FileManager.default.removeItem(atPath: data)
+            try FileManager.default.moveItem(atPath: data + ".old", toPath: data)
+            try cluster.start()
+        }
+        log = open()
+        // No router knows more than the log; only what was kept does.
+        task = worker()
+        try await eventually("the quarantine") { try await quarantine() != nil }
+        #expect(try await quarantine()?.evidence == .checkpoint(place: latest.path, size: 6))
+        let refused = try await log.perform(weight, on: "m", by: "ana")
+        guard case .overrideRefused(let refusal)? = refused?.commit.events.first else {
+            Issue.record("a weight moved in a quarantine")
+            return
+        }
+        #expect(refusal.message.contains("6 commits in \(latest.path)"), "\(refusal.message)")
+        _ = try await log.perform(.declareRewound(reason: "the backup of Monday"), on: "m", by: "ana")
+        // The folder still has the old one, and is complained of: people know that already.
+        let complaints = heard.all.count
+        try await eventually("two more looks") { heard.all.count > complaints + 1 }
+        #expect(try await quarantine() == nil)
+        guard case .kept = try await Witness(file: latest, log: log, acceptsRewind: true).look() else {
+            Issue.record("the rewind was not accepted")
+            return
+        }
+        let all = try await log.incarnations()
+        try await eventually("the new incarnation to be vouched for") {
+            try kept()?.origin == all.id(of: all.newest).map { Checkpoint.origin(of: $0) }
+        }
+        #expect(try await quarantine() == nil)
+        await stop(task)
+        #expect(try await Replay("m", of: log).run { _ in }.divergence == nil)
+        await log.pool.close()
+    }
+
     @Test("kill -9 of the first process under load, again and again: what was acknowledged is there, once")
     func crashLedger() async throws {
         let crashes = ProcessInfo.processInfo.environment["MIGRATE_TEST_CRASHES"].flatMap { Int($0) } ?? 5

@@ -145,6 +145,9 @@ struct Explanation {
         case .overrideRefused(let refusal):
             return "\(refusal.code.rawValue): \(refusal.message)" + (refusal.mend.map { "; \($0)" } ?? "")
         case .quarantined: return "a router knows more than the log, or something else: the log went back in time"
+        case .quarantinedByCheckpoint:
+            return
+                "the log is not the one of which a checkpoint is kept elsewhere: it went back in time, or was changed"
         case .completed:
             return "a watch ends on a whole window with nothing missing, no trigger on its way and every flag on"
         case .planned, .planAmended, .started, .stepEntered, .recordingStarted, .baselineRecorded, .weightsSet,

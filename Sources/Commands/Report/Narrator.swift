@@ -51,7 +51,10 @@ package struct Narrator: Sendable {
         case .redact(let texts, let reason): "redact \(texts.count) texts “\(reason)”"
         case .registerRouter(let router, let environment): "router \(router) in \(environment)"
         case .acknowledge(let router, let revision): "\(router) has revision \(revision)"
-        case .quarantine(let router, let revision, _): "\(router) has revision \(revision), which the log has lost"
+        case .quarantine(let router, let revision, _):
+            Quarantine.Evidence.router(name: router, revision: revision).description
+        case .quarantineByCheckpoint(let place, let size):
+            Quarantine.Evidence.checkpoint(place: place, size: size).description
         case .declareRewound(let reason): "the log begins anew “\(reason)”"
         case .sealWindow(let window): "window \(window.k)"
         case .recordLate(let k, let router, _): "late for window \(k) from \(router)"
@@ -135,7 +138,7 @@ package struct Narrator: Sendable {
         case .completed: "completed"
         case .restarted: "restarted"
         case .expired: "expired"
-        case .quarantined: "QUARANTINED: the log went back in time, weights hold"
+        case .quarantined, .quarantinedByCheckpoint: "QUARANTINED: the log went back in time, weights hold"
         case .logRewound: "a new incarnation of the log"
         case .overrideRefused(let refusal): "refused: \(refusal.message)"
         case .shadowBegun(let amendment): "plan \(amendment.hash.prefix(7)) is judged beside it from here on"

@@ -59,7 +59,7 @@ enum StatusText {
     /// What is happening, in one line.
     static func happening(_ migration: Migration, _ now: Timestamp, _ narrator: Narrator) -> String {
         if let quarantine = migration.quarantine {
-            return "QUARANTINED · \(quarantine.router) has revision \(quarantine.revision), which the log has lost"
+            return "QUARANTINED · \(quarantine.evidence)"
         }
         switch migration.phase {
         case .planned: return "planned"

@@ -68,6 +68,7 @@ struct RouteConfig: ParsableCommand {
         @OptionGroup var place: Place
         @Option(help: "Where clients are accepted.") var listen: ListenArgument
         @OptionGroup var haproxy: LoggedPlaneOptions
+        @Option(help: "Where a Prometheus is answered at /metrics; nowhere without it.") var scrape: ListenArgument?
         @OptionGroup var trust: UpstreamTrustOptions
 
         func run() throws {
@@ -79,6 +80,7 @@ struct RouteConfig: ParsableCommand {
                 port: listen.port,
                 folder: folder,
                 logPort: haproxy.logPort,
+                scrape: scrape?.address,
                 trust: trust.file ?? PlaneTrust.system
             )
             try place.write(
@@ -143,15 +145,18 @@ struct RouteConfig: ParsableCommand {
         @OptionGroup var place: Place
         @Option(help: "Where clients are accepted.") var listen: ListenArgument
         @OptionGroup var envoy: EnvoyOptions
+        @Option(help: "Where a Prometheus is answered at /stats/prometheus; nowhere without it.")
+        var scrape: ListenArgument?
         @OptionGroup var trust: UpstreamTrustOptions
 
         func run() throws {
             let plan = try place.checked()
-            if let admin = envoy.admin, !admin.address.isNumeric {
+            for (name, value) in [("admin", envoy.admin), ("scrape", scrape)] {
+                guard let value, !value.address.isNumeric else { continue }
                 throw Failure(
                     .refused,
-                    "Envoy binds its administration to an IP address, and --admin is \(admin.host)",
-                    mend: "give its address, such as 10.0.0.7:\(admin.port)"
+                    "Envoy binds to an IP address, and --\(name) is \(value.host)",
+                    mend: "give its address, such as 10.0.0.7:\(value.port)"
                 )
             }
             let folder = envoy.place
@@ -161,6 +166,7 @@ struct RouteConfig: ParsableCommand {
                 port: listen.port,
                 folder: folder,
                 discovery: envoy.discovery?.address,
+                scrape: scrape?.address,
                 trust: trust.file ?? PlaneTrust.system
             )
             let rest = [("discovery", envoy.discovery), ("admin", envoy.admin)].compactMap { name, value in

@@ -6,15 +6,19 @@ package import Routing
 package struct EnvoyConfiguration: Sendable {
     /// The cluster that Envoy asks for its routes.
     private static let discoverer = "migrate.discovery"
+    /// The cluster that is Envoy's own administration.
+    private static let administration = "migrate.admin"
 
     private let plan: Plan
     private let listen: (host: String, port: Int)
     private let folder: EnvoyFolder
     private let discovery: Address?
+    private let scrape: Address?
     private let trust: URL
 
     /// - Parameters:
     ///   - discovery: where Envoy asks for its routes; nil where it sees the folder's file.
+    ///   - scrape: where a Prometheus is answered at `/stats/prometheus`, and nothing else of its administration is; nil is nowhere.
     ///   - trust: the certificates (PEM) that implementations with `https://` are checked by.
     /// - Throws: a ``RoutingError`` for a key whose name cannot stand in Envoy's configuration.
     package init(
@@ -23,6 +27,7 @@ package struct EnvoyConfiguration: Sendable {
         port: Int,
         folder: EnvoyFolder,
         discovery: Address? = nil,
+        scrape: Address? = nil,
         trust: URL = PlaneTrust.system
     ) throws(RoutingError) {
         try EnvoyPlane.requireSuitable(plan)
@@ -30,6 +35,7 @@ package struct EnvoyConfiguration: Sendable {
         listen = (host, port)
         self.folder = folder
         self.discovery = discovery
+        self.scrape = scrape
         self.trust = trust
     }
 
@@ -51,15 +57,12 @@ package struct EnvoyConfiguration: Sendable {
             "admin": ["address": admin],
             "stats_flush_interval": "0.1s",
             "static_resources": [
-                "listeners": [
-                    [
-                        "name": "migrate", "address": Self.address(listen.host, listen.port),
-                        "filter_chains": [["filters": [manager]]],
-                    ]
-                ],
+                "listeners": [Self.listener("migrate", listen, manager)]
+                    + (scrape.map { [Self.listener("scrape", ($0.host, $0.port), exporter)] } ?? []),
                 "clusters": plan.services.enumerated().flatMap { index, service in
                     Implementation.allCases.compactMap { cluster(index, service, $0) }
-                } + (discovery.map { [Self.cluster(Self.discoverer, $0, limit: 10)] } ?? []),
+                } + (discovery.map { [Self.cluster(Self.discoverer, $0, limit: 10)] } ?? [])
+                    + (scrape == nil ? [] : [Self.cluster(Self.administration, "STATIC", admin, limit: 10)]),
             ],
         ]
     }
@@ -74,20 +77,50 @@ package struct EnvoyConfiguration: Sendable {
         ["socket_address": ["address": host, "port_value": port] as [String: Any]]
     }
 
+    private static func listener(
+        _ name: String,
+        _ place: (host: String, port: Int),
+        _ manager: [String: Any]
+    ) -> [String: Any] {
+        [
+            "name": name, "address": address(place.host, place.port),
+            "filter_chains": [["filters": [manager]]],
+        ]
+    }
+
     private var manager: [String: Any] {
+        Self.manager(
+            "migrate",
+            [
+                "use_remote_address": true, "request_headers_timeout": "10s", "stream_idle_timeout": "0s",
+                "http_protocol_options": ["allow_chunked_length": false],
+                "rds": ["route_config_name": EnvoyRoutes.name, "config_source": source] as [String: Any],
+            ]
+        )
+    }
+
+    /// Shows a Prometheus the counters of the administration, and nothing else of it.
+    private var exporter: [String: Any] {
+        let route: [String: Any] = [
+            "match": ["path": "/stats/prometheus"], "route": ["cluster": Self.administration],
+        ]
+        let host: [String: Any] = ["name": "scrape", "domains": ["*"], "routes": [route]]
+        return Self.manager("scrape", ["route_config": ["name": "scrape", "virtual_hosts": [host]] as [String: Any]])
+    }
+
+    private static func manager(_ prefix: String, _ settings: [String: Any]) -> [String: Any] {
         let router = [
             "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
         ]
+        let common: [String: Any] = [
+            "@type":
+                "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+            "stat_prefix": prefix,
+            "http_filters": [["name": "envoy.filters.http.router", "typed_config": router] as [String: Any]],
+        ]
         return [
             "name": "envoy.filters.network.http_connection_manager",
-            "typed_config": [
-                "@type":
-                    "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-                "stat_prefix": "migrate", "use_remote_address": true, "request_headers_timeout": "10s",
-                "stream_idle_timeout": "0s", "http_protocol_options": ["allow_chunked_length": false],
-                "rds": ["route_config_name": EnvoyRoutes.name, "config_source": source] as [String: Any],
-                "http_filters": [["name": "envoy.filters.http.router", "typed_config": router] as [String: Any]],
-            ] as [String: Any],
+            "typed_config": common.merging(settings) { $1 },
         ]
     }
 
@@ -143,9 +176,19 @@ package struct EnvoyConfiguration: Sendable {
     }
 
     private static func cluster(_ name: String, _ address: Address, limit: Int) -> [String: Any] {
-        let endpoint = ["endpoint": ["address": Self.address(address.host, address.port)]]
+        cluster(name, "STRICT_DNS", Self.address(address.host, address.port), limit: limit)
+    }
+
+    /// - Parameter kind: how its address is found.
+    private static func cluster(
+        _ name: String,
+        _ kind: String,
+        _ address: [String: Any],
+        limit: Int
+    ) -> [String: Any] {
+        let endpoint = ["endpoint": ["address": address]]
         return [
-            "name": name, "type": "STRICT_DNS", "connect_timeout": "2s",
+            "name": name, "type": kind, "connect_timeout": "2s",
             "circuit_breakers": [
                 "thresholds": [
                     ["max_connections": limit, "max_pending_requests": limit, "max_requests": limit]

@@ -12,9 +12,12 @@ package struct HAProxyConfiguration: Sendable {
     let folder: HAProxyFolder
     /// Where each request is told, by UDP on this host.
     let logPort: Int
+    let scrape: Address?
     let trust: URL
 
-    /// - Parameter trust: the certificates (PEM) that implementations with `https://` are checked by.
+    /// - Parameters:
+    ///   - scrape: where a Prometheus is answered at `/metrics`; nil is nowhere.
+    ///   - trust: the certificates (PEM) that implementations with `https://` are checked by.
     /// - Throws: a ``RoutingError`` for a key whose name cannot stand in HAProxy's configuration.
     package init(
         plan: Plan,
@@ -22,6 +25,7 @@ package struct HAProxyConfiguration: Sendable {
         port: Int,
         folder: HAProxyFolder,
         logPort: Int,
+        scrape: Address? = nil,
         trust: URL = PlaneTrust.system
     ) throws(RoutingError) {
         try HAProxyPlane.requireSuitable(plan)
@@ -36,6 +40,7 @@ package struct HAProxyConfiguration: Sendable {
         listen = (host, port)
         self.folder = folder
         self.logPort = logPort
+        self.scrape = scrape
         self.trust = trust
     }
 
@@ -49,7 +54,7 @@ package struct HAProxyConfiguration: Sendable {
     package var text: String {
         let services = plan.services.enumerated()
         let lines =
-            head + frontend
+            head + frontend + exporter
             + services.flatMap { index, service in
                 Implementation.allCases.flatMap { backend(index, service, $0) }
             }
@@ -110,6 +115,17 @@ package struct HAProxyConfiguration: Sendable {
             ]
         }
         return lines + ["    default_backend none", "", "backend none", "    http-request return status 404", ""]
+    }
+
+    /// HAProxy's own exporter, whose requests are nobody's and are told to nobody.
+    private var exporter: [String] {
+        scrape.map { place in
+            [
+                "frontend scrape", "    bind \(place.host):\(place.port)", "    no log",
+                "    http-request use-service prometheus-exporter if { path /metrics }",
+                "    http-request return status 404", "",
+            ]
+        } ?? []
     }
 
     private static let buckets = 10_000

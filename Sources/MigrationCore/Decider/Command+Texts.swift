@@ -40,7 +40,9 @@ extension Command {
             return .beginShadow(plan: plan, hash: hash, reason: try other(reason))
         case .endShadow(let reason): return .endShadow(reason: try other(reason))
         case .redact(let texts, let reason): return .redact(texts: texts, reason: try other(reason))
-        case .plan, .registerRouter, .acknowledge, .quarantine, .evictRouter, .sealWindow, .recordLate, .tick:
+        case .plan, .registerRouter, .acknowledge, .quarantine, .quarantineByCheckpoint, .evictRouter, .sealWindow,
+            .recordLate,
+            .tick:
             return self
         }
     }

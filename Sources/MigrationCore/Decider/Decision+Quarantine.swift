@@ -11,10 +11,16 @@ extension Decision {
         return [.quarantined(router: router, revision: revision)]
     }
 
+    /// The log is not the one of which a checkpoint is kept elsewhere: its end was cut off, or commits are others than they were.
+    func quarantine(_ place: String, _ size: Int64) -> [Event] {
+        guard !migration.phase.isFinal, migration.quarantine == nil else { return [] }
+        return [.quarantinedByCheckpoint(place: place, size: size)]
+    }
+
     /// A person says that the log, as it stands, is what counts: routers take its weights, and whoever advanced is halted.
     func declareRewound() throws(Refusal) -> [Event] {
         guard migration.quarantine != nil else {
-            throw Refusal(.wrongState, "\(plan.name) is not quarantined: no router knows more than the log")
+            throw Refusal(.wrongState, "\(plan.name) is not quarantined: nobody knows more than the log")
         }
         let anew = Event.logRewound(revision: version)
         switch migration.phase {
@@ -42,12 +48,12 @@ extension Decision {
             .setFlag(_, enabled: true, _):
             throw Refusal(
                 .blocked,
-                "\(plan.name) is quarantined: \(quarantine.router) has revision \(quarantine.revision), which the log has lost",
+                "\(plan.name) is quarantined: \(quarantine.evidence)",
                 mend: "roll it back, or find out what was lost, and then: migrate rewound \(plan.name)"
             )
         case .plan, .halt, .rollBack, .setFlag, .reportCheck, .abandon, .declareRewound, .retireRouter,
-            .endShadow, .redact, .registerRouter, .acknowledge, .quarantine, .evictRouter, .sealWindow, .recordLate,
-            .tick:
+            .endShadow, .redact, .registerRouter, .acknowledge, .quarantine, .quarantineByCheckpoint, .evictRouter,
+            .sealWindow, .recordLate, .tick:
             break
         }
     }

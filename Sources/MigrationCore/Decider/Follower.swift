@@ -39,7 +39,7 @@ package struct Follower: Sendable {
         switch commit.command {
         case .plan, .amend, .beginShadow, .endShadow, .redact, .recordLate, .tick: break
         // What a log lost is not this plan's to decide.
-        case .quarantine, .declareRewound: break
+        case .quarantine, .quarantineByCheckpoint, .declareRewound: break
         case .acknowledge(let router, let revision): try acknowledge(router, revision, commit, after)
         case .sealWindow(let window): try seal(window, commit)
         case .registerRouter(_, let environment):

@@ -64,7 +64,9 @@ extension Migration {
         case .completed: phase = .completed
         case .expired: hasExpired = true
         case .quarantined(let router, let revision):
-            quarantine = Quarantine(router: router, revision: revision, since: commit.decidedAt)
+            quarantine = Quarantine(.router(name: router, revision: revision), since: commit.decidedAt)
+        case .quarantinedByCheckpoint(let place, let size):
+            quarantine = Quarantine(.checkpoint(place: place, size: size), since: commit.decidedAt)
         case .logRewound(let revision, let firstWindow): beginAnew(revision, firstWindow, commit.decidedAt)
         }
     }

@@ -111,22 +111,6 @@ package struct Router: Hashable, Codable, Sendable {
     }
 }
 
-/// The log went back in time: an old backup was restored, or a failover lost the tail. Weights hold and nothing advances until a person
-/// says that the log begins anew from here; roll back, halt and flag off are heard all the while.
-package struct Quarantine: Hashable, Codable, Sendable {
-    /// Who knew more.
-    package var router: String
-    /// The revision that it has; the log did not reach so far.
-    package var revision: Int64
-    package var since: Timestamp
-
-    package init(router: String, revision: Int64, since: Timestamp) {
-        self.router = router
-        self.revision = revision
-        self.since = since
-    }
-}
-
 /// Legacy's value of a metric before the migration, for one stage.
 package struct Baseline: Hashable, Codable, Sendable {
     package var stage: Int

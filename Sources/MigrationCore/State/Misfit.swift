@@ -34,7 +34,7 @@ extension MigrationState {
             .recordingStarted, .signalLate, .checksStarted, .approvalAwaited, .halted, .resumed,
             .rollbackAlreadyUnderWay, .rollbackAcknowledged, .rollbackReopened, .rollbackConfirmed, .rollbackOverdue,
             .watchStarted,
-            .completed, .expired, .quarantined, .logRewound, .overrideRefused, .redacted:
+            .completed, .expired, .quarantined, .quarantinedByCheckpoint, .logRewound, .overrideRefused, .redacted:
             return true
         }
     }

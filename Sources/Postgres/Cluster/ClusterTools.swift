@@ -43,11 +43,13 @@ struct ClusterTools: Sendable {
         let file = NSTemporaryDirectory() + "migrate-\(UUID().uuidString)"
         defer { try? FileManager.default.removeItem(atPath: file) }
         let code = try ChildProcess(line[0], Array(line.dropFirst()), output: file).wait()
-        let output = String(decoding: FileManager.default.contents(atPath: file) ?? Data(), as: UTF8.self)
-        guard code == 0 else {
-            let last = output.split(whereSeparator: \.isNewline).suffix(3).joined(separator: "; ")
-            throw PostgresError(.cluster, "\(program) failed: \(last)")
-        }
-        return output
+        let output = FileManager.default.contents(atPath: file) ?? Data()
+        guard code == 0 else { throw PostgresError(.cluster, "\(program) failed: \(Self.lastLines(output))") }
+        return String(decoding: output, as: UTF8.self)
+    }
+
+    /// The last three lines of what a program has said, in one.
+    static func lastLines(_ output: Data) -> String {
+        String(decoding: output, as: UTF8.self).split(whereSeparator: \.isNewline).suffix(3).joined(separator: "; ")
     }
 }

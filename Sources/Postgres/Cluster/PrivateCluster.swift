@@ -40,7 +40,13 @@ package struct PrivateCluster: Sendable {
         defer { lock.unlock() }
         if !exists { try create(tools) }
         guard !isRunning(tools) else { return }
-        try tools.run("pg_ctl", ["start", "-D", data, "-l", log, "-w", "-t", "60", "-s"])
+        do {
+            try tools.run("pg_ctl", ["start", "-D", data, "-l", log, "-w", "-t", "60", "-s"])
+        } catch {
+            // pg_ctl only says that it failed; the server's own log says why.
+            let said = ClusterTools.lastLines(FileManager.default.contents(atPath: log) ?? Data())
+            throw PostgresError(.cluster, "\(error.message); the end of \(log): \(said)")
+        }
     }
 
     /// Runs one of PostgreSQL's client programs, such as psql or pgbench, against it.

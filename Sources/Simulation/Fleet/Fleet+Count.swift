@@ -21,7 +21,7 @@ extension Fleet {
             case .restarted: tally.count(.restarted)
             case .expired: tally.count(.expired)
             case .completed: tally.count(.completed)
-            case .quarantined: tally.count(.quarantined)
+            case .quarantined, .quarantinedByCheckpoint: tally.count(.quarantined)
             case .logRewound: tally.count(.rewound)
             case .routerRetired:
                 if case .evictRouter = commit.command {

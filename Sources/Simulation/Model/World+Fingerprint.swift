@@ -168,7 +168,7 @@ extension World {
         case .acknowledge(let router, _):
             mix.add(2)
             mix.add(Int64(bitPattern: routers.firstIndex { $0.name == router }.map { numbers[$0] } ?? 0))
-        case .quarantine: mix.add(3)
+        case .quarantine, .quarantineByCheckpoint: mix.add(3)
         case .sealWindow(let window):
             mix.add(4)
             mix.add(distance(window.k))
