@@ -39,6 +39,9 @@ package struct GatewaySettings: Sendable {
     package var mostUpstreamConnections = 512
     /// Idle connections to one address that are kept, for each thread.
     package var keptUpstreamConnections = 64
+    /// How long an idle connection is kept: less than the five seconds after which usual servers (Node, uvicorn) close it, for a request that is
+    /// sent at that moment cannot always be sent again.
+    package var upstreamIdleTimeout = TimeSpan.seconds(4)
     /// So many failures in a row of one address, and it is left alone for a moment; 0 never.
     package var breakerFailures = 20
     package var breakerPause = TimeSpan.seconds(1)

@@ -86,6 +86,38 @@ struct ResilienceTests {
         await legacy.close()
     }
 
+    @Test("keeps an idle connection for so long and no longer, and uses it meanwhile")
+    func idle() async throws {
+        let upstream = try await TestUpstream(.answers("legacy"))
+        let admin = try freePort()
+        try await TestGateway().serve(
+            TestGateway.plan(legacy: upstream.port, candidate: upstream.port),
+            state: state,
+            first: TestGateway.table(1, .zero),
+            change: { settings in
+                settings.threads = 1
+                settings.adminPort = admin
+                settings.upstreamIdleTimeout = .milliseconds(700)
+            }
+        ) { url in
+            func connections() async throws -> String? {
+                let metrics = try await status("http://127.0.0.1:\(admin)/metrics").1
+                let line = metrics.split(separator: "\n").first {
+                    $0.hasPrefix("migrate_gateway_upstream_connections{address=\"http://127.0.0.1:\(upstream.port)\"")
+                }
+                return line?.split(separator: " ").last.map(String.init)
+            }
+            let before = ContinuousClock.now
+            for _ in 0..<5 { #expect(try await status(url + "/a").0 == 200) }
+            let isQuick = ContinuousClock.now - before < .milliseconds(700)
+            #expect(try await connections() == "1" || !isQuick)
+            try await eventually("the connection to be closed") { try await connections() == "0" }
+            #expect(ContinuousClock.now - before >= .milliseconds(700))
+            #expect(try await status(url + "/a").0 == 200)
+        }
+        await upstream.close()
+    }
+
     @Test("makes no more connections to an address than it may, says so, and uses those that stand again")
     func limited() async throws {
         let upstream = try await TestUpstream(.answersWhenReleased)

@@ -33,10 +33,7 @@ struct GatewayRun: AsyncParsableCommand {
     @OptionGroup var trust: UpstreamTrustOptions
     @Option(help: "Where each request leaves a line of JSON; a file that is moved away is begun anew.") var accessLog:
         String?
-    @Option(help: "How many clients may be connected.") var mostClients: Int = 10_000
-    @Option(help: "The largest request body, in bytes.") var largestBody: Int = 10 * 1_024 * 1_024
-    @Option(help: "After so many failures in a row a service's address is left alone for a second; 0 never.")
-    var breaker: Int = 20
+    @OptionGroup(title: "Limits") var limits: GatewayLimits
     @Option(
         help:
             "The file of a secret, 32 bytes at least, with which people ask for one side (migrate route force); nobody may without it."
@@ -48,9 +45,6 @@ struct GatewayRun: AsyncParsableCommand {
     func validate() throws {
         if !(1...64).contains(threads) { throw ValidationError("threads are between 1 and 64") }
         if (certificate == nil) != (key == nil) { throw ValidationError("--certificate and --key belong together") }
-        if mostClients < 1 { throw ValidationError("--most-clients is at least 1") }
-        if largestBody < 0 { throw ValidationError("--largest-body is at least 0") }
-        if breaker < 0 { throw ValidationError("--breaker is at least 0") }
     }
 
     func run() async throws {
@@ -96,9 +90,7 @@ struct GatewayRun: AsyncParsableCommand {
         }
         settings.trust = trust.file
         settings.accessLog = accessLog.map { URL(fileURLWithPath: $0) }
-        settings.mostClients = mostClients
-        settings.largestBody = largestBody
-        settings.breakerFailures = breaker
+        limits.apply(to: &settings)
         settings.forceKey = forceKey
         let scheme = settings.certificate == nil ? "http" : "https"
         let host = listen.host

@@ -6,7 +6,7 @@ import Signals
 
 /// The event loops of a gateway with what belongs to each: its route snapshot and its upstream connections.
 final class Loops: Sendable {
-    /// How often silent clients are looked for.
+    /// How often silent clients and idle connections are looked for.
     private static let sweep = TimeAmount.milliseconds(250)
 
     private let shadow: ShadowCopier?
@@ -102,5 +102,6 @@ final class LoopState {
     func sweep() {
         let now = SystemClock.steady
         for client in clients.values { client.sweep(now) }
+        pool.sweep(now)
     }
 }

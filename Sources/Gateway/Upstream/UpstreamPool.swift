@@ -17,7 +17,8 @@ final class UpstreamPool {
     /// What is known of one address.
     private final class Target {
         let tls: NIOSSLContext?
-        var idle: [Upstream] = []
+        /// The longest idle first, with since when.
+        var idle: [(upstream: Upstream, since: TimeSpan)] = []
         /// Connections that stand or are being made.
         var open = 0
         /// Connections that did not come about.
@@ -49,8 +50,11 @@ final class UpstreamPool {
         let target = target(address)
         guard target.breaker.admits(at: SystemClock.steady) else { return failed(.breakerOpen) }
         if !isFresh {
-            while let upstream = target.idle.popLast() {
-                if upstream.isOpen { return succeeded(upstream) }
+            while let (upstream, since) = target.idle.popLast() {
+                if upstream.isOpen, SystemClock.steady - since < settings.upstreamIdleTimeout {
+                    return succeeded(upstream)
+                }
+                upstream.close()
             }
         }
         guard target.open < settings.mostUpstreamConnections else { return failed(.full) }
@@ -62,7 +66,18 @@ final class UpstreamPool {
         upstream.release()
         let target = target(upstream.address)
         guard upstream.isOpen, target.idle.count < settings.keptUpstreamConnections else { return upstream.close() }
-        target.idle.append(upstream)
+        target.idle.append((upstream, SystemClock.steady))
+    }
+
+    /// Closes what has been idle for too long, and lets go of what others have closed.
+    func sweep(_ now: TimeSpan) {
+        for target in targets.values {
+            let isKept = { (upstream: Upstream, since: TimeSpan) in
+                upstream.isOpen && now - since < self.settings.upstreamIdleTimeout
+            }
+            for (upstream, since) in target.idle where !isKept(upstream, since) { upstream.close() }
+            target.idle.removeAll { !isKept($0.upstream, $0.since) }
+        }
     }
 
     /// Hears how a request to an address went.
