@@ -172,6 +172,39 @@ struct ResilienceTests {
         unread.close()
     }
 
+    @Test(
+        "a service that answers faster than its client reads is kept waiting, and the client gets all of it once it reads"
+    )
+    func unreadAnswer() async throws {
+        let held = try 2 * (kernelLimit("tcp_rmem") + kernelLimit("tcp_wmem")) + 1_000_000, whole = 2 * held
+        let service = try await TestUpstream(.floods(whole))
+        try await TestGateway().serve(
+            TestGateway.plan(legacy: service.port, candidate: service.port, timeout: .minutes(2)),
+            state: state,
+            first: TestGateway.table(1, .zero)
+        ) { url in
+            let socket = try RawSocket(try #require(URL(string: url)?.port))
+            socket.send("GET /a HTTP/1.1\r\nhost: g\r\n\r\n")
+            var last = -1
+            try await eventually("the service to be kept waiting") {
+                let before = service.flooded
+                try await Task.sleep(for: .seconds(1))
+                last = service.flooded
+                return last > 100_000 && last == before
+            }
+            #expect(last < held, "\(last) of \(held)")
+            let received = try await offThread {
+                var count = 0
+                while count < whole, case let more = socket.receive().count, more > 0 { count += more }
+                return count
+            }
+            // The head too.
+            #expect(received >= whole)
+            #expect(service.flooded == whole)
+        }
+        await service.close()
+    }
+
     @Test("a service that falls silent when its slow client has taken all that there was is the one that failed")
     func silent() async throws {
         let size = 8_000_000

@@ -17,6 +17,8 @@ package final class TestUpstream: Sendable {
         case garbage
         case closes
         case closesMidBody
+        /// An answer of so many bytes, as fast as they are taken.
+        case floods(Int)
     }
 
     private let channels: [any Channel]
@@ -27,8 +29,12 @@ package final class TestUpstream: Sendable {
     /// The names that clients of TLS have asked for; an empty one where they asked for none.
     package var names: Set<String> { heard.names.withLock { $0 } }
 
+    /// How many bytes of floods were taken.
+    package var flooded: Int { heard.flooded.load(ordering: .relaxed) }
+
     private final class Heard: Sendable {
         let count = Atomic<Int>(0)
+        let flooded = Atomic<Int>(0)
         let names = Mutex<Set<String>>([])
         let released = MultiThreadedEventLoopGroup.singleton.any().makePromise(of: Void.self)
     }
@@ -104,6 +110,8 @@ package final class TestUpstream: Sendable {
         private let behaviour: Behaviour
         private let heard: Heard
         private var seen = ""
+        /// What is left of a flood.
+        private var left = 0
 
         init(_ behaviour: Behaviour, _ heard: Heard) {
             self.behaviour = behaviour
@@ -136,6 +144,25 @@ package final class TestUpstream: Sendable {
             case .closesMidBody:
                 say("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf", context)
                 context.close(promise: nil)
+            case .floods(let size):
+                if request.contains(" /health ") {
+                    return say("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", context)
+                }
+                say("HTTP/1.1 200 OK\r\ncontent-length: \(size)\r\n\r\n", context)
+                left = size
+                flood(context)
+            }
+        }
+
+        func channelWritabilityChanged(context: ChannelHandlerContext) { flood(context) }
+
+        private func flood(_ context: ChannelHandlerContext) {
+            while left > 0, context.channel.isWritable {
+                let size = min(left, 64 * 1_024)
+                left -= size
+                let heard = heard
+                context.writeAndFlush(wrapOutboundOut(ByteBuffer(repeating: UInt8(ascii: "x"), count: size)))
+                    .whenSuccess { heard.flooded.wrappingAdd(size, ordering: .relaxed) }
             }
         }
 
