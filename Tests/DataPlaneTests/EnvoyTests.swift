@@ -208,6 +208,38 @@ struct EnvoyTests {
         }
     }
 
+    @Test(
+        "restarted hot during a rollback, 0 is acknowledged only when the one before, which nobody can ask, has no clients any more"
+    )
+    func restartedHot() async throws {
+        try await staged { envoy, _, candidate in
+            try await envoy.runRestartable { restart in
+                _ = try await envoy.adapter.apply(TestRoutes.table(1, .all))
+                // A client of the first one, that stays.
+                let socket = try RawSocket(envoy.port)
+                func ask() async throws -> String {
+                    try await offThread {
+                        socket.send("GET /a HTTP/1.1\r\nhost: x\r\nx-user-id: u\r\n\r\n")
+                        return try socket.answer()
+                    }
+                }
+                #expect(try await ask().contains("candidate"))
+                try await restart()
+                let error = await #expect(throws: RoutingError.self) {
+                    try await envoy.adapter.apply(TestRoutes.table(2, .zero))
+                }
+                #expect(error?.message.contains("has 1 connections") == true, "\(error?.message ?? "")")
+                // It sees the same file, and serves by it; only nobody can know.
+                #expect(try await ask().contains("legacy"))
+                socket.end()
+                #expect(try await envoy.adapter.apply(TestRoutes.table(2, .zero)).revision == 2)
+                let sent = candidate.requests
+                for user in 0..<20 { #expect(try await SteadyLoad.side(envoy.url, user: "u\(user)") == "legacy") }
+                #expect(candidate.requests == sent)
+            }
+        }
+    }
+
     @Test("what was told before, put back behind everybody’s back, is told away again by itself")
     func overwritten() async throws {
         try await staged { envoy, routes, _ in

@@ -4,6 +4,7 @@ import Foundation
 import Logging
 import MigrationCore
 import NIOCore
+import NIOHTTP1
 import Postgres
 import TestSupport
 
@@ -61,13 +62,12 @@ final class TestEnvoy: TestPlane {
 
     private var output: String { folder.url.appendingPathComponent("envoy.log").path }
 
-    /// Without hot restarts, with which it would end with the thread that started it (PR_SET_PDEATHSIG).
+    private var arguments: [String] {
+        ["-c", folder.configuration.path, "--concurrency", "2", "--log-level", "warning"]
+    }
+
     private func start(_ arguments: [String]) throws -> ChildProcess {
-        try ChildProcess(
-            TestPeers.envoy(),
-            ["-c", folder.configuration.path, "--concurrency", "2", "--log-level", "warning"] + arguments,
-            output: output
-        )
+        try ChildProcess(TestPeers.envoy(), self.arguments + arguments, output: output)
     }
 
     /// Whether Envoy itself takes the configuration.
@@ -77,7 +77,47 @@ final class TestEnvoy: TestPlane {
     ///
     /// - Parameter serves: whether it has to serve somebody before that.
     func run<R: Sendable>(serves: Bool = true, _ body: () async throws -> R) async throws -> R {
-        let process = try start(["--disable-hot-restart"])
+        // Without hot restarts, with which it would end with the thread that started it (PR_SET_PDEATHSIG).
+        try await run(try start(["--disable-hot-restart"]), SIGKILL, serves: serves, body)
+    }
+
+    /// Runs an Envoy that can be restarted hot: the next one takes its sockets, and it goes on for the clients that it has.
+    func runRestartable<R: Sendable>(_ body: (_ restart: () async throws -> Void) async throws -> R) async throws -> R {
+        // A shell is the parent of both, as a supervisor would be.
+        let script = """
+            start() { "$@" --base-id \(port) --parent-shutdown-time-s 600 & all="$all $!"; }
+            trap 'start "$@" --restart-epoch 1' USR1
+            trap 'kill -9 $all; wait; exit' TERM
+            start "$@" --restart-epoch 0
+            while kill -0 $!; do wait $!; done
+            """
+        let shell = try ChildProcess("/bin/sh", ["-c", script, "sh", TestPeers.envoy()] + arguments, output: output)
+        return try await run(shell, SIGTERM, serves: true) {
+            try await body {
+                shell.signal(SIGUSR1)
+                let uri = "/stats?filter=hot_restart_epoch"
+                var question = HTTPClientRequest(
+                    url: URL(httpURLWithSocketPath: folder.admin.path, uri: uri)?.absoluteString ?? ""
+                )
+                question.headers.add(name: "host", value: "admin")
+                // Or the first one would go on answering.
+                question.headers.add(name: "connection", value: "close")
+                try await eventually("the next Envoy") {
+                    guard let answer = try? await HTTPClient.shared.execute(question, timeout: .seconds(2)) else {
+                        return false
+                    }
+                    return String(buffer: try await answer.body.collect(upTo: 10_000)).contains("epoch: 1")
+                }
+            }
+        }
+    }
+
+    private func run<R: Sendable>(
+        _ process: ChildProcess,
+        _ end: Int32,
+        serves: Bool,
+        _ body: () async throws -> R
+    ) async throws -> R {
         let result: Result<R, any Error>
         do {
             if serves {
@@ -89,7 +129,7 @@ final class TestEnvoy: TestPlane {
             let said = String(decoding: FileManager.default.contents(atPath: output) ?? Data(), as: UTF8.self)
             result = .failure(TestFailure("\(error)\n\(said.suffix(2_000))"))
         }
-        process.signal(SIGKILL)
+        process.signal(end)
         _ = try await offThread { process.wait() }
         try? FileManager.default.removeItem(at: folder.admin)
         return try result.get()

@@ -45,6 +45,9 @@ package final class RawSocket: Sendable {
         return sent
     }
 
+    /// Sends and reads no more.
+    package func end() { shutdown(descriptor, Int32(SHUT_RDWR)) }
+
     /// Sends no more.
     package func endSending() { shutdown(descriptor, Int32(SHUT_WR)) }
 

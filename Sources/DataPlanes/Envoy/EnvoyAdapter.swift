@@ -14,6 +14,8 @@ package struct EnvoyAdapter: PlaneAdapter {
     /// 4-routing.md).
     private static let settle = Duration.milliseconds(50)
     private static let patience = Duration.seconds(3)
+    /// Longer than it takes until Envoy has told what it counts (`stats_flush_interval`).
+    private static let flush = Duration.milliseconds(250)
     /// How long what Envoy said of itself counts for a route that is to be told: it answers among its requests, which takes its time under load.
     private static let sightLife = Duration.seconds(1)
 
@@ -90,24 +92,40 @@ package struct EnvoyAdapter: PlaneAdapter {
             }
         }
         try await Self.wait(Self.settle)
-        try await untilNobodyWaits(for: wanted.deserted)
+        try await untilNobodySends(to: wanted.deserted)
         return Acknowledgement(router: router, revision: wanted.revision, at: SystemClock.now)
     }
 
-    /// A request that was routed before may still wait for its connection, up to the time limit of that (``EnvoyConfiguration``).
-    private func untilNobodyWaits(for backEnds: [BackEnd]) async throws(RoutingError) {
+    /// A request that was routed before may still wait for its connection, up to the time limit of that (``EnvoyConfiguration``); and an Envoy from
+    /// before a hot restart, which nobody can ask any more, may still have clients.
+    private func untilNobodySends(to backEnds: [BackEnd]) async throws(RoutingError) {
         guard !backEnds.isEmpty else { return }
         let end = ContinuousClock.now + Self.patience
+        let admin = EnvoyAdmin(folder)
+        var last = try await admin.leftovers(backEnds)
         var hasWaited = false
-        while case let waiting = try await EnvoyAdmin(folder).pending(backEnds), waiting > 0 {
+        if last.isRestartedHot {
+            // What the one before has is not told before this one's first tenth of a second is over.
+            try await Self.wait(Self.flush)
+            last = try await admin.leftovers(backEnds)
+        }
+        while last.waiting > 0 || last.elders > 0 {
             guard ContinuousClock.now < end else {
+                if last.elders > 0 {
+                    throw RoutingError(
+                        .unreachable,
+                        "the Envoy from before a hot restart, which cannot be asked, has \(last.elders) connections",
+                        mend: "let it end sooner: --parent-shutdown-time-s"
+                    )
+                }
                 throw RoutingError(
                     .unreachable,
-                    "\(waiting) requests that were routed before still wait for a connection to \(backEnds.map(\.name).joined(separator: ", "))"
+                    "\(last.waiting) requests that were routed before still wait for a connection to \(backEnds.map(\.name).joined(separator: ", "))"
                 )
             }
             hasWaited = true
             try await Self.wait(.milliseconds(10))
+            last = try await admin.leftovers(backEnds)
         }
         // Who has just got his connection is still to be sent.
         if hasWaited { try await Self.wait(Self.settle) }
@@ -155,6 +173,8 @@ package struct EnvoyAdapter: PlaneAdapter {
     private func route(at listener: String) async throws(RoutingError) -> RouteText {
         var request = HTTPClientRequest(url: listener)
         request.headers.add(name: "host", value: EnvoyRoutes.probe)
+        // A kept connection may lead to a process that a hot restart is ending, and would keep it.
+        request.headers.add(name: "connection", value: "close")
         guard let text = try await Self.ask(request), let route = RouteText(text, services: plan.services.count) else {
             throw RoutingError(
                 .unreachable,
@@ -199,7 +219,8 @@ package struct EnvoyAdapter: PlaneAdapter {
                     enum CodingKeys: String, CodingKey { case socket = "socket_address" }
                     var socket: Socket?
                 }
-                enum CodingKeys: String, CodingKey { case address = "local_address" }
+                enum CodingKeys: String, CodingKey { case name, address = "local_address" }
+                var name: String
                 var address: Address
             }
             enum CodingKeys: String, CodingKey { case statuses = "listener_statuses" }
@@ -207,8 +228,14 @@ package struct EnvoyAdapter: PlaneAdapter {
         }
         let text = try await EnvoyAdmin(folder).get("/listeners?format=json")
         guard let listeners = try? JSONDecoder().decode(Listeners.self, from: Data(text.utf8)),
-            let socket = listeners.statuses?.first?.address.socket
-        else { throw RoutingError(.unreachable, "Envoy listens nowhere") }
+            let socket = listeners.statuses?.first(where: { $0.name == EnvoyConfiguration.listener })?.address.socket
+        else {
+            throw RoutingError(
+                .unreachable,
+                "Envoy has no listener “\(EnvoyConfiguration.listener)”",
+                mend: "start Envoy with the configuration that `migrate route config envoy` wrote"
+            )
+        }
         let isLocal = socket.address.hasPrefix("127.") || socket.address == "::1"
         if isLocal, let elsewhere = folder.elsewhere, !elsewhere.host.hasPrefix("127."),
             !["::1", "localhost"].contains(elsewhere.host)

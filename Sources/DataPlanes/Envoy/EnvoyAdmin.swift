@@ -22,23 +22,46 @@ struct EnvoyAdmin: Sendable {
         return try await get("/stats?\(options)&filter=\(encoded)")
     }
 
-    /// How many requests wait for a connection to one of these.
-    func pending(_ backEnds: [BackEnd]) async throws(RoutingError) -> Int {
+    /// Who may still send requests by an older route.
+    struct Leftovers: Hashable, Sendable {
+        /// Requests that wait for a connection to a back end; those of the Envoy before a hot restart are among them.
+        var waiting: Int
+        /// Whether there was an Envoy before this one, whose connections to clients this one has taken over or not.
+        var isRestartedHot: Bool
+        /// Connections to clients that the Envoy before a hot restart still has, as of a tenth of a second ago.
+        var elders: Int
+    }
+
+    /// Who may still send requests to one of these by an older route.
+    func leftovers(_ backEnds: [BackEnd]) async throws(RoutingError) -> Leftovers {
         struct Answer: Decodable {
-            struct Stat: Decodable { var value: Int? }
+            struct Stat: Decodable {
+                var name: String?
+                var value: Int?
+            }
             var stats: [Stat]
         }
         let names = backEnds.map { $0.name.replacing(".", with: #"\."#) }.joined(separator: "|")
-        let text = try await stats("format=json", filter: #"^cluster\.(\#(names))\.upstream_rq_pending_active$"#)
-        let values = (try? JSONDecoder().decode(Answer.self, from: Data(text.utf8)))?.stats.compactMap(\.value)
-        guard let values, values.count == backEnds.count else {
+        let own = "server.hot_restart_epoch", before = "server.parent_connections"
+        let text = try await stats(
+            "format=json",
+            filter:
+                #"^(cluster\.(\#(names))\.upstream_rq_pending_active|server\.(hot_restart_epoch|parent_connections))$"#
+        )
+        var values: [String: Int] = [:]
+        for stat in (try? JSONDecoder().decode(Answer.self, from: Data(text.utf8)))?.stats ?? [] {
+            if let name = stat.name, let value = stat.value { values[name] = value }
+        }
+        guard let epoch = values.removeValue(forKey: own), let elders = values.removeValue(forKey: before),
+            values.count == backEnds.count
+        else {
             throw RoutingError(
                 .unreachable,
                 "Envoy does not say how many requests wait for a connection to \(names): \(text.prefix(200))",
                 mend: "start Envoy with the configuration that `migrate route config envoy` wrote"
             )
         }
-        return values.reduce(0, +)
+        return Leftovers(waiting: values.values.reduce(0, +), isRestartedHot: epoch > 0, elders: elders)
     }
 
     /// When this Envoy read its configuration, in its own words, to the millisecond: another one says something else.

@@ -4,6 +4,8 @@ package import Routing
 
 /// A ready-made configuration of Envoy for one environment of a plan, and the routes that it starts from: legacy.
 package struct EnvoyConfiguration: Sendable {
+    /// Where clients are accepted, by its name.
+    static let listener = "migrate"
     /// The cluster that Envoy asks for its routes.
     private static let discoverer = "migrate.discovery"
     /// The cluster that is Envoy's own administration.
@@ -57,7 +59,7 @@ package struct EnvoyConfiguration: Sendable {
             "admin": ["address": admin],
             "stats_flush_interval": "0.1s",
             "static_resources": [
-                "listeners": [Self.listener("migrate", listen, manager)]
+                "listeners": [Self.listener(Self.listener, listen, manager)]
                     + (scrape.map { [Self.listener("scrape", ($0.host, $0.port), exporter)] } ?? []),
                 "clusters": plan.services.enumerated().flatMap { index, service in
                     Implementation.allCases.compactMap { cluster(index, service, $0) }
