@@ -5,7 +5,7 @@ import NIOCore
 ///
 /// JSON is compared field by field; the status, and everything else, as a whole. A list is compared as lists of recommendations are: by the overlap
 /// of the two sets (Jaccard), by the rank correlation of what both have (Spearman's rho), and then what both have field by field.
-struct AnswerDifference {
+package struct AnswerDifference {
     /// A list with a smaller overlap, or a smaller rank correlation, differs.
     static let likeness = 0.8
     /// No more fields are told.
@@ -13,16 +13,23 @@ struct AnswerDifference {
     /// A value is told up to so many characters.
     private static let longest = 120
 
-    struct Field: Hashable, Sendable {
+    package struct Field: Hashable, Sendable {
         /// Where it is: `result.data.recommendations[].title`, `status`, `body`.
-        var path: String
-        var legacy: String
-        var candidate: String
+        package var path: String
+        package var legacy: String
+        package var candidate: String
+
+        package init(path: String, legacy: String, candidate: String) {
+            self.path = path
+            self.legacy = legacy
+            self.candidate = candidate
+        }
     }
 
-    private(set) var fields: [Field] = []
+    package private(set) var fields: [Field] = []
+
     /// - Parameter ignored: paths of fields that are not compared, nor what is below them.
-    init(legacy: ShadowAnswer, candidate: ShadowAnswer, ignoring ignored: [String] = []) {
+    package init(legacy: ShadowAnswer, candidate: ShadowAnswer, ignoring ignored: [String] = []) {
         let ignored = Set(ignored)
         if legacy.status != candidate.status { add("status", "\(legacy.status)", "\(candidate.status)") }
         let texts = [legacy, candidate].map { answer in
@@ -115,32 +122,10 @@ struct AnswerDifference {
 
     private mutating func add(_ path: String, _ legacy: String, _ candidate: String) {
         guard fields.count < Self.most else { return }
-        let isSecret = Self.isSecret(path)
-        func shown(_ text: String) -> String { isSecret ? Self.redacted : String(text.prefix(Self.longest)) }
+        func shown(_ value: String) -> String { String(Redaction.shown(value, at: path).prefix(Self.longest)) }
         fields.append(
             Field(path: String(path.prefix(Self.longest)), legacy: shown(legacy), candidate: shown(candidate))
         )
-    }
-
-    /// A path as people may see it: one with a key that looks like somebody's, such as an address or a number of his, is not shown.
-    static func shown(path: String) -> String {
-        let isSomebodys = path.split(whereSeparator: { ".[]".contains($0) }).contains { part in
-            part.contains("@") || part.utf8.count > 40 || part.count(where: \.isNumber) > 6
-        }
-        return isSomebodys ? redacted : path
-    }
-
-    private static let redacted = "[redacted]"
-
-    /// Whether a field may hold what is nobody else's business.
-    private static func isSecret(_ path: String) -> Bool {
-        if shown(path: path) == redacted { return true }
-        let path = path.lowercased()
-        return [
-            "token", "secret", "password", "authorization", "key", "email", "phone", "address", "name",
-            "content", "cv",
-        ]
-        .contains { path.contains($0) }
     }
 }
 

@@ -1,5 +1,5 @@
 import MigrationCore
-import NIOCore
+package import NIOCore
 
 /// What is kept of one exchange so that its request can be sent again and its answer compared. Lives on one event loop until the exchange is over.
 final class ShadowCapture {
@@ -36,10 +36,16 @@ final class ShadowCapture {
 }
 
 /// One side's answer to a request.
-struct ShadowAnswer: Sendable {
-    var status: Int
-    var isJSON: Bool
-    var body: ByteBuffer
+package struct ShadowAnswer: Sendable {
+    package var status: Int
+    package var isJSON: Bool
+    package var body: ByteBuffer
+
+    package init(status: Int, isJSON: Bool, body: ByteBuffer) {
+        self.status = status
+        self.isJSON = isJSON
+        self.body = body
+    }
 }
 
 /// A request that was answered, to be asked again of both sides.

@@ -162,7 +162,7 @@ actor ShadowCopier {
                 judge.worse.map {
                     Report.Field(
                         service: service,
-                        path: AnswerDifference.shown(path: $0.path),
+                        path: Redaction.shown(path: $0.path),
                         different: $0.raw,
                         noise: $0.noise,
                         compared: $0.compared
@@ -174,7 +174,7 @@ actor ShadowCopier {
                     Report.Sample(
                         at: sample.at.rawValue,
                         service: sample.service,
-                        path: AnswerDifference.shown(path: $0.path),
+                        path: Redaction.shown(path: $0.path),
                         legacy: $0.legacy,
                         candidate: $0.candidate
                     )

@@ -1,18 +1,18 @@
-import MigrationCore
+package import MigrationCore
 
 /// Tells differences from noise, field by field, by how often a field differs between the two sides and how often between two answers of legacy alone
 /// (Diffy's idea): a field is worse when its raw difference exceeds the noise by 20 % of it and by 0.03 % of all.
-struct ShadowJudge {
+package struct ShadowJudge {
     /// After so many comparisons all are counted half, so that what was long ago counts less.
     private static let memory = 10_000
     /// Fields beyond these are one.
     private static let mostFields = 1_000
     private static let keptSamples = 50
 
-    struct Sample: Hashable, Sendable {
-        var at: Timestamp
-        var service: String
-        var fields: [AnswerDifference.Field]
+    package struct Sample: Hashable, Sendable {
+        package var at: Timestamp
+        package var service: String
+        package var fields: [AnswerDifference.Field]
     }
 
     private struct Rate {
@@ -22,7 +22,9 @@ struct ShadowJudge {
 
     private var compared = 0
     private var rates: [String: Rate] = [:]
-    private(set) var samples: [Sample] = []
+    package private(set) var samples: [Sample] = []
+
+    package init() {}
 
     /// Takes one comparison.
     ///
@@ -30,9 +32,12 @@ struct ShadowJudge {
     ///   - raw: where the candidate's answer differs from legacy's.
     ///   - noise: where two answers of legacy differ.
     /// - Returns: whether it differs in a field that is worse than its noise.
-    mutating func judge(raw: [AnswerDifference.Field], noise: [AnswerDifference.Field], service: String, at: Timestamp)
-        -> Bool
-    {
+    package mutating func judge(
+        raw: [AnswerDifference.Field],
+        noise: [AnswerDifference.Field],
+        service: String,
+        at: Timestamp
+    ) -> Bool {
         compared += 1
         for path in Set(raw.map(\.path)) { count(path, \.raw) }
         for path in Set(noise.map(\.path)) { count(path, \.noise) }
@@ -48,7 +53,7 @@ struct ShadowJudge {
     }
 
     /// The fields that are worse than their noise, with how often they differed of so many comparisons.
-    var worse: [(path: String, raw: Int, noise: Int, compared: Int)] {
+    package var worse: [(path: String, raw: Int, noise: Int, compared: Int)] {
         rates.filter { isWorse($0.value) }.map { ($0.key, $0.value.raw, $0.value.noise, compared) }.sorted {
             $0.1 > $1.1
         }
