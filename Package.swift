@@ -89,6 +89,7 @@ let package = Package(
                 .embedInCode("0001_log.sql"), .embedInCode("0002_order.sql"), .embedInCode("0003_evidence.sql"),
                 .embedInCode("0004_views.sql"), .embedInCode("0005_texts.sql"), .embedInCode("0006_cold.sql"),
                 .embedInCode("0007_append.sql"), .embedInCode("0008_observed.sql"),
+                .embedInCode("0009_checkpoint.sql"), .embedInCode("0010_decided.sql"),
             ]
         ),
         room("Signals", ["MigrationCore", histogram]),

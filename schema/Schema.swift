@@ -24,5 +24,7 @@ package enum Schema {
         File(number: 6, name: "0006_cold.sql", bytes: PackageResources._006_cold_sql),
         File(number: 7, name: "0007_append.sql", bytes: PackageResources._007_append_sql),
         File(number: 8, name: "0008_observed.sql", bytes: PackageResources._008_observed_sql),
+        File(number: 9, name: "0009_checkpoint.sql", bytes: PackageResources._009_checkpoint_sql),
+        File(number: 10, name: "0010_decided.sql", bytes: PackageResources._010_decided_sql),
     ]
 }

@@ -30,7 +30,7 @@ package struct CheckpointPolicy: Sendable {
 }
 
 /// Signs checkpoints on a schedule and takes them to their sinks; a sink that is away gets what it missed, the newest first. Where the log does
-/// not go on from one that is kept, it quarantines every migration.
+/// not go on from one that is kept, it quarantines every migration that is not over.
 actor CheckpointPublisher {
     private let worker: String
     private let policy: CheckpointPolicy
@@ -39,9 +39,13 @@ actor CheckpointPublisher {
     private var lastLook: TimeSpan?
     private var isBusy = false
     private var signed: Checkpoint?
+    /// What the last look has found that the log does not go on from.
+    private var doubted: Checkpoint?
     /// What each address was sent last.
     private var sent: [String: String] = [:]
 
+    /// How soon a doubt is looked into again.
+    private static let second = TimeSpan.seconds(5)
     /// At most so many are taken to a sink at once.
     private static let batch: Int64 = 100
 
@@ -73,7 +77,9 @@ actor CheckpointPublisher {
             }
         } catch {
             if Task.isCancelled { return }
-            logger.warning("no checkpoint was signed", metadata: ["reason": "\(error)"])
+            // A database that is away comes back; what is kept and cannot be read is for people.
+            let level: Logger.Level = (error as? LogError)?.code == .database ? .warning : .error
+            logger.log(level: level, "no checkpoint was signed", metadata: ["reason": "\(error)"])
             return
         }
         for sink in policy.sinks {
@@ -89,30 +95,50 @@ actor CheckpointPublisher {
         }
     }
 
-    /// Whether the log goes on from what this worker signed last, and from what each folder keeps: nothing else is vouched for.
+    /// Whether the log goes on from what each folder keeps, and from what this worker signed last: nothing else is vouched for.
     private func isContinued() async throws -> Bool {
-        if let kept = signed, let flaw = try await log.flaw(of: kept) {
-            await distrust(
-                "what \(worker) signed last",
-                kept,
-                flaw,
-                mend: try await isSuperseded(kept) ? "if you know of the rewind: start the workers anew" : nil
-            )
-            return false
-        }
         for case .folder(let folder) in policy.sinks {
-            guard let kept = try Self.latest(in: folder), let flaw = try await log.flaw(of: kept) else { continue }
-            let latest = folder.appendingPathComponent("latest").path
-            await distrust(
-                latest,
-                kept,
-                flaw,
-                mend: try await isSuperseded(kept)
-                    ? "if you know of the rewind: migrate checkpoint --keep \(latest) --accept-rewind" : nil
-            )
+            let latest = folder.appendingPathComponent("latest")
+            guard let kept = try Checkpoint.kept(at: latest), let flaw = try await flaw(of: kept) else { continue }
+            let isOurs = try await isOurs(kept, in: folder)
+            let accept = "migrate checkpoint --keep \(latest.path) --accept-rewind"
+            tell(latest.path, kept, flaw, isOurs ? "if you know of the rewind: \(accept)" : "give each log a folder of its own")
+            if isOurs { try await doubt(latest.path, kept) }
             return false
         }
+        if let kept = signed, let flaw = try await flaw(of: kept) {
+            let isKnown = try await isSuperseded(kept)
+            let place = "what \(worker) signed last"
+            tell(place, kept, flaw, "if you know of the rewind: start the workers anew")
+            if !isKnown { try await doubt(place, kept) }
+            return false
+        }
+        doubted = nil
         return true
+    }
+
+    /// A log whose order or tree cannot be read is not the one that it was either.
+    private func flaw(of kept: Checkpoint) async throws -> String? {
+        do {
+            return try await log.flaw(of: kept)
+        } catch let error as LogError where error.code == .damaged {
+            return error.message
+        }
+    }
+
+    /// Whether a checkpoint was ever made of this log: somebody who may has signed it, and it is of an incarnation of this log's, or is kept among
+    /// others that are. Another log's says nothing of this one.
+    private func isOurs(_ kept: Checkpoint, in folder: URL) async throws -> Bool {
+        let isSigned = kept.isSigned(by: policy.key.publicKey)
+        if !isSigned, try await log.trustHistory().signer(of: kept) == nil { return false }
+        let origins = try await log.incarnations().all.map { Checkpoint.origin(of: $0.id) }
+        if origins.contains(kept.origin) { return true }
+        // The log went back to before an incarnation that people had begun: the oldest are of those before.
+        let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".note") }
+        return names.sorted().prefix(Int(Self.batch)).contains { name in
+            let note = try? Checkpoint.kept(at: folder.appendingPathComponent(name))
+            return (note ?? nil).map { origins.contains($0.origin) } ?? false
+        }
     }
 
     /// Whether a checkpoint is of an incarnation before the newest, which people began when the log had gone back in time.
@@ -121,30 +147,32 @@ actor CheckpointPublisher {
         return all.all.contains { $0.number < all.newest && Checkpoint.origin(of: $0.id) == checkpoint.origin }
     }
 
-    /// Says that the log is not the one that it was, and where people do not know that already holds every migration where it is.
-    ///
-    /// - Parameter mend: what there is to do for people who have declared the log rewound; nil where they have not.
-    private func distrust(_ place: String, _ kept: Checkpoint, _ flaw: String, mend: String?) async {
+    private func tell(_ place: String, _ kept: Checkpoint, _ flaw: String, _ mend: String) {
         logger.error(
             "the log is not the one of which there is a checkpoint, and is not vouched for: see docs/audit.md",
-            metadata: [
-                "checkpoint": "\(place)", "kept": "\(kept.size)", "flaw": "\(flaw)",
-                "mend": "\(mend ?? "find out who changed it")",
-            ]
+            metadata: ["checkpoint": "\(place)", "kept": "\(kept.size)", "flaw": "\(flaw)", "mend": "\(mend)"]
         )
-        guard mend == nil else { return }
-        do {
-            for migration in try await log.unfinished() { await quarantine(migration, place, kept.size) }
-        } catch {
-            logger.warning("no migration was quarantined", metadata: ["reason": "\(error)"])
+    }
+
+    /// Holds every migration where it is, at the second look that shows the same: what has no number yet is not cut off, and a server that
+    /// lags behind another may have been asked.
+    private func doubt(_ place: String, _ kept: Checkpoint) async throws {
+        let missing = try await kept.size - log.orderHead().size
+        if missing > 0, try await log.horizon().unsealed >= missing { return }
+        guard doubted == kept else {
+            doubted = kept
+            lastLook = SystemClock.steady - policy.every + min(policy.every, Self.second)
+            return
         }
+        for migration in try await log.movable() { await quarantine(migration, place, kept) }
     }
 
     /// One that cannot be read is held by that already.
-    private func quarantine(_ migration: String, _ place: String, _ size: Int64) async {
+    private func quarantine(_ migration: String, _ place: String, _ kept: Checkpoint) async {
         do {
+            let root = Data(kept.root).base64EncodedString()
             _ = try await log.perform(
-                .quarantineByCheckpoint(place: place, size: size),
+                .quarantineByCheckpoint(place: place, size: kept.size, root: root),
                 on: migration,
                 by: Command.workerPrefix + worker
             )
@@ -153,16 +181,37 @@ actor CheckpointPublisher {
         }
     }
 
-    private func fill(_ folder: URL) async throws {
-        let from = try Self.latest(in: folder)?.size ?? 0
-        for checkpoint in try await log.checkpoints(from: from + 1, limit: Self.batch) {
-            try Self.write(checkpoint, to: folder)
+    /// What the log keeps as its checkpoints from a size on and is: whoever may write to it may have written something else.
+    private func checkpoints(from size: Int64) async throws -> [(size: Int64, note: String)] {
+        let rows = try await log.checkpoints(from: size, limit: Self.batch)
+        guard !rows.isEmpty else { return [] }
+        let trust = try await log.trustHistory()
+        var sound: [(size: Int64, note: String)] = []
+        for row in rows {
+            guard let checkpoint = try? Checkpoint(note: row.note), checkpoint.size == row.size,
+                trust.signer(of: checkpoint) != nil, try await flaw(of: checkpoint) == nil
+            else {
+                logger.error(
+                    "what the log keeps as a checkpoint is none of it, and is not passed on: see docs/audit.md",
+                    metadata: ["size": "\(row.size)"]
+                )
+                continue
+            }
+            sound.append(row)
         }
+        return sound
+    }
+
+    private func fill(_ folder: URL) async throws {
+        let from = try Checkpoint.kept(at: folder.appendingPathComponent("latest"))?.size ?? 0
+        for checkpoint in try await checkpoints(from: from + 1) { try Self.write(checkpoint, to: folder) }
     }
 
     /// An address does not say what it has; the log keeps that, as for those who read it. The newest comes first: it vouches for all before it.
     private func fill(_ address: String) async throws {
-        guard let newest = try await log.latestCheckpoint().map({ try Checkpoint(note: $0) }) else { return }
+        guard let largest = try await checkpoints(from: log.largestCheckpoint()).first,
+            case let newest = try Checkpoint(note: largest.note)
+        else { return }
         // Its name may be a secret.
         let name = String(XXHash64.hash(address), radix: 16)
         let place = Subscription("checkpoints to \(name)", of: log)
@@ -170,20 +219,13 @@ actor CheckpointPublisher {
         if position == newest.size, sent[address] ?? newest.note == newest.note { return }
         // After a rewind it may have had more than there is, or another of this size.
         let from = min(position, newest.size - 1)
-        let missing = try await log.checkpoints(from: from + 1, limit: Self.batch)
+        let missing = try await checkpoints(from: from + 1)
         if missing.count > 1 { try await send(newest.note, to: address) }
         for checkpoint in missing {
             if missing.count == 1 || checkpoint.size != newest.size { try await send(checkpoint.note, to: address) }
             try await place.reach(checkpoint.size)
             sent[address] = checkpoint.note
         }
-    }
-
-    private static func latest(in folder: URL) throws -> Checkpoint? {
-        guard let data = FileManager.default.contents(atPath: folder.appendingPathComponent("latest").path) else {
-            return nil
-        }
-        return try Checkpoint(note: String(decoding: data, as: UTF8.self))
     }
 
     private static func write(_ checkpoint: (size: Int64, note: String), to folder: URL) throws {

@@ -1,3 +1,4 @@
+import Foundation
 import MigrationCore
 import TestSupport
 import Testing
@@ -164,5 +165,39 @@ struct QuarantineTests {
         try scenario.reach(0, 0)
         let version = scenario.state.version
         #expect(throws: Refusal.self) { try scenario.perform(.quarantine(router: "r1", revision: version)) }
+    }
+
+    @Test("a checkpoint that the log does not go on from holds it; once people have answered that one, only another does")
+    func checkpoint() throws {
+        var scenario = try MigrationScenario()
+        try scenario.reach(1, 0)
+        func found(_ size: Int64, in place: String = "a") -> Command {
+            .quarantineByCheckpoint(place: place, size: size, root: "r\(size)")
+        }
+        try scenario.perform(found(9))
+        #expect(try scenario.migration.quarantine?.evidence == .checkpoint(place: "a", size: 9, root: "r9"))
+        let version = scenario.state.version
+        try scenario.perform(found(8))
+        #expect(scenario.state.version == version)
+        try scenario.perform(.declareRewound(reason: "backup of Monday"), by: "ana")
+        #expect(try scenario.migration.quarantine == nil)
+        try scenario.perform(found(9, in: "b"))
+        #expect(try scenario.migration.quarantine == nil)
+        try scenario.perform(found(10))
+        #expect(try scenario.migration.quarantine != nil)
+    }
+
+    @Test("a state that is kept says who knew more, a router as ever")
+    func kept() throws {
+        let at = Timestamp(rawValue: 5)
+        for evidence in [
+            Quarantine.Evidence.router(name: "r", revision: 7), .checkpoint(place: "p", size: 3, root: "x"),
+        ] {
+            let data = try JSONEncoder().encode(Quarantine(evidence, since: at))
+            #expect(try JSONDecoder().decode(Quarantine.self, from: data) == Quarantine(evidence, since: at))
+        }
+        let old = Data(#"{"router":"r","revision":7,"since":5}"#.utf8)
+        let same = Quarantine(.router(name: "r", revision: 7), since: at)
+        #expect(try JSONDecoder().decode(Quarantine.self, from: old) == same)
     }
 }

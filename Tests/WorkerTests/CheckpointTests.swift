@@ -143,4 +143,104 @@ struct CheckpointTests {
         _ = await task.result
         await address.close()
     }
+
+    @Test(
+        "what another log's folder keeps holds nobody; what was kept of an incarnation that this log has lost does",
+        arguments: [false, true]
+    )
+    func foreign(_ isLost: Bool) async throws {
+        let conninfo = try TestDatabase.conninfo
+        let log = MigrationLog(pool: PostgresPool(conninfo, name: "test", limit: 8))
+        _ = try await SchemaInstaller(pool: log.pool).install()
+        let key = SigningKey()
+        let add = TrustCommand.addKey(owner: "sealer", key: key.publicKey, roles: [.checkpoint], reason: "x")
+        _ = try await log.perform(add, by: "kim", key: nil)
+        let plan = SamplePlan.plan()
+        _ = try await log.perform(.plan(plan: plan, hash: try CommitHash.hash(of: plan)), on: "m", by: "ana")
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("sink-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        func write(_ checkpoint: Checkpoint, _ name: String) throws {
+            try Data(checkpoint.note.utf8).write(to: folder.appendingPathComponent(name))
+        }
+        let all = try await log.incarnations()
+        let own = try #require(all.id(of: all.newest))
+        var kept = Checkpoint(log: own, head: MigrationLog.OrderHead(size: 1, root: [UInt8](repeating: 1, count: 32)))
+        try kept.sign(with: key)
+        if isLost { try write(kept, "000000000001.note") }
+        kept = Checkpoint(log: UUID(), head: MigrationLog.OrderHead(size: 7, root: [UInt8](repeating: 7, count: 32)))
+        try kept.sign(with: key)
+        try write(kept, "latest")
+        let heard = HeardErrors()
+        let worker = Worker(
+            name: "w",
+            log: log,
+            listener: LogListener(conninfo, name: "w", channels: []),
+            leaseLife: .milliseconds(900),
+            pollEvery: .milliseconds(50),
+            checkpoints: CheckpointPolicy(key: key, every: .milliseconds(100), sinks: [.folder(folder)]),
+            logger: Logger(label: "w") { _ in heard }
+        )
+        let task = Task { try await worker.run() }
+        if isLost {
+            try await eventually("the quarantine") { try await log.load("m").state.migration?.quarantine != nil }
+        } else {
+            try await eventually("four looks") { heard.all.count { $0.contains("is not vouched for") } > 3 }
+            #expect(try await log.load("m").state.migration?.quarantine == nil)
+        }
+        #expect(try await log.checkpoints().isEmpty)
+        #expect(try Checkpoint.kept(at: folder.appendingPathComponent("latest")) == kept)
+        task.cancel()
+        _ = await task.result
+        await log.pool.close()
+    }
+
+    @Test("what is written into the log as a checkpoint and is none goes to no place")
+    func planted() async throws {
+        let conninfo = try TestDatabase.conninfo
+        let log = MigrationLog(pool: PostgresPool(conninfo, name: "test", limit: 8))
+        _ = try await SchemaInstaller(pool: log.pool).install()
+        let key = SigningKey(), other = SigningKey()
+        let add = TrustCommand.addKey(owner: "sealer", key: key.publicKey, roles: [.checkpoint], reason: "x")
+        _ = try await log.perform(add, by: "kim", key: nil)
+        let all = try await log.incarnations()
+        let own = try #require(all.id(of: all.newest))
+        for (size, signer, note) in [(50, other, nil), (60, key, nil), (70, key, "nothing")] as [(Int64, SigningKey, String?)] {
+            var planted = Checkpoint(
+                log: own,
+                head: MigrationLog.OrderHead(size: size, root: [UInt8](repeating: 5, count: 32))
+            )
+            try planted.sign(with: signer)
+            let text = note ?? planted.note
+            try await log.pool.run {
+                _ = try $0.query(
+                    "insert into migrate.checkpoint (n, root, note) values ($1::bigint, $2::bytea, $3::text)",
+                    [.int(size), .bytes([UInt8](repeating: 5, count: 32)), .text(text)]
+                )
+            }
+        }
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("sink-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let heard = HeardErrors()
+        let worker = Worker(
+            name: "w",
+            log: log,
+            listener: LogListener(conninfo, name: "w", channels: []),
+            leaseLife: .milliseconds(900),
+            pollEvery: .milliseconds(50),
+            checkpoints: CheckpointPolicy(key: key, every: .milliseconds(100), sinks: [.folder(folder)]),
+            logger: Logger(label: "w") { _ in heard }
+        )
+        let task = Task { try await worker.run() }
+        try await eventually("the log's own") {
+            try Checkpoint.kept(at: folder.appendingPathComponent("latest"))?.size == 1
+        }
+        try await eventually("the planted ones to be named") {
+            heard.all.count { $0.contains("is not passed on") } >= 3
+        }
+        #expect(try Checkpoint.kept(at: folder.appendingPathComponent("latest"))?.size == 1)
+        task.cancel()
+        _ = await task.result
+        await log.pool.close()
+    }
 }

@@ -281,7 +281,8 @@ struct FailoverTests {
         // No router knows more than the log; only what was kept does.
         task = worker()
         try await eventually("the quarantine") { try await quarantine() != nil }
-        #expect(try await quarantine()?.evidence == .checkpoint(place: latest.path, size: 6))
+        let root = Data(try #require(try kept()).root).base64EncodedString()
+        #expect(try await quarantine()?.evidence == .checkpoint(place: latest.path, size: 6, root: root))
         let refused = try await log.perform(weight, on: "m", by: "ana")
         guard case .overrideRefused(let refusal)? = refused?.commit.events.first else {
             Issue.record("a weight moved in a quarantine")

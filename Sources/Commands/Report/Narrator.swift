@@ -53,8 +53,8 @@ package struct Narrator: Sendable {
         case .acknowledge(let router, let revision): "\(router) has revision \(revision)"
         case .quarantine(let router, let revision, _):
             Quarantine.Evidence.router(name: router, revision: revision).description
-        case .quarantineByCheckpoint(let place, let size):
-            Quarantine.Evidence.checkpoint(place: place, size: size).description
+        case .quarantineByCheckpoint(let place, let size, let root):
+            Quarantine.Evidence.checkpoint(place: place, size: size, root: root).description
         case .declareRewound(let reason): "the log begins anew “\(reason)”"
         case .sealWindow(let window): "window \(window.k)"
         case .recordLate(let k, let router, _): "late for window \(k) from \(router)"
@@ -138,7 +138,8 @@ package struct Narrator: Sendable {
         case .completed: "completed"
         case .restarted: "restarted"
         case .expired: "expired"
-        case .quarantined, .quarantinedByCheckpoint: "QUARANTINED: the log went back in time, weights hold"
+        case .quarantined: "QUARANTINED: the log went back in time, weights hold"
+        case .quarantinedByCheckpoint: "QUARANTINED: the log is not the one that it was, weights hold"
         case .logRewound: "a new incarnation of the log"
         case .overrideRefused(let refusal): "refused: \(refusal.message)"
         case .shadowBegun(let amendment): "plan \(amendment.hash.prefix(7)) is judged beside it from here on"

@@ -42,8 +42,8 @@ package enum Command: Hashable, Codable, Sendable {
     case acknowledge(router: String, revision: Int64)
     /// A router has a revision of this log that the log does not have, or (forked) has with other content.
     case quarantine(router: String, revision: Int64, isForked: Bool = false)
-    /// The log does not go on from a checkpoint of it that is kept elsewhere, of so many commits of its order.
-    case quarantineByCheckpoint(place: String, size: Int64)
+    /// The log does not go on from a checkpoint of it that is kept elsewhere, of so many commits of its order and with that root (base64).
+    case quarantineByCheckpoint(place: String, size: Int64, root: String)
     case sealWindow(window: Window)
     /// Stops waiting for a router that has been silent for so long, where the plan says so.
     case evictRouter(router: String, silent: TimeSpan)

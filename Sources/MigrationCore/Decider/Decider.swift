@@ -50,7 +50,7 @@ extension MigrationState {
         case .acknowledge(let router, let revision): return try decision.acknowledge(router, revision)
         case .quarantine(let router, let revision, let isForked):
             return try decision.quarantine(router, revision, isForked: isForked)
-        case .quarantineByCheckpoint(let place, let size): return decision.quarantine(place, size)
+        case .quarantineByCheckpoint(let place, let size, let root): return decision.quarantine(place, size, root)
         case .declareRewound: return try decision.declareRewound()
         case .sealWindow(let window): return try decision.seal(window)
         case .recordLate(let k, let router, let requests): return try decision.recordLate(k, router, requests)

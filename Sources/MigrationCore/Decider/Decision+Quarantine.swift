@@ -11,10 +11,12 @@ extension Decision {
         return [.quarantined(router: router, revision: revision)]
     }
 
-    /// The log is not the one of which a checkpoint is kept elsewhere: its end was cut off, or commits are others than they were.
-    func quarantine(_ place: String, _ size: Int64) -> [Event] {
+    /// The log is not the one of which a checkpoint is kept elsewhere: its end was cut off, or commits are others than they were. What people
+    /// have answered by declaring the log rewound is no news, wherever it is kept.
+    func quarantine(_ place: String, _ size: Int64, _ root: String) -> [Event] {
+        if case .checkpoint(_, size, root)? = migration.answered { return [] }
         guard !migration.phase.isFinal, migration.quarantine == nil else { return [] }
-        return [.quarantinedByCheckpoint(place: place, size: size)]
+        return [.quarantinedByCheckpoint(place: place, size: size, root: root)]
     }
 
     /// A person says that the log, as it stands, is what counts: routers take its weights, and whoever advanced is halted.

@@ -44,7 +44,7 @@ package enum Event: Hashable, Codable, Sendable {
     case restarted(firstWindow: Int64)
     case expired
     case quarantined(router: String, revision: Int64)
-    case quarantinedByCheckpoint(place: String, size: Int64)
+    case quarantinedByCheckpoint(place: String, size: Int64, root: String)
     /// Routers have to acknowledge everything anew, at this revision. A rollback that was confirmed has to be confirmed again; where nothing
     /// was judged since, from `firstWindow` on.
     case logRewound(revision: Int64, firstWindow: Int64? = nil)

@@ -65,8 +65,8 @@ extension Migration {
         case .expired: hasExpired = true
         case .quarantined(let router, let revision):
             quarantine = Quarantine(.router(name: router, revision: revision), since: commit.decidedAt)
-        case .quarantinedByCheckpoint(let place, let size):
-            quarantine = Quarantine(.checkpoint(place: place, size: size), since: commit.decidedAt)
+        case .quarantinedByCheckpoint(let place, let size, let root):
+            quarantine = Quarantine(.checkpoint(place: place, size: size, root: root), since: commit.decidedAt)
         case .logRewound(let revision, let firstWindow): beginAnew(revision, firstWindow, commit.decidedAt)
         }
     }
@@ -167,6 +167,7 @@ extension Migration {
     }
 
     private mutating func beginAnew(_ revision: Int64, _ firstWindow: Int64?, _ at: Timestamp) {
+        if case .checkpoint? = quarantine?.evidence { answered = quarantine?.evidence }
         quarantine = nil
         if let firstWindow { nextWindow = firstWindow }
         for index in routers.indices { routers[index].revision = nil }

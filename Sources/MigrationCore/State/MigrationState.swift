@@ -49,8 +49,10 @@ package struct Migration: Hashable, Codable, Sendable {
     package var steps: [StepRecord]
     package var rollbacks: [Rollback]
     package var hasExpired: Bool
-    /// A router knows what the log does not; nil as long as none does.
+    /// Somebody knows what the log does not; nil as long as nobody does.
     package var quarantine: Quarantine?
+    /// The checkpoint that people have answered last by declaring the log rewound; it may be kept and found again.
+    package var answered: Quarantine.Evidence?
 
     /// A migration as its plan leaves it: nothing started, everything at legacy.
     package init(plan: Plan, hash: String, at: Timestamp, by actor: String) {

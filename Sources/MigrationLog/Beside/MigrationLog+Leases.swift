@@ -63,6 +63,20 @@ extension MigrationLog {
         ))
         """
 
+    package static let movableQuery = """
+        select s.stream from migrate.stream s left join migrate.migration m using (stream)
+        where s.stream <> '@trust' and (m.phase is null or m.phase not in ('completed', 'abandoned'))
+        """
+
+    /// The migrations that may still move traffic: what is unfinished, and what is rolled back and may be restarted.
+    package func movable() async throws -> [String] {
+        try await guarded {
+            try await pool.run { connection in
+                try connection.query(Self.movableQuery).rows.map { try $0.text("stream") }.sorted()
+            }
+        }
+    }
+
     /// The migrations for which something may still be due.
     package func unfinished() async throws -> [String] {
         try await guarded {

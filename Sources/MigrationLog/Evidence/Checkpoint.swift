@@ -85,6 +85,17 @@ package struct Checkpoint: Hashable, Sendable {
         }
     }
 
+    /// What a file keeps; nil where there is no file.
+    ///
+    /// - Throws: ``Malformed`` for a file that holds something else; an error of the file's for one that cannot be read, which is not nothing.
+    package static func kept(at file: URL) throws -> Checkpoint? {
+        do {
+            return try Checkpoint(note: String(decoding: Data(contentsOf: file), as: UTF8.self))
+        } catch let error as CocoaError where error.code == .fileReadNoSuchFile {
+            return nil
+        }
+    }
+
     /// Whether one of its signatures is a key's.
     package func isSigned(by key: PublicKey) -> Bool { signatures.contains { isMade($0, by: key) } }
 

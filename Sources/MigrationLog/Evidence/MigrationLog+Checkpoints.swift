@@ -23,13 +23,10 @@ extension MigrationLog {
                 var checkpoint = Checkpoint(log: log, head: head)
                 try checkpoint.sign(with: key)
                 let row = try connection.query(
-                    """
-                    insert into migrate.checkpoint (n, root, note) values ($1::bigint, $2::bytea, $3::text)
-                    on conflict do nothing returning n
-                    """,
+                    "select migrate.keep_checkpoint($1::bigint, $2::bytea, $3::text) as is_kept",
                     [.int(head.size), .bytes(head.root), .text(checkpoint.note)]
                 ).first
-                return row == nil ? nil : checkpoint
+                return try row?.bool("is_kept") ?? false ? checkpoint : nil
             }
         }
     }

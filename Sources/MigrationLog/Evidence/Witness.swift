@@ -32,16 +32,18 @@ package struct Witness: Sendable {
 
     /// The checkpoint that is kept.
     ///
-    /// - Throws: ``Checkpoint/Malformed`` for a file that holds something else.
-    package func kept() throws -> Checkpoint? {
-        guard let data = FileManager.default.contents(atPath: file.path) else { return nil }
-        return try Checkpoint(note: String(decoding: data, as: UTF8.self))
-    }
+    /// - Throws: ``Checkpoint/Malformed`` for a file that holds something else; an error of the file's for one that cannot be read.
+    package func kept() throws -> Checkpoint? { try Checkpoint.kept(at: file) }
 
     /// Looks at the log's newest checkpoint, and keeps it where it may.
     package func look() async throws -> Sight {
         let kept = try kept()
         guard let note = try await log.latestCheckpoint() else {
+            if acceptsRewind, kept != nil {
+                // The log went back to before its first: the next one is taken.
+                try FileManager.default.removeItem(at: file)
+                return .nothing
+            }
             return kept.map { .broken("the log has no checkpoint any more", kept: $0) } ?? .nothing
         }
         let latest: Checkpoint
@@ -63,9 +65,11 @@ package struct Witness: Sendable {
         if let flaw = try await log.flaw(of: kept) {
             // The newest checkpoint may still be one of before: none is signed of a new incarnation until people say that they know of it.
             let all = try await log.incarnations()
-            guard all.all.contains(where: { Checkpoint.origin(of: $0.id) == kept.origin }),
-                all.id(of: all.newest).map({ Checkpoint.origin(of: $0) }) != kept.origin
-            else {
+            // One of an incarnation that the log has lost as well is known to people alone.
+            let isBegunAnew =
+                all.all.contains { Checkpoint.origin(of: $0.id) == kept.origin }
+                && all.id(of: all.newest).map { Checkpoint.origin(of: $0) } != kept.origin
+            guard acceptsRewind || isBegunAnew else {
                 return .broken(flaw, kept: kept)
             }
             guard acceptsRewind else { return .begunAnew(latest, before: kept) }

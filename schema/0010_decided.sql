@@ -1,0 +1,13 @@
+-- Who decided a rollback: whoever made the first commit that is not older than the decision. After a log was declared rewound the rollback's
+-- revision is that of the declaration.
+create or replace view migrate.rollback_history as
+    select r.stream as migration, r.number, r.cause, migrate.tell(r.stream, r.reason) as reason, r.outcome,
+        r.from_weight / 100.0 as from_percent, c.actor as decided_by,
+        r.onset, r.detected_at, r.decided_at, r.acknowledged_at, r.confirmed_at,
+        extract(epoch from r.decided_at - r.onset) as onset_to_decision_seconds,
+        extract(epoch from r.acknowledged_at - r.decided_at) as decision_to_acknowledgement_seconds,
+        extract(epoch from r.confirmed_at - r.decided_at) as decision_to_confirmation_seconds, r.is_overdue
+    from migrate.rollback r left join lateral (
+        select d.actor from migrate.commit d
+        where d.stream = r.stream and d.version <= r.revision and d.at >= r.decided_at order by d.version limit 1
+    ) c on true;
