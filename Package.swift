@@ -250,8 +250,9 @@ let package = Package(
         tests(
             "CommandsTests",
             [
-                "Callable", "JSON", "MigrationCore", "MigrationLog", "PlanFile", "Postgres", "Routing", "Schema",
-                "TestSupport", "Worker", asyncHTTPClient, logging, nioCore, nioHTTP1, "demo", "migrate",
+                "Callable", "Commands", "Gateway", "JSON", "MigrationCore", "MigrationLog", "PlanFile", "Postgres",
+                "Routing", "Schema",
+                "TestSupport", "Worker", argumentParser, asyncHTTPClient, logging, nioCore, nioHTTP1, "demo", "migrate",
                 "recommendations",
             ]
         ),

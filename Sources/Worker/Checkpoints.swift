@@ -102,7 +102,12 @@ actor CheckpointPublisher {
             guard let kept = try Checkpoint.kept(at: latest), let flaw = try await flaw(of: kept) else { continue }
             let isOurs = try await isOurs(kept, in: folder)
             let accept = "migrate checkpoint --keep \(latest.path) --accept-rewind"
-            tell(latest.path, kept, flaw, isOurs ? "if you know of the rewind: \(accept)" : "give each log a folder of its own")
+            tell(
+                latest.path,
+                kept,
+                flaw,
+                isOurs ? "if you know of the rewind: \(accept)" : "give each log a folder of its own"
+            )
             if isOurs { try await doubt(latest.path, kept) }
             return false
         }

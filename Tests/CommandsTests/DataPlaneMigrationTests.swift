@@ -359,7 +359,8 @@ struct DataPlaneMigrationTests {
         let load = SteadyLoad()
         let port = try freePort()
         let path = plane == .envoy ? "/stats/prometheus" : "/metrics"
-        try await TestPrometheus.run(scraping: "127.0.0.1:\(port)", path: path) { prometheus in
+        let labels = plane == .gateway ? [:] : ["migration": "shop", "environment": "p"]
+        try await TestPrometheus.run(scraping: "127.0.0.1:\(port)", path: path, labels: labels) { prometheus in
             try await onStage(
                 plane,
                 try await TestUpstream(.answers("legacy")),

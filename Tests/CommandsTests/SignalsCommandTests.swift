@@ -42,7 +42,7 @@ struct SignalsCommandTests {
                 Issue.record("\(source) is asked otherwise")
                 continue
             }
-            #expect(value.contains("{implementation}") && of.contains("[{window}]"))
+            #expect(value.contains("{implementation}") && of.contains("offset {window}"))
         }
     }
 

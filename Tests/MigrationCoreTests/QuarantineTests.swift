@@ -167,7 +167,9 @@ struct QuarantineTests {
         #expect(throws: Refusal.self) { try scenario.perform(.quarantine(router: "r1", revision: version)) }
     }
 
-    @Test("a checkpoint that the log does not go on from holds it; once people have answered that one, only another does")
+    @Test(
+        "a checkpoint that the log does not go on from holds it; once people have answered that one, only another does"
+    )
     func checkpoint() throws {
         var scenario = try MigrationScenario()
         try scenario.reach(1, 0)

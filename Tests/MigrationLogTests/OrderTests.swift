@@ -185,4 +185,36 @@ struct OrderTests {
             MerkleTree.verify(consistencyOf: 300, root: frontier.root, with: 606, root: head.root, proof: proof)
         )
     }
+
+    @Test("who may append keeps a checkpoint of where the order stands, and no other")
+    func checkpoints() async throws {
+        let test = try await TestLog()
+        try await test.sample()
+        try await test.seal(6)
+        let head = try await test.log.orderHead()
+        let all = try await test.log.incarnations()
+        let id = try #require(all.id(of: all.newest))
+        let narrow = PostgresPool(try TestDatabase.conninfo + " options='-c role=migrate_append'", name: "narrow")
+        func keep(_ head: MigrationLog.OrderHead, of log: UUID, _ sql: String) async throws -> Bool {
+            var checkpoint = Checkpoint(log: log, head: head)
+            try checkpoint.sign(with: SigningKey())
+            let note = checkpoint.note
+            return try await narrow.run { connection in
+                try connection.query(sql, [.int(head.size), .bytes(head.root), .text(note)]).first?.bool("is_kept")
+                    ?? false
+            }
+        }
+        let function = "select migrate.keep_checkpoint($1::bigint, $2::bytea, $3::text) as is_kept"
+        let insert =
+            "insert into migrate.checkpoint (n, root, note) values ($1::bigint, $2::bytea, $3::text) returning true as is_kept"
+        let wrong = MigrationLog.OrderHead(size: head.size, root: [UInt8](repeating: 1, count: 32))
+        let early = MigrationLog.OrderHead(size: head.size - 1, root: head.root)
+        await #expect(throws: PostgresError.self) { try await keep(head, of: id, insert) }
+        await #expect(throws: PostgresError.self) { try await keep(wrong, of: id, function) }
+        await #expect(throws: PostgresError.self) { try await keep(head, of: UUID(), function) }
+        #expect(try await !keep(early, of: id, function))
+        #expect(try await keep(head, of: id, function))
+        #expect(try await !keep(head, of: id, function))
+        await narrow.close()
+    }
 }

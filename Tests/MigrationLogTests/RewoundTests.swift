@@ -58,7 +58,11 @@ struct RewoundTests {
         #expect(second.weights.values.allSatisfy { $0 == .zero })
         // What was known of the old incarnation says nothing about the new one.
         #expect(try await test.log.reports(of: "m").map(\.revision) == [nil])
-        _ = try await test.log.perform(.declareRewound(reason: "backup of Monday"), on: "m", by: "ana")
+        _ = try await test.log.perform(.declareRewound(reason: "backup of Monday"), on: "m", by: "kim")
+        let who = try await test.log.pool.run {
+            try $0.query("select decided_by from migrate.rollback_history").rows.map { try $0.text("decided_by") }
+        }
+        #expect(who == ["ana"])
         let third = try #require(try await test.log.route("m", environment: "staging"))
         #expect(third.ancestors == [first.log, second.log])
         try await report(test, third)

@@ -8,11 +8,13 @@ package enum TestPrometheus {
     /// - Parameters:
     ///   - target: `HOST:PORT`.
     ///   - path: where the target tells its counts.
+    ///   - labels: what it says besides of whatever the target tells.
     ///   - seldom: another target of the same job, scraped every four seconds; nil is none.
     ///   - body: is given the Prometheus's address.
     package static func run(
         scraping target: String,
         path: String = "/metrics",
+        labels: [String: String] = [:],
         seldom: String? = nil,
         _ body: (String) async throws -> Void
     ) async throws {
@@ -25,7 +27,7 @@ package enum TestPrometheus {
             scrape_configs:
               - job_name: test
                 metrics_path: \(path)
-                static_configs: [{ targets: ["\(target)"] }]
+                static_configs: [{ targets: ["\(target)"], labels: { \(labels.map { "\($0): \($1)" }.joined(separator: ", ")) } }]
 
             """
         let another =

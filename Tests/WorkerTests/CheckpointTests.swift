@@ -205,7 +205,9 @@ struct CheckpointTests {
         _ = try await log.perform(add, by: "kim", key: nil)
         let all = try await log.incarnations()
         let own = try #require(all.id(of: all.newest))
-        for (size, signer, note) in [(50, other, nil), (60, key, nil), (70, key, "nothing")] as [(Int64, SigningKey, String?)] {
+        for (size, signer, note) in [(50, other, nil), (60, key, nil), (70, key, "nothing")]
+            as [(Int64, SigningKey, String?)]
+        {
             var planted = Checkpoint(
                 log: own,
                 head: MigrationLog.OrderHead(size: size, root: [UInt8](repeating: 5, count: 32))

@@ -17,6 +17,7 @@ struct GatewayHead {
     let table: RouteTable?
     let access: LogAccess.Reach
 
+    /// - Throws: a ``Failure`` for what was kept of another migration or environment: its revisions say nothing here.
     static func pull(
         _ migration: String,
         _ environment: String,
@@ -24,6 +25,13 @@ struct GatewayHead {
         _ database: Database,
         _ logger: Logger
     ) async throws -> GatewayHead {
+        if let table = kept?.table, table.migration != migration || table.environment != environment {
+            throw Failure(
+                .refused,
+                "what is kept here is of \(table.migration) in \(table.environment), and this is to serve \(migration) in \(environment)",
+                mend: "give each its own place: --state FILE for a gateway, --folder FOLDER for another data plane"
+            )
+        }
         let reach = try LogAccess.Reach(database.options, name: "migrate gateway \(database.name)")
         do {
             let stream = try await reach.log.load(migration)
@@ -49,9 +57,7 @@ struct GatewayHead {
             }
             return GatewayHead(plan: plan, table: route.isForked ? nil : table, access: reach)
         } catch let error as LogError where error.code == .database {
-            guard let kept, kept.table.migration == migration, kept.table.environment == environment else {
-                throw error
-            }
+            guard let kept else { throw error }
             logger.warning(
                 "the database is away: serving what was kept",
                 metadata: ["revision": "\(kept.table.revision)"]

@@ -1,9 +1,9 @@
 import ArgumentParser
-import Gateway
+package import Gateway
 import MigrationCore
 
 /// What a gateway bears of its clients and asks of services.
-struct GatewayLimits: ParsableArguments {
+package struct GatewayLimits: ParsableArguments {
     @Option(help: "How many clients may be connected.") var mostClients: Int = 10_000
     @Option(help: "The largest request body, in bytes.") var largestBody: Int = 10 * 1_024 * 1_024
     @Option(help: "How long a request's head may take.") var headTimeout: DurationArgument = .init(seconds: 10)
@@ -25,7 +25,9 @@ struct GatewayLimits: ParsableArguments {
     )
     var drainTimeout: DurationArgument?
 
-    func validate() throws {
+    package init() {}
+
+    package func validate() throws {
         let counts = [("most-clients", mostClients, 1), ("largest-body", largestBody, 0), ("breaker", breaker, 0)]
         let connections = [("most-connections", mostConnections, 1), ("kept-connections", keptConnections, 0)]
         for (name, count, least) in counts + connections where count < least {
@@ -41,7 +43,7 @@ struct GatewayLimits: ParsableArguments {
         }
     }
 
-    func apply(to settings: inout GatewaySettings) {
+    package func apply(to settings: inout GatewaySettings) {
         settings.mostClients = mostClients
         settings.largestBody = largestBody
         settings.headTimeout = headTimeout.span

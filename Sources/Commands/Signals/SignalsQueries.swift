@@ -37,11 +37,11 @@ struct PrometheusQueries {
         plan.services.enumerated().flatMap { index, service in
             [("errors", true), ("timeouts", false)].compactMap { what, isErrors -> Source? in
                 guard let part = part(index, service, isErrors: isErrors) else { return nil }
+                let whole = whole(index, service)
                 return Source(
                     name: "\(service.name)_\(what)",
                     url: address,
-                    // A counter that has counted nothing yet may not be there; whether there is data at all, the whole says.
-                    query: .prometheus(value: "\(part) or vector(0)", of: whole(index, service)),
+                    query: .prometheus(value: Self.count(part: part, of: whole), of: Self.count(whole)),
                     unit: .ratio,
                     isBadWhenHigh: true,
                     timeout: .seconds(5)
@@ -50,39 +50,70 @@ struct PrometheusQueries {
         }
     }
 
-    var text: String { PlanFile.render(sources: sources) }
+    var text: String { labels + PlanFile.render(sources: sources) }
+
+    /// How the Prometheus comes to know whose each data plane is; the gateway says that itself.
+    private var labels: String {
+        let path: String
+        switch kind {
+        case .gateway: return ""
+        case .haproxy: path = "/metrics"
+        case .envoy: path = "/stats/prometheus"
+        }
+        let environments = plan.environments.map { environment in
+            "#         - { targets: [HOST:PORT], labels: { migration: \"\(plan.name)\", environment: \"\(environment)\" } }\n"
+        }
+        return """
+            # The Prometheus has to know whose each data plane is:
+            #   scrape_configs:
+            #     - job_name: \(kind.rawValue)
+            #       metrics_path: \(path)
+            #       static_configs:
+            \(environments.joined())
+            """
+    }
+
+    /// How much of a counter came in a window. What began anew, and counts less than before, is left out; where nothing was scraped before the
+    /// window there is no number.
+    private static func count(_ counter: String) -> String {
+        "sum((\(counter) - \(counter) offset {window}) >= 0)"
+    }
+
+    /// The same of what is a part of another counter, and may not be there before it has counted something for the first time.
+    private static func count(part: String, of whole: String) -> String {
+        let newborn = "sum((\(part) unless \(part) offset {window}) and on(instance) \(whole) offset {window})"
+        return "(\(count(part)) or vector(0)) + (\(newborn) or vector(0))"
+    }
 
     private func part(_ index: Int, _ service: Service, isErrors: Bool) -> String? {
         switch kind {
-        case .gateway: sum("migrate_\(isErrors ? "errors" : "timeouts")_total", gateway(service))
+        case .gateway: "migrate_\(isErrors ? "errors" : "timeouts")_total{\(gateway(service))}"
         case .haproxy:
             // 504 is among the 5xx, and HAProxy does not count it apart.
-            isErrors
-                ? sum("haproxy_backend_http_responses_total", "proxy=\"\(index).{implementation}\",code=\"5xx\"") : nil
+            isErrors ? "haproxy_backend_http_responses_total{\(proxy(index)),code=\"5xx\"}" : nil
         case .envoy:
             isErrors
-                ? sum(
-                    "envoy_cluster_{implementation}_upstream_rq_xx",
-                    "\(cluster(index)),envoy_response_code_class=\"5\""
-                )
-                : sum("envoy_cluster_{implementation}_upstream_rq_timeout", cluster(index))
+                ? "envoy_cluster_{implementation}_upstream_rq_xx{\(cluster(index)),envoy_response_code_class=\"5\"}"
+                : "envoy_cluster_{implementation}_upstream_rq_timeout{\(cluster(index))}"
         }
     }
 
     private func whole(_ index: Int, _ service: Service) -> String {
         switch kind {
-        case .gateway: sum("migrate_requests_total", gateway(service))
-        case .haproxy: sum("haproxy_backend_http_responses_total", "proxy=\"\(index).{implementation}\"")
-        case .envoy: sum("envoy_cluster_{implementation}_upstream_rq_completed", cluster(index))
+        case .gateway: "migrate_requests_total{\(gateway(service))}"
+        case .haproxy: "haproxy_backend_http_responses_total{\(proxy(index))}"
+        case .envoy: "envoy_cluster_{implementation}_upstream_rq_completed{\(cluster(index))}"
         }
     }
 
+    private var whose: String { "migration=\"\(plan.name)\",environment=\"{environment}\"" }
+
     private func gateway(_ service: Service) -> String {
-        "migration=\"\(plan.name)\",environment=\"{environment}\",service=\"\(service.name)\",implementation=\"{implementation}\""
+        "\(whose),service=\"\(service.name)\",implementation=\"{implementation}\""
     }
 
-    /// Envoy takes a cluster's name up to its first dot for the name, and the rest for a part of the metric's.
-    private func cluster(_ index: Int) -> String { "envoy_cluster_name=\"\(index)\"" }
+    private func proxy(_ index: Int) -> String { "\(whose),proxy=\"\(index).{implementation}\"" }
 
-    private func sum(_ name: String, _ labels: String) -> String { "sum(increase(\(name){\(labels)}[{window}]))" }
+    /// Envoy takes a cluster's name up to its first dot for the name, and the rest for a part of the metric's.
+    private func cluster(_ index: Int) -> String { "\(whose),envoy_cluster_name=\"\(index)\"" }
 }

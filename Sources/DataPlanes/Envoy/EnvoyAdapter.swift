@@ -99,7 +99,6 @@ package struct EnvoyAdapter: PlaneAdapter {
     /// A request that was routed before may still wait for its connection, up to the time limit of that (``EnvoyConfiguration``); and an Envoy from
     /// before a hot restart, which nobody can ask any more, may still have clients.
     private func untilNobodySends(to backEnds: [BackEnd]) async throws(RoutingError) {
-        guard !backEnds.isEmpty else { return }
         let end = ContinuousClock.now + Self.patience
         let admin = EnvoyAdmin(folder)
         var last = try await admin.leftovers(backEnds)

@@ -41,7 +41,9 @@ struct EnvoyAdmin: Sendable {
             }
             var stats: [Stat]
         }
-        let names = backEnds.map { $0.name.replacing(".", with: #"\."#) }.joined(separator: "|")
+        // Of no back end there is no name.
+        let names =
+            backEnds.isEmpty ? "-" : backEnds.map { $0.name.replacing(".", with: #"\."#) }.joined(separator: "|")
         let own = "server.hot_restart_epoch", before = "server.parent_connections"
         let text = try await stats(
             "format=json",

@@ -107,7 +107,14 @@ package struct EnvoyConfiguration: Sendable {
             "match": ["path": "/stats/prometheus"], "route": ["cluster": Self.administration],
         ]
         let host: [String: Any] = ["name": "scrape", "domains": ["*"], "routes": [route]]
-        return Self.manager("scrape", ["route_config": ["name": "scrape", "virtual_hosts": [host]] as [String: Any]])
+        return Self.manager(
+            "scrape",
+            [
+                // A connection that is kept would be one of a client's after a hot restart.
+                "common_http_protocol_options": ["max_requests_per_connection": 1],
+                "route_config": ["name": "scrape", "virtual_hosts": [host]] as [String: Any],
+            ]
+        )
     }
 
     private static func manager(_ prefix: String, _ settings: [String: Any]) -> [String: Any] {

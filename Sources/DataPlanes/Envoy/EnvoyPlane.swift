@@ -65,7 +65,7 @@ actor EnvoyWindows: PlaneWindows {
         }
         guard SystemClock.now - plan.clock.start(of: k) <= latest else { return nil }
         last = now
-        guard let before, k - first == 1, before.begun == now.begun else { return nil }
+        guard let before, k - first == 1, before.begun == now.begun, before.elders + now.elders == 0 else { return nil }
         var window = probes.first ?? MeasuredWindow(k: first, services: plan.services.map { _ in ServiceWindow() })
         for (index, service) in plan.services.enumerated() {
             func counts(_ implementation: Implementation, _ probes: Counts) -> Counts? {

@@ -37,6 +37,8 @@ final class Upstream: ChannelInboundHandler {
     /// Whether it has carried an exchange before: then its end may mean only that it was idle too long.
     private(set) var hasServed = false
     private(set) var isOpen = true
+    /// Hears when it is closed here, before the other side has.
+    var didClose: (() -> Void)?
 
     /// Succeeds once the other side has agreed on a key; nil where none is needed. What is written before would wait for that, and leave when nobody expects it any more.
     private let handshake: EventLoopPromise<Void>?
@@ -91,6 +93,8 @@ final class Upstream: ChannelInboundHandler {
         handshake?.fail(ChannelError.ioOnClosedChannel)
         delegate = nil
         channel.close(promise: nil)
+        didClose?()
+        didClose = nil
     }
 
     // MARK: - What comes back

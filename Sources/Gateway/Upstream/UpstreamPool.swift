@@ -130,10 +130,10 @@ final class UpstreamPool {
             .connect(host: address.host, port: address.port)
             .flatMapThrowing { channel in
                 channel.closeFuture.whenComplete { _ in gone.value() }
-                return NIOLoopBound(
-                    try channel.pipeline.syncOperations.handler(type: Upstream.self),
-                    eventLoop: channel.eventLoop
-                )
+                let upstream = try channel.pipeline.syncOperations.handler(type: Upstream.self)
+                // Nor does it take a place while its end is on the way.
+                upstream.didClose = { gone.value() }
+                return NIOLoopBound(upstream, eventLoop: channel.eventLoop)
             }
             .flatMap { (upstream: NIOLoopBound<Upstream>) in
                 let timeout = upstream.eventLoop.scheduleTask(in: limit) { upstream.value.close() }
