@@ -79,7 +79,7 @@ let package = Package(
         room("TimeLimits"),
         room("WholeAnswer", ["TimeLimits", asyncHTTPClient, nioCore, nioHTTP1]),
         // The log, the plan's text, and who goes where.
-        room("MigrationLog", ["MigrationCore", "Postgres", "Schema", "TimeLimits", crypto, logging]),
+        room("MigrationLog", ["JSON", "MigrationCore", "Postgres", "Schema", "TimeLimits", crypto, logging]),
         room("PlanFile", ["MigrationCore", yams], resources: [.embedInCode("plan.schema.json")]),
         room("Routing", ["MigrationCore"]),
         room(

@@ -78,8 +78,13 @@ private struct HorizonWatch {
             )
         }
         hasToldOfRestore = horizon.restored > 0
-        guard horizon.waits > Horizon.patience, let oldest = horizon.holders.first else { return }
-        guard told?.pid != oldest.pid || told?.query != oldest.query else { return }
+        guard horizon.waits > Horizon.patience, let oldest = horizon.holders.first else {
+            told = nil
+            return
+        }
+        // Its age goes on.
+        let isSame = told.map { ($0.pid, $0.query, $0.application) == (oldest.pid, oldest.query, oldest.application) }
+        guard isSame != true else { return }
         told = oldest
         logger.error(
             "a transaction holds the order back: see migrate doctor",

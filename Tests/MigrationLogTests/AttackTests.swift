@@ -181,6 +181,12 @@ struct Attack: Sendable, CustomTestStringConvertible {
             """
         ),
         sql(
+            "take the last change of the keys away",
+            .replay,
+            "the keys of the log",
+            "delete from migrate.commit where stream = '@trust' and version = 5"
+        ),
+        sql(
             "replace a key, and the chain after it",
             .replay,
             "the keys of the log",

@@ -73,15 +73,43 @@ struct DoctorTests {
             insert into migrate.lease values ('worker/old', 'old', 1, now() - interval '2 days');
             insert into migrate.signal values ('m', 1, 'r', 'staging', '', now() - interval '2 days');
             update migrate.migration set phase = 'rolledBack';
-            update migrate.traffic set asked = 17 where service = 'a' and environment = 'staging'
+            update migrate.traffic set asked = 17 where service = 'a' and environment = 'staging';
+            insert into migrate.migration select (jsonb_populate_record(m, '{"stream": "ghost"}')).* from migrate.migration m
             """
         )
         let doctor = Doctor(test.log)
         let findings = try await look(test)
-        #expect(Set(findings.map(\.kind)) == [.restored, .leases, .signals, .projection])
-        for finding in findings { #expect(try await doctor.mend(finding) != nil, "\(finding)") }
+        #expect(Set(findings.map(\.kind)) == [.restored, .leases, .signals, .projection, .stray])
+        // The measurements first: they are of a migration that is over by its projections alone, which are wrong.
+        for finding in findings.sorted(by: { $0.kind == .signals && $1.kind != .signals }) {
+            #expect(try await doctor.mend(finding) != nil, "\(finding)")
+        }
         #expect(try await look(test).isEmpty)
         #expect(try await test.replay().divergence == nil)
+        let signal = try #require(findings.first { $0.kind == .signals })
+        #expect(try await doctor.mend(signal) == nil)
+        let signals = try await test.log.pool.run { try $0.query("select from migrate.signal").rows.count }
+        #expect(signals == 0)
+    }
+
+    @Test("names commits that the order has passed by after a logical restore, although others have numbers by now")
+    func passed() async throws {
+        let test = try await TestLog()
+        try await test.sample()
+        // What a restore has brought, whose transactions are of long ago; then one of today.
+        try await test.tamper("update migrate.commit set xid = '3'")
+        try await test.sample("n")
+        try await test.tamper("update migrate.sealer set xid = '4'")
+        try await eventually("those of today to have numbers") {
+            _ = try await test.log.sealNext()
+            return try await test.log.orderHead().size == 6
+        }
+        let doctor = Doctor(test.log)
+        let restored = try #require(try await doctor.look(now: nil).first { $0.kind == .restored })
+        #expect(restored.message.hasPrefix("6 commits"))
+        #expect(try await doctor.mend(restored) != nil)
+        #expect(try await test.log.orderHead().size == 12)
+        #expect(try await !doctor.look(now: nil).contains { $0.kind == .restored })
     }
 
     @Test("a head that is not the last commit is for a person")

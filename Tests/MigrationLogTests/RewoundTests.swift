@@ -126,4 +126,23 @@ struct RewoundTests {
         #expect(divergence.version == 8)
         #expect(divergence.message.contains(says), "\(divergence.message)")
     }
+
+    @Test("a body that says a thing twice, which SQL would read otherwise, is found")
+    func twice() async throws {
+        let test = try await TestLog()
+        try await test.sample()
+        let stream = try await test.log.load("m")
+        let command = Command.halt(reason: "x")
+        let events = try stream.state.decideRecorded(command, by: "eve", at: stream.now)
+        let body = try CommitCodec.encode(command: command, decidedAt: stream.now, events: events)
+        let other =
+            Array(String(decoding: body, as: UTF8.self).dropLast().utf8) + Array(#","events":[{"completed":{}}]}"#.utf8)
+        try await test.sql(
+            "select migrate.append('m', 6, null, gen_random_uuid(), 'eve', $1::bytea, false)",
+            [.bytes(other)]
+        )
+        let divergence = try #require(try await test.replay().divergence)
+        #expect(divergence.version == 7)
+        #expect(divergence.message.contains("“events” stands twice"), "\(divergence.message)")
+    }
 }

@@ -107,6 +107,9 @@ struct FailoverTests {
         let error = await #expect(throws: LogError.self) { try await log.perform(halt, on: "m", by: "ana", id: id) }
         #expect(error?.code == .unknownOutcome)
         #expect(error?.mend?.contains(id.uuidString.lowercased()) == true)
+        // It stands on this server already, and is no more certain for that.
+        let again = await #expect(throws: LogError.self) { try await log.perform(halt, on: "m", by: "ana", id: id) }
+        #expect(again?.code == .unknownOutcome)
         try await offThread { try pair.standby.start() }
         try await eventually("the standby to stream again") { try await offThread { try pair.isStreaming() } }
         let performed = try await log.perform(halt, on: "m", by: "ana", id: id)

@@ -46,10 +46,10 @@ struct FollowCommand: AsyncParsableCommand {
         while !Task.isCancelled {
             let count: Int
             if let subscription {
-                count = try await subscription.next { commit, _ in Output.raw(try Self.line(commit)) }
+                count = try await subscription.next { commit, _ in try Output.raw(Self.line(commit)) }
             } else {
                 let commits = try await log.sealed(after: place)
-                for commit in commits { Output.raw(try Self.line(commit)) }
+                for commit in commits { try Output.raw(Self.line(commit)) }
                 place = commits.last?.n ?? place
                 count = commits.count
             }

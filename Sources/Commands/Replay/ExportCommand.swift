@@ -107,15 +107,15 @@ struct ExportCommand: AsyncParsableCommand {
     }
 
     private static func write(_ content: LogBundle.Content, _ log: MigrationLog) async throws {
-        Output.raw(try LogBundle.beginning(content))
+        try Output.raw(LogBundle.beginning(content))
         var version: Int64 = 0
         while version < content.last.version {
             let rows = try await log.rows(content.stream, after: version)
             // What was appended since the replay is for the next export.
-            for row in rows where row.version <= content.last.version { Output.raw(try LogBundle.line(row)) }
+            for row in rows where row.version <= content.last.version { try Output.raw(LogBundle.line(row)) }
             guard let end = rows.last?.version else { break }
             version = end
         }
-        Output.raw(try LogBundle.end(content))
+        try Output.raw(LogBundle.end(content))
     }
 }

@@ -25,6 +25,8 @@ struct ReplayAll {
         var whole: Bool
         var migrations: [ReplayReport]
         var order: Order
+        /// Of which there are projections and no commits.
+        var strays: [String]
     }
 
     func run() async throws {
@@ -37,7 +39,8 @@ struct ReplayAll {
         let order = try await OrderAudit(log).run(against: checkpoint) { numbers.reach(Int($0)) }
         numbers.end()
         let broken = entries.filter { $0.report.divergence != nil }
-        let isWhole = broken.isEmpty && order.divergence == nil
+        let strays = try await log.strayProjections()
+        let isWhole = broken.isEmpty && order.divergence == nil && strays.isEmpty
         if isJSON {
             try Output.json(
                 Result(
@@ -47,10 +50,14 @@ struct ReplayAll {
                         commits: order.size,
                         checkpoints: order.checkpoints,
                         message: order.divergence?.message
-                    )
+                    ),
+                    strays: strays
                 )
             )
         } else {
+            for name in strays {
+                Output.line("there are projections of \(name), and the log has no such migration: migrate doctor")
+            }
             tell(entries, broken, order, ContinuousClock.now - started)
         }
         if !isWhole { throw ExitCode(Failure.Code.failed.rawValue) }

@@ -42,6 +42,7 @@ struct ReplayCommand: AsyncParsableCommand {
         if [at != nil, explain != nil, whatIf != nil, projections, all].count(where: { $0 }) > 1 {
             throw ValidationError("give one of --at, --explain, --what-if, --projections and --all")
         }
+        if checkpoint != nil, projections { throw ValidationError("--checkpoint is of commits, not of projections") }
         if rebuild, !projections { throw ValidationError("--rebuild comes with --projections") }
         if format.isReport, all || at != nil || explain != nil || whatIf != nil || projections {
             throw ValidationError("--format \(format.rawValue) is of a whole migration")
@@ -122,7 +123,10 @@ struct ReplayCommand: AsyncParsableCommand {
         each: (Replay.Step) -> Void
     ) async throws -> Replay.Report {
         let texts = try await log.texts(of: migration)
-        var report = try await Replay(migration, of: log).run(until: isOver) { each(try told($0, texts)) }
+        var report = try await Replay(migration, of: log).run(
+            against: checkpoint.map(CheckpointFile.read),
+            until: isOver
+        ) { each(try told($0, texts)) }
         report.state = try texts.tell(report.state)
         guard let divergence = report.divergence else { return report }
         for line in ReplayText.divergence(divergence) { Output.error(line) }

@@ -21,6 +21,8 @@ struct VerifyCommand: ParsableCommand {
     var checkpoint: String?
     @Option(help: "The checkpoint key that you know, in base64; else the one that the bundle itself names is taken.")
     var publicKey: String?
+    @Flag(help: "Takes commits after the last that the checkpoint covers, for which the chain alone speaks.")
+    var allowTail = false
     @OptionGroup var format: FormatOptions
 
     /// The result for programs.
@@ -71,6 +73,9 @@ struct VerifyCommand: ParsableCommand {
                 throw broken("the checkpoint is not signed by the key that you know")
             }
         }
+        if publicKey != nil || checkpoint != nil, !allowTail, let tail = tail(report) {
+            throw broken("\(tail): export it again once there is a checkpoint of all, or take them with --allow-tail")
+        }
         if let file = checkpoint {
             let kept = try CheckpointFile.read(file)
             guard let own = report.checkpoint else { throw broken("the bundle has no checkpoint") }
@@ -85,6 +90,12 @@ struct VerifyCommand: ParsableCommand {
                 )
             }
         }
+    }
+
+    /// What the checkpoint does not cover, in words; nil where it covers everything.
+    private func tail(_ report: LogBundle.Report) -> String? {
+        guard report.checkpoint != nil, report.covered < report.head.commits else { return nil }
+        return "versions \(report.covered + 1) to \(report.head.commits) are covered by no checkpoint"
     }
 
     private func result(_ report: LogBundle.Report) -> Result {
@@ -115,6 +126,7 @@ struct VerifyCommand: ParsableCommand {
         lines.append(
             "  versions 1 to \(report.covered) are in the checkpoint of \(checkpoint.size) commits, signed by \(signer.owner)’s key \(signer.key.id)\(revoked)"
         )
+        if let tail = tail(report) { lines.append("  \(tail): whoever wrote the bundle may have made them") }
         if let since = report.since { lines.append("  which goes on from that of \(since.size) commits") }
         if self.checkpoint == nil {
             lines.append("  whether that checkpoint is one that you were told before, you say: --checkpoint FILE")

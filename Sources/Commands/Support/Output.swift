@@ -8,8 +8,17 @@ package enum Output {
     package static func line(_ text: String) { write(text + "\n", FileHandle.standardOutput) }
     package static func error(_ text: String) { write(text + "\n", FileHandle.standardError) }
     static func rawError(_ text: String) { write(text, FileHandle.standardError) }
-    static func raw(_ bytes: [UInt8]) {
-        lock.withLock { _ in try? FileHandle.standardOutput.write(contentsOf: Data(bytes)) }
+    /// What has to arrive, whole.
+    ///
+    /// - Throws: a ``Failure`` where it is not taken: by a disk that is full, or by nobody any more.
+    static func raw(_ bytes: [UInt8]) throws {
+        try lock.withLock { _ in
+            do {
+                try FileHandle.standardOutput.write(contentsOf: Data(bytes))
+            } catch {
+                throw Failure(.failed, "the output is not taken: \(error.localizedDescription)")
+            }
+        }
     }
     package static func raw(_ text: String) { write(text, FileHandle.standardOutput) }
 

@@ -12,8 +12,23 @@ extension MigrationLog {
     }
 
     static func trust(_ connection: isolated PostgresConnection) throws -> TrustVerifier {
+        let head = try connection.query(
+            "select version, head from migrate.stream where stream = $1::text",
+            [.text(TrustHistory.stream)]
+        ).first
         var verifier = TrustVerifier(log: try incarnations(connection))
-        for row in try trustRows(connection) { try verifier.admit(row) }
+        let rows = try trustRows(connection)
+        for row in rows { try verifier.admit(row) }
+        // Somebody may have changed them since; who took the last change away has not changed the head with it.
+        if let version = try head?.int("version"), let hash = try head?.bytes("head"),
+            rows.first(where: { $0.version == version })?.hash != hash
+        {
+            throw LogError(
+                .damaged,
+                "the keys of the log are at version \(version) by their head, and version \(verifier.history.latest.version) is what is there",
+                mend: "find out who changed them: migrate keys list"
+            )
+        }
         return verifier
     }
 

@@ -18,6 +18,7 @@ struct TrustVerifier {
         let state = history.latest
         do {
             try row.verify(log: log, stream: TrustHistory.stream, version: state.version + 1, prev: head)
+            try CommitCodec.requireUnambiguous(row.body, row.version)
             let body = try JSONDecoder().decode(
                 CommitCodec.TrustBody.self,
                 from: CommitFormat.ours.upcast(Data(row.body), version: row.version)

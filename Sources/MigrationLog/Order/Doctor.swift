@@ -6,7 +6,7 @@ package struct Doctor: Sendable {
     /// Something that is not as it should be.
     package struct Finding: Hashable, Sendable {
         package enum Kind: String, Hashable, Sendable {
-            case owner, head, horizon, unsealed, restored, sealer, projection, leases, signals, clock
+            case owner, head, horizon, unsealed, restored, sealer, projection, stray, leases, signals, clock
         }
         package var kind: Kind
         package var message: String
@@ -26,6 +26,7 @@ package struct Doctor: Sendable {
         findings += try await heads()
         findings += try await order()
         findings += try await projections()
+        findings += try await strays()
         findings += try await leftovers()
         if let now { findings += try await clock(now) }
         return findings
@@ -57,11 +58,18 @@ package struct Doctor: Sendable {
                 rebuilt.append(name)
             }
             return "wrote the projections anew of \(rebuilt.joined(separator: ", "))"
-        case .leases: return "removed \(try await remove(Self.deadLeases)) leases"
-        case .signals: return "removed \(try await remove(Self.deadSignals)) measurements"
+        case .stray:
+            let names = try await log.strayProjections()
+            try await log.removeStrayProjections()
+            return "removed the projections of \(names.joined(separator: ", "))"
+        case .leases: return try await told(remove(Self.deadLeases), "leases")
+        case .signals: return try await told(remove(Self.deadSignals), "measurements")
         case .owner, .head, .horizon, .sealer, .clock: return nil
         }
     }
+
+    /// What was removed; nil where it was nothing.
+    private func told(_ count: Int64, _ what: String) -> String? { count == 0 ? nil : "removed \(count) \(what)" }
 
     // MARK: - Looking
 
@@ -112,12 +120,13 @@ package struct Doctor: Sendable {
     private func order() async throws -> [Finding] {
         let horizon = try await log.horizon()
         var findings: [Finding] = []
-        if horizon.restored > 0 {
+        let restored = max(horizon.restored, try await passed())
+        if restored > 0 {
             findings.append(
                 Finding(
                     kind: .restored,
                     message:
-                        "\(horizon.restored) commits came by a logical restore from another cluster: no waiting gives them a number"
+                        "\(restored) commits came by a logical restore from another cluster: no waiting gives them a number"
                 )
             )
         }
@@ -152,6 +161,23 @@ package struct Doctor: Sendable {
             )
         )
         return findings
+    }
+
+    /// Commits that the sealer's cursor has passed by: after a logical restore their transactions' IDs may be lower, and others have numbers by now.
+    private func passed() async throws -> Int64 {
+        try await rows(
+            """
+            select count(*) as passed from migrate.sealer s join only migrate.commit c on (c.xid, c.id) <= (s.xid, s.id)
+            where not exists (select from migrate.seal e where e.id = c.id)
+            """
+        ) { try $0.int("passed") }.first ?? 0
+    }
+
+    private func strays() async throws -> [Finding] {
+        let names = try await log.strayProjections()
+        guard !names.isEmpty else { return [] }
+        let message = "there are projections of \(names.joined(separator: ", ")), and the log has no such migration"
+        return [Finding(kind: .stray, message: message)]
     }
 
     private func projections() async throws -> [Finding] {

@@ -23,7 +23,7 @@ package struct StreamVerifier: Sendable {
     /// - Throws: a ``LogError/Code/damaged`` or a ``Replay/Divergence`` for the first row that does not hold.
     package mutating func admit(_ row: CommitRow) throws -> Replay.Step {
         try row.verify(log: log, stream: stream, version: state.version + 1, prev: head)
-        let body = try CommitCodec.body(row.body, version: row.version)
+        let body = try CommitCodec.body(row.body, version: row.version, isStrict: true)
         let commit = Commit(body, version: row.version, actor: row.actor)
         guard commit.decidedAt <= row.at, row.at - commit.decidedAt <= .seconds(60) else {
             throw Replay.Divergence(

@@ -1,4 +1,5 @@
 package import Foundation
+import JSON
 package import MigrationCore
 
 /// A commit's bytes in the log: UTF-8 JSON with sorted keys, kept exactly as they were hashed and never encoded again to verify.
@@ -51,11 +52,17 @@ package enum CommitCodec {
         Commit(try body(bytes, version: version), version: version, actor: actor)
     }
 
-    /// - Parameter format: how it is read where an older release wrote it.
-    package static func body(_ bytes: [UInt8], version: Int64, format: CommitFormat = .ours) throws(LogError)
-        -> MigrationBody
-    {
+    /// - Parameters:
+    ///   - format: how it is read where an older release wrote it.
+    ///   - isStrict: whether it may not say a thing twice either: who reads it otherwise (SQL takes the last) would read something else.
+    package static func body(
+        _ bytes: [UInt8],
+        version: Int64,
+        format: CommitFormat = .ours,
+        isStrict: Bool = false
+    ) throws(LogError) -> MigrationBody {
         if let body = WindowCodec.read(bytes), format.isPlain(body.format) { return body }
+        if isStrict { try requireUnambiguous(bytes, version) }
         do {
             return try JSONDecoder().decode(
                 MigrationBody.self,
@@ -70,6 +77,15 @@ package enum CommitCodec {
                 mend: "a newer release may have written it; otherwise it was damaged",
                 version: version
             )
+        }
+    }
+
+    /// - Throws: a ``LogError/Code/damaged`` for a body with a name that stands twice in an object.
+    static func requireUnambiguous(_ bytes: [UInt8], _ version: Int64) throws(LogError) {
+        do {
+            _ = try JSONValue(parsing: bytes)
+        } catch {
+            throw LogError(.damaged, "version \(version) can be read in two ways: \(error.reason)", version: version)
         }
     }
 

@@ -169,7 +169,9 @@ extension MigrationLog {
         let answers: [PostgresRows]
         do {
             answers = try connection.pipeline(
-                [append] + derived(name, from: stream.state, to: next) + keeping(order.texts, of: name) + also
+                [append] + derived(name, from: stream.state, to: next) + keeping(order.texts, of: name)
+                    // What is refused changes nothing else either.
+                    + (events.contains { if case .overrideRefused = $0 { true } else { false } } ? [] : also)
             )
         } catch let error as PostgresError where error.sqlState == LogError.State.repeated {
             return try find(order, connection)
@@ -297,6 +299,8 @@ extension MigrationLog {
                 "command \(order.id.uuidString.lowercased()) was already used for another command"
             )
         }
+        // It may stand here and on no standby yet, and a reading waits for none: something that is written now is confirmed after it.
+        try connection.query("select pg_logical_emit_message(true, 'migrate', '')")
         return Performed(commit: commit, stream: try load(order.stream, from: nil, on: connection), isRepeated: true)
     }
 }

@@ -14,7 +14,7 @@ extension MigrationLog {
     /// - Throws: ``LogBundle/Broken``; a ``LogError`` for a log that has commits of another one, or this stream already.
     package func importBundle(_ data: Data) async throws -> LogBundle.Report {
         let (report, trust, rows) = try LogBundle.rows(of: data)
-        try await guarded {
+        do {
             try await pool.transact { connection in
                 try Self.takeIncarnations(report.head.logs, connection)
                 let known = try connection.query("select stream from migrate.stream").rows.map { try $0.text("stream") }
@@ -38,6 +38,16 @@ extension MigrationLog {
                 try Self.insert(rows, of: report.head.stream, connection)
                 try Self.insert(report.texts, of: report.head.stream, connection)
             }
+        } catch let error as PostgresError where error.code == .lost || error.code == .unreplicated {
+            throw LogError(
+                .unknownOutcome,
+                "the connection broke: whether the bundle was imported is not known",
+                mend:
+                    "look: migrate list; if it is there: migrate replay \(report.head.stream) --projections --rebuild",
+                cause: error
+            )
+        } catch let error as PostgresError {
+            throw LogError(error)
         }
         _ = try await Rebuild(report.head.stream, of: self).run()
         return report
@@ -109,6 +119,8 @@ extension MigrationLog {
 
     /// A log without commits takes the bundle's IDs in place of its own.
     private static func takeIncarnations(_ logs: [LogBundle.Log], _ connection: isolated PostgresConnection) throws {
+        // Nobody is in the middle of an append, which would be of the log that was.
+        try connection.query("lock table migrate.commit in exclusive mode")
         let own = try incarnations(connection)
         let isEmpty = try connection.query("select from migrate.commit limit 1").first == nil
         let isSame = logs.allSatisfy { own.id(of: $0.number)?.uuidString.lowercased() == $0.id }
