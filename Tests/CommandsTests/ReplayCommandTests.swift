@@ -403,8 +403,8 @@ struct ReplayCommandTests {
         let refused = try run("restart", "shop", "--actor", "ana", "--reason", "mended")
         #expect(refused.code == 3)
         #expect(refused.text.contains("have to be signed"))
-        let other = try run("restart", "shop", "--actor", "ana", "--key", file("ben"), "--reason", "mended")
-        #expect(other.text.contains("is ben’s, and the command is ana’s"))
+        let bens = try run("restart", "shop", "--actor", "ana", "--key", file("ben"), "--reason", "mended")
+        #expect(bens.text.contains("is ben’s, and the command is ana’s"))
         let role = try run("restart", "shop", "--actor", "ben", "--key", file("ben"), "--reason", "mended")
         #expect(role.text.contains("it takes the role operate"))
         #expect(try run("rollback", "shop", "--actor", "ben", "--key", file("ben"), "--reason", "calls").code == 0)
@@ -447,6 +447,36 @@ struct ReplayCommandTests {
         #expect(unshown.code == 1)
         #expect(unshown.text.contains("export it with --since"))
         #expect(try Self.python(plain, file("monday.note")) != 0)
+
+        #expect(try run("replay", "shop", "--explain", "1", "--checkpoint", file("monday.note")).code == 0)
+        let foreign = try String(contentsOfFile: file("monday.note"), encoding: .utf8).replacing(
+            /migrate\/[0-9a-f]{8}/,
+            with: "migrate/00000000"
+        )
+        let other = try Program.file(foreign, "other.note")
+        #expect(try run("replay", "shop", "--explain", "1", "--checkpoint", other).code == 1)
+        #expect(try run("replay", "shop", "--projections", "--checkpoint", other).code == 2)
+
+        // What came after the checkpoint is whoever's who wrote the bundle.
+        #expect(try run("halt", "shop", "--actor", "ana", "--key", file("ana"), "--reason", "y").code == 3)
+        let longer = try Program.file(try run("export", "shop", "--since", file("monday.note")).text, "longer.bundle")
+        let known = ["--checkpoint", file("monday.note"), "--public-key", key.publicKey.text]
+        let tail = try Program.run(["verify", longer] + known)
+        #expect(tail.code == 1 && tail.text.contains("are covered by no checkpoint"), "\(tail.text)")
+        #expect(try Program.run(["verify", longer, "--allow-tail"] + known).code == 0)
+        #expect(try Program.run(["verify", longer]).text.contains("are covered by no checkpoint"))
+        #expect(try Self.python(longer, file("monday.note")) != 0)
+
+        // A disk that is full has not taken it.
+        var environment = ProcessInfo.processInfo.environment
+        environment["MIGRATE_DATABASE_URL"] = try TestDatabase.conninfo
+        let full = try ChildProcess(
+            "/bin/sh",
+            ["-c", "exec \"$0\" export shop > /dev/full", Program.path("migrate")],
+            environment: environment,
+            output: file("full")
+        )
+        #expect(try await offThread { full.wait() } == 1)
 
         // What no checkpoint covers yet is not exported as if one did.
         let later = try Program.file(Self.text.replacing("migration: shop", with: "migration: later"), "later.yaml")
