@@ -21,6 +21,7 @@ struct HistoryTests {
     private static let histories: [(file: String, stream: String)] = {
         let files = [
             "format-1/demonstration.jsonl", "format-1/fleet.jsonl", "format-2/fleet.jsonl", "format-2/eviction.jsonl",
+            "format-2/backup.jsonl",
         ]
         return files.flatMap { file in
             let streams = (try? lines(file)).map { Set($0.map(\.stream)) } ?? []
@@ -36,7 +37,7 @@ struct HistoryTests {
 
     @Test("are there, with every command")
     func kept() throws {
-        #expect(Self.histories.count == 18)
+        #expect(Self.histories.count == 19)
         var commands: Set<String> = []
         for file in Set(Self.histories.map(\.file)) {
             for line in try Self.lines(file) {
@@ -44,7 +45,7 @@ struct HistoryTests {
                 commands.insert(String("\(commit.command)".prefix { $0 != "(" }))
             }
         }
-        #expect(commands.count == 25, "\(commands.sorted())")
+        #expect(commands.count == 26, "\(commands.sorted())")
     }
 
     @Test("are decided again to the same events", arguments: histories)
