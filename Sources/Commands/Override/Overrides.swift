@@ -69,7 +69,9 @@ enum Overrides {
         let performed = try await perform(command, on: migration, options, access)
         let texts = try await access.log.texts(of: migration)
         guard let state = try texts.tell(performed.stream.state).migration else { return }
-        let plan = try await access.log.plan(of: migration, at: performed.commit.version)
+        // Of a commit that was made before, another plan may be in force by now.
+        let plan =
+            performed.isRepeated ? try await access.log.plan(of: migration, at: performed.commit.version) : nil
         let narrator = Narrator(plan: plan ?? state.plan)
         let again = performed.isRepeated ? " (this command ID had done it before)" : ""
         Output.line(

@@ -104,6 +104,8 @@ package struct Rebuild: Sendable {
         return Set(expected.keys).union(found.rows.keys).sorted { name($0) < name($1) }.compactMap { key in
             guard expected[key] != found.rows[key] else { return nil }
             if let changed = found.rows[key]?.version, changed > version, changed <= found.head { return nil }
+            // Nor is one that it has taken away.
+            if found.rows[key] == nil, found.head > version { return nil }
             return Difference(
                 row: name(key),
                 recorded: found.rows[key].map(words),
