@@ -1,6 +1,9 @@
+import AsyncHTTPClient
 import Foundation
 import MigrationCore
+import NIOCore
 import PlanFile
+import Synchronization
 import TestSupport
 import Testing
 
@@ -44,6 +47,58 @@ struct SignalsCommandTests {
             }
             #expect(value.contains("{implementation}") && of.contains("offset {window}"))
         }
+    }
+
+    @Test("the ready queries count a first burst of errors, whose counter is born with it, in one window, and no neighbour's requests")
+    func burst() async throws {
+        let hasBurst = Atomic<Bool>(false)
+        let exporter = try await TestUpstream(
+            .says { _ in
+                let isLate = hasBurst.load(ordering: .relaxed)
+                let own = #"migration="shop",environment="e",envoy_cluster_name="0""#
+                let other = #"migration="shop",environment="other",envoy_cluster_name="0""#
+                var text = "envoy_cluster_candidate_upstream_rq_completed{\(own)} \(isLate ? 2_000 : 1_000)\n"
+                text += "envoy_cluster_candidate_upstream_rq_completed{\(other)} \(isLate ? 9_000 : 1)\n"
+                if isLate {
+                    text += "envoy_cluster_candidate_upstream_rq_xx{\(own),envoy_response_code_class=\"5\"} 500\n"
+                    text += "envoy_cluster_candidate_upstream_rq_xx{\(other),envoy_response_code_class=\"5\"} 7\n"
+                }
+                return "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: \(text.utf8.count)\r\n\r\n\(text)"
+            }
+        )
+        try await TestPrometheus.run(scraping: "127.0.0.1:\(exporter.port)") { prometheus in
+            let file = try Program.file(Self.plan(sources: "", criteria: "error_rate < 5%"), "plan.yaml")
+            let printed = try run("signals", "queries", "envoy", file, "--prometheus", prometheus)
+            let criteria = "a_errors < 5%, a_timeouts < 5%"
+            let plan = try PlanFile.parse(Self.plan(sources: printed.text, criteria: criteria), file: "plan.yaml")
+            let source = try #require(plan.sources.first { $0.name == "a_errors" })
+            guard case .prometheus(let value, let of?)? = source.query else {
+                Issue.record("\(source) is asked otherwise")
+                return
+            }
+            /// What a query says of the last two seconds; nil for nothing.
+            func ask(_ query: String) async throws -> Double? {
+                let filled = query.replacing("{implementation}", with: "candidate").replacing("{environment}", with: "e")
+                    .replacing("{window}", with: "2s")
+                let text = filled.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
+                let answer = try await HTTPClient.shared.execute(
+                    HTTPClientRequest(url: "\(prometheus)/api/v1/query?query=\(text)"),
+                    timeout: .seconds(5)
+                )
+                let body = String(buffer: try await answer.body.collect(upTo: 1 << 20))
+                #expect(answer.status == .ok, "\(body)")
+                return body.firstMatch(of: /"value":\[[0-9.]+,"([0-9.]+)"\]/).flatMap { Double($0.output.1) }
+            }
+            // Before a window's length has been scraped there is no number.
+            try await eventually("nothing to have come") { try await ask(of) == 0 }
+            #expect(try await ask(value) == 0)
+            hasBurst.store(true, ordering: .relaxed)
+            try await eventually("the burst") { try await ask(of) == 1_000 }
+            #expect(try await ask(value) == 500)
+            try await eventually("the burst to be over") { try await ask(of) == 0 }
+            #expect(try await ask(value) == 0)
+        }
+        await exporter.close()
     }
 
     @Test("says what each source says now, and why one says nothing")

@@ -195,6 +195,38 @@ struct CheckpointTests {
         await log.pool.close()
     }
 
+    @Test("what is kept and cannot be read is not nothing: the log is not vouched for, and it stays")
+    func unreadable() async throws {
+        let conninfo = try TestDatabase.conninfo
+        let log = MigrationLog(pool: PostgresPool(conninfo, name: "test", limit: 8))
+        _ = try await SchemaInstaller(pool: log.pool).install()
+        let key = SigningKey()
+        let add = TrustCommand.addKey(owner: "sealer", key: key.publicKey, roles: [.checkpoint], reason: "x")
+        _ = try await log.perform(add, by: "kim", key: nil)
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("sink-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        // A folder is no file that can be read, not even by root.
+        let latest = folder.appendingPathComponent("latest")
+        try FileManager.default.createDirectory(at: latest, withIntermediateDirectories: true)
+        let heard = HeardErrors()
+        let worker = Worker(
+            name: "w",
+            log: log,
+            listener: LogListener(conninfo, name: "w", channels: []),
+            leaseLife: .milliseconds(900),
+            pollEvery: .milliseconds(50),
+            checkpoints: CheckpointPolicy(key: key, every: .milliseconds(100), sinks: [.folder(folder)]),
+            logger: Logger(label: "w") { _ in heard }
+        )
+        let task = Task { try await worker.run() }
+        try await eventually("three looks") { heard.all.count { $0.contains("no checkpoint was signed") } > 2 }
+        #expect(try await log.checkpoints().isEmpty)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["latest"])
+        task.cancel()
+        _ = await task.result
+        await log.pool.close()
+    }
+
     @Test("what is written into the log as a checkpoint and is none goes to no place")
     func planted() async throws {
         let conninfo = try TestDatabase.conninfo
