@@ -12,7 +12,9 @@ struct GatewayHeadTests {
         arguments: [("shop", "staging"), ("other", "production")]
     )
     func foreign(_ migration: String, _ environment: String) throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("head-\(UUID().uuidString.prefix(8))")
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "head-\(UUID().uuidString.prefix(8))"
+        )
         defer { try? FileManager.default.removeItem(at: folder) }
         let table = RouteTable(
             logID: "l",

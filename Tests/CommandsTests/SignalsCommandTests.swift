@@ -2,6 +2,7 @@ import AsyncHTTPClient
 import Foundation
 import MigrationCore
 import NIOCore
+import NIOHTTP1
 import PlanFile
 import Synchronization
 import TestSupport
@@ -49,7 +50,9 @@ struct SignalsCommandTests {
         }
     }
 
-    @Test("the ready queries count a first burst of errors, whose counter is born with it, in one window, and no neighbour's requests")
+    @Test(
+        "the ready queries count a first burst of errors, whose counter is born with it, in one window, and no neighbour's requests"
+    )
     func burst() async throws {
         let hasBurst = Atomic<Bool>(false)
         let exporter = try await TestUpstream(
@@ -63,7 +66,8 @@ struct SignalsCommandTests {
                     text += "envoy_cluster_candidate_upstream_rq_xx{\(own),envoy_response_code_class=\"5\"} 500\n"
                     text += "envoy_cluster_candidate_upstream_rq_xx{\(other),envoy_response_code_class=\"5\"} 7\n"
                 }
-                return "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: \(text.utf8.count)\r\n\r\n\(text)"
+                return
+                    "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: \(text.utf8.count)\r\n\r\n\(text)"
             }
         )
         try await TestPrometheus.run(scraping: "127.0.0.1:\(exporter.port)") { prometheus in
@@ -78,8 +82,11 @@ struct SignalsCommandTests {
             }
             /// What a query says of the last two seconds; nil for nothing.
             func ask(_ query: String) async throws -> Double? {
-                let filled = query.replacing("{implementation}", with: "candidate").replacing("{environment}", with: "e")
-                    .replacing("{window}", with: "2s")
+                let filled = query.replacing("{implementation}", with: "candidate").replacing(
+                    "{environment}",
+                    with: "e"
+                )
+                .replacing("{window}", with: "2s")
                 let text = filled.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
                 let answer = try await HTTPClient.shared.execute(
                     HTTPClientRequest(url: "\(prometheus)/api/v1/query?query=\(text)"),
