@@ -1,5 +1,5 @@
--- Who decided a rollback: whoever made the first commit that is not older than the decision. After a log was declared rewound the rollback's
--- revision is that of the declaration.
+-- Who decided a rollback: whoever made the commit of that decision. After a log was declared rewound the rollback's revision is that of the
+-- declaration, which comes later.
 create or replace view migrate.rollback_history as
     select r.stream as migration, r.number, r.cause, migrate.tell(r.stream, r.reason) as reason, r.outcome,
         r.from_weight / 100.0 as from_percent, c.actor as decided_by,
@@ -9,5 +9,7 @@ create or replace view migrate.rollback_history as
         extract(epoch from r.confirmed_at - r.decided_at) as decision_to_confirmation_seconds, r.is_overdue
     from migrate.rollback r left join lateral (
         select d.actor from migrate.commit d
-        where d.stream = r.stream and d.version <= r.revision and d.at >= r.decided_at order by d.version limit 1
+        where d.stream = r.stream and d.version <= r.revision
+            and (convert_from(d.body, 'UTF8')::jsonb ->> 'decidedAt')::bigint = (extract(epoch from r.decided_at) * 1000000)::bigint
+        order by d.version desc limit 1
     ) c on true;

@@ -134,8 +134,7 @@ actor CheckpointPublisher {
     /// Whether a checkpoint was ever made of this log: somebody who may has signed it, and it is of an incarnation of this log's, or is kept among
     /// others that are. Another log's says nothing of this one.
     private func isOurs(_ kept: Checkpoint, in folder: URL) async throws -> Bool {
-        let isSigned = kept.isSigned(by: policy.key.publicKey)
-        if !isSigned, try await log.trustHistory().signer(of: kept) == nil { return false }
+        guard try await isSigned(kept) else { return false }
         let origins = try await log.incarnations().all.map { Checkpoint.origin(of: $0.id) }
         if origins.contains(kept.origin) { return true }
         // The log went back to before an incarnation that people had begun: the oldest are of those before.
@@ -143,6 +142,16 @@ actor CheckpointPublisher {
         return names.sorted().prefix(Int(Self.batch)).contains { name in
             let note = try? Checkpoint.kept(at: folder.appendingPathComponent(name))
             return (note ?? nil).map { origins.contains($0.origin) } ?? false
+        }
+    }
+
+    private func isSigned(_ kept: Checkpoint) async throws -> Bool {
+        if kept.isSigned(by: policy.key.publicKey) { return true }
+        do {
+            return try await log.trustHistory().signer(of: kept) != nil
+        } catch let error as LogError where error.code == .damaged {
+            // Who changed the log may have changed its keys, and is not to be believed for that.
+            return true
         }
     }
 
@@ -162,14 +171,23 @@ actor CheckpointPublisher {
     /// Holds every migration where it is, at the second look that shows the same: what has no number yet is not cut off, and a server that
     /// lags behind another may have been asked.
     private func doubt(_ place: String, _ kept: Checkpoint) async throws {
-        let missing = try await kept.size - log.orderHead().size
-        if missing > 0, try await log.horizon().unsealed >= missing { return }
+        if try await isOnlyLate(kept) { return }
         guard doubted == kept else {
             doubted = kept
             lastLook = SystemClock.steady - policy.every + min(policy.every, Self.second)
             return
         }
         for migration in try await log.movable() { await quarantine(migration, place, kept) }
+    }
+
+    /// Whether what a checkpoint has and the order has not may be what has no number yet. An order that cannot be read is not late.
+    private func isOnlyLate(_ kept: Checkpoint) async throws -> Bool {
+        do {
+            let missing = try await kept.size - log.orderHead().size
+            return try await missing > 0 && log.horizon().unsealed >= missing
+        } catch let error as LogError where error.code == .damaged {
+            return false
+        }
     }
 
     /// One that cannot be read is held by that already.
@@ -188,23 +206,29 @@ actor CheckpointPublisher {
 
     /// What the log keeps as its checkpoints from a size on and is: whoever may write to it may have written something else.
     private func checkpoints(from size: Int64) async throws -> [(size: Int64, note: String)] {
-        let rows = try await log.checkpoints(from: size, limit: Self.batch)
-        guard !rows.isEmpty else { return [] }
-        let trust = try await log.trustHistory()
-        var sound: [(size: Int64, note: String)] = []
-        for row in rows {
-            guard let checkpoint = try? Checkpoint(note: row.note), checkpoint.size == row.size,
-                trust.signer(of: checkpoint) != nil, try await flaw(of: checkpoint) == nil
-            else {
-                logger.error(
-                    "what the log keeps as a checkpoint is none of it, and is not passed on: see docs/audit.md",
-                    metadata: ["size": "\(row.size)"]
-                )
-                continue
-            }
-            sound.append(row)
+        let head = try await log.orderHead().size
+        var size = size
+        while true {
+            let rows = try await log.checkpoints(from: size, upTo: head, limit: Self.batch)
+            guard let last = rows.last else { return [] }
+            var sound: [(size: Int64, note: String)] = []
+            for row in rows { if try await isSound(row) { sound.append(row) } }
+            if !sound.isEmpty || rows.count < Self.batch { return sound }
+            size = last.size + 1
         }
-        return sound
+    }
+
+    private func isSound(_ row: (size: Int64, note: String)) async throws -> Bool {
+        if let checkpoint = try? Checkpoint(note: row.note), checkpoint.size == row.size,
+            try await log.trustHistory().signer(of: checkpoint) != nil, try await flaw(of: checkpoint) == nil
+        {
+            return true
+        }
+        logger.error(
+            "what the log keeps as a checkpoint is none of it, and is not passed on: see docs/audit.md",
+            metadata: ["size": "\(row.size)"]
+        )
+        return false
     }
 
     private func fill(_ folder: URL) async throws {
@@ -214,7 +238,7 @@ actor CheckpointPublisher {
 
     /// An address does not say what it has; the log keeps that, as for those who read it. The newest comes first: it vouches for all before it.
     private func fill(_ address: String) async throws {
-        guard let largest = try await checkpoints(from: log.largestCheckpoint()).first,
+        guard let largest = try await checkpoints(from: log.largestCheckpoint(upTo: log.orderHead().size)).last,
             case let newest = try Checkpoint(note: largest.note)
         else { return }
         // Its name may be a secret.

@@ -54,16 +54,16 @@ struct SignalsCommandTests {
         "the ready queries count a first burst of errors, whose counter is born with it, in one window, and no neighbour's requests"
     )
     func burst() async throws {
-        let hasBurst = Atomic<Bool>(false)
+        let phase = Atomic<Int>(0)
         let exporter = try await TestUpstream(
             .says { _ in
-                let isLate = hasBurst.load(ordering: .relaxed)
+                let stage = phase.load(ordering: .relaxed)
                 let own = #"migration="shop",environment="e",envoy_cluster_name="0""#
                 let other = #"migration="shop",environment="other",envoy_cluster_name="0""#
-                var text = "envoy_cluster_candidate_upstream_rq_completed{\(own)} \(isLate ? 2_000 : 1_000)\n"
-                text += "envoy_cluster_candidate_upstream_rq_completed{\(other)} \(isLate ? 9_000 : 1)\n"
-                if isLate {
-                    text += "envoy_cluster_candidate_upstream_rq_xx{\(own),envoy_response_code_class=\"5\"} 500\n"
+                var text = "envoy_cluster_candidate_upstream_rq_completed{\(own)} \([1_000, 2_000, 300][stage])\n"
+                text += "envoy_cluster_candidate_upstream_rq_completed{\(other)} \(stage == 0 ? 1 : 9_000)\n"
+                if stage > 0 {
+                    text += "envoy_cluster_candidate_upstream_rq_xx{\(own),envoy_response_code_class=\"5\"} \(stage == 1 ? 500 : 505)\n"
                     text += "envoy_cluster_candidate_upstream_rq_xx{\(other),envoy_response_code_class=\"5\"} 7\n"
                 }
                 return
@@ -80,8 +80,8 @@ struct SignalsCommandTests {
                 Issue.record("\(source) is asked otherwise")
                 return
             }
-            /// What a query says of the last two seconds; nil for nothing.
-            func ask(_ query: String) async throws -> Double? {
+            /// What a query says of the two seconds before a moment; nil for nothing.
+            func ask(_ query: String, _ at: Double = Date().timeIntervalSince1970) async throws -> Double? {
                 let filled = query.replacing("{implementation}", with: "candidate").replacing(
                     "{environment}",
                     with: "e"
@@ -89,7 +89,7 @@ struct SignalsCommandTests {
                 .replacing("{window}", with: "2s")
                 let text = filled.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
                 let answer = try await HTTPClient.shared.execute(
-                    HTTPClientRequest(url: "\(prometheus)/api/v1/query?query=\(text)"),
+                    HTTPClientRequest(url: "\(prometheus)/api/v1/query?query=\(text)&time=\(at)"),
                     timeout: .seconds(5)
                 )
                 let body = String(buffer: try await answer.body.collect(upTo: 1 << 20))
@@ -99,11 +99,23 @@ struct SignalsCommandTests {
             // Before a window's length has been scraped there is no number.
             try await eventually("nothing to have come") { try await ask(of) == 0 }
             #expect(try await ask(value) == 0)
-            hasBurst.store(true, ordering: .relaxed)
-            try await eventually("the burst") { try await ask(of) == 1_000 }
-            #expect(try await ask(value) == 500)
+            phase.store(1, ordering: .relaxed)
+            var at = 0.0
+            try await eventually("the burst") {
+                at = Date().timeIntervalSince1970
+                return try await ask(of, at) == 1_000
+            }
+            #expect(try await ask(value, at) == 500)
             try await eventually("the burst to be over") { try await ask(of) == 0 }
             #expect(try await ask(value) == 0)
+            // It begins anew: what it counted before is not known, and so nothing is claimed of its errors either.
+            phase.store(2, ordering: .relaxed)
+            try await eventually("the restart") {
+                at = Date().timeIntervalSince1970
+                return try await ask(of, at) == nil
+            }
+            #expect(try await ask(value, at) == 0)
+            try await eventually("the restart to be over") { try await ask(of) == 0 }
         }
         await exporter.close()
     }

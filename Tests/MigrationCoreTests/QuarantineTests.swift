@@ -187,6 +187,9 @@ struct QuarantineTests {
         #expect(try scenario.migration.quarantine == nil)
         try scenario.perform(found(10))
         #expect(try scenario.migration.quarantine != nil)
+        try scenario.perform(.declareRewound(reason: "and that one"), by: "ana")
+        for size in [9, 10] as [Int64] { try scenario.perform(found(size)) }
+        #expect(try scenario.migration.quarantine == nil)
     }
 
     @Test("a state that is kept says who knew more, a router as ever")

@@ -73,16 +73,20 @@ struct PrometheusQueries {
             """
     }
 
-    /// How much of a counter came in a window. What began anew, and counts less than before, is left out; where nothing was scraped before the
-    /// window there is no number.
-    private static func count(_ counter: String) -> String {
-        "sum((\(counter) - \(counter) offset {window}) >= 0)"
+    /// How much of a counter came in a window, by the program that counts; one that began anew, and counts less than before, is left out, and
+    /// so is one that was not scraped before the window.
+    private static func counts(_ counter: String) -> String {
+        "(sum by(instance) (\(counter)) - sum by(instance) (\(counter) offset {window})) >= 0"
     }
 
-    /// The same of what is a part of another counter, and may not be there before it has counted something for the first time.
+    private static func count(_ counter: String) -> String { "sum(\(counts(counter)))" }
+
+    /// The same of what is a part of another counter, and may not be there before it has counted something for the first time; of programs
+    /// whose whole is counted alone.
     private static func count(part: String, of whole: String) -> String {
-        let newborn = "sum((\(part) unless \(part) offset {window}) and on(instance) \(whole) offset {window})"
-        return "(\(count(part)) or vector(0)) + (\(newborn) or vector(0))"
+        let isCounted = "and on(instance) (\(counts(whole)))"
+        let newborn = "sum((\(part) unless \(part) offset {window}) \(isCounted))"
+        return "(sum((\(counts(part))) \(isCounted)) or vector(0)) + (\(newborn) or vector(0))"
     }
 
     private func part(_ index: Int, _ service: Service, isErrors: Bool) -> String? {

@@ -14,7 +14,10 @@ extension Decision {
     /// The log is not the one of which a checkpoint is kept elsewhere: its end was cut off, or commits are others than they were. What people
     /// have answered by declaring the log rewound is no news, wherever it is kept.
     func quarantine(_ place: String, _ size: Int64, _ root: String) -> [Event] {
-        if case .checkpoint(_, size, root)? = migration.answered { return [] }
+        let isAnswered = (migration.answered ?? []).contains {
+            if case .checkpoint(_, size, root) = $0 { true } else { false }
+        }
+        if isAnswered { return [] }
         guard !migration.phase.isFinal, migration.quarantine == nil else { return [] }
         return [.quarantinedByCheckpoint(place: place, size: size, root: root)]
     }

@@ -167,7 +167,7 @@ extension Migration {
     }
 
     private mutating func beginAnew(_ revision: Int64, _ firstWindow: Int64?, _ at: Timestamp) {
-        if case .checkpoint? = quarantine?.evidence { answered = quarantine?.evidence }
+        if let evidence = quarantine?.evidence, case .checkpoint = evidence { answered = (answered ?? []) + [evidence] }
         quarantine = nil
         if let firstWindow { nextWindow = firstWindow }
         for index in routers.indices { routers[index].revision = nil }

@@ -51,8 +51,8 @@ package struct Migration: Hashable, Codable, Sendable {
     package var hasExpired: Bool
     /// Somebody knows what the log does not; nil as long as nobody does.
     package var quarantine: Quarantine?
-    /// The checkpoint that people have answered last by declaring the log rewound; it may be kept and found again.
-    package var answered: Quarantine.Evidence?
+    /// The checkpoints that people have answered by declaring the log rewound; each may be kept and found again. Nil for none.
+    package var answered: [Quarantine.Evidence]?
 
     /// A migration as its plan leaves it: nothing started, everything at legacy.
     package init(plan: Plan, hash: String, at: Timestamp, by actor: String) {

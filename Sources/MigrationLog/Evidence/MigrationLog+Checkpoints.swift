@@ -16,6 +16,7 @@ extension MigrationLog {
                     mend: "add it: migrate keys add --role checkpoint"
                 )
             }
+            let trust = try await trustHistory()
             return try await pool.transact { connection in
                 let head = try Self.orderHead(connection)
                 let incarnations = try Self.incarnations(connection)
@@ -26,7 +27,20 @@ extension MigrationLog {
                     "select migrate.keep_checkpoint($1::bigint, $2::bytea, $3::text) as is_kept",
                     [.int(head.size), .bytes(head.root), .text(checkpoint.note)]
                 ).first
-                return try row?.bool("is_kept") ?? false ? checkpoint : nil
+                if try row?.bool("is_kept") ?? false { return checkpoint }
+                // Somebody has kept one of this size before, and may have been somebody who has no key.
+                let other = try connection.query(
+                    "select note from migrate.checkpoint where n = $1::bigint",
+                    [.int(head.size)]
+                ).first?.text("note")
+                if let other, (try? Checkpoint(note: other)).map({ trust.signer(of: $0) == nil }) ?? true {
+                    throw LogError(
+                        .damaged,
+                        "what is kept as the checkpoint of \(head.size) commits is not signed by a key of the log",
+                        mend: "find out who may append: the next one is signed when there are more commits"
+                    )
+                }
+                return nil
             }
         }
     }
@@ -55,10 +69,15 @@ extension MigrationLog {
     }
 
     /// The size of the largest one; 0 where there is none.
-    package func largestCheckpoint() async throws -> Int64 {
+    ///
+    /// - Parameter size: of those up to this size.
+    package func largestCheckpoint(upTo size: Int64 = .max) async throws -> Int64 {
         try await guarded {
             try await pool.run { connection in
-                try connection.query("select coalesce(max(n), 0) as n from migrate.checkpoint").first?.int("n") ?? 0
+                try connection.query(
+                    "select coalesce(max(n), 0) as n from migrate.checkpoint where n <= $1::bigint",
+                    [.int(size)]
+                ).first?.int("n") ?? 0
             }
         }
     }

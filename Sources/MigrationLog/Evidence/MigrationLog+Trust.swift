@@ -20,9 +20,8 @@ extension MigrationLog {
         let rows = try trustRows(connection)
         for row in rows { try verifier.admit(row) }
         // Somebody may have changed them since; who took the last change away has not changed the head with it.
-        if let version = try head?.int("version"), let hash = try head?.bytes("head"),
-            rows.first(where: { $0.version == version })?.hash != hash
-        {
+        let version = try head?.int("version") ?? 0, hash = try head?.bytes("head")
+        if head == nil ? !rows.isEmpty : rows.first(where: { $0.version == version })?.hash != hash {
             throw LogError(
                 .damaged,
                 "the keys of the log are at version \(version) by their head, and version \(verifier.history.latest.version) is what is there",

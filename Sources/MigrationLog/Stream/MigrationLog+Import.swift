@@ -119,8 +119,8 @@ extension MigrationLog {
 
     /// A log without commits takes the bundle's IDs in place of its own.
     private static func takeIncarnations(_ logs: [LogBundle.Log], _ connection: isolated PostgresConnection) throws {
-        // Nobody is in the middle of an append, which would be of the log that was.
-        try connection.query("lock table migrate.commit in exclusive mode")
+        // Nobody is in the middle of an append, which would be of the log that was: it looks at commits before it asks for the log's ID.
+        try connection.query("lock table migrate.commit in access exclusive mode")
         let own = try incarnations(connection)
         let isEmpty = try connection.query("select from migrate.commit limit 1").first == nil
         let isSame = logs.allSatisfy { own.id(of: $0.number)?.uuidString.lowercased() == $0.id }
