@@ -140,12 +140,7 @@ extension PlanReader {
     }
 
     private mutating func query(_ node: Node) -> String? {
-        guard let text = text(node, "a query") else { return nil }
-        guard !text.isEmpty, text.utf8.count <= 4_096 else {
-            report(node, "a query has 1 to 4096 bytes")
-            return nil
-        }
-        return text
+        text(node, "a query", longest: 4_096)
     }
 
     private mutating func variable(_ node: Node) -> String? {

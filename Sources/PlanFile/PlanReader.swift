@@ -44,12 +44,13 @@ package struct PlanReader {
         return Array(sequence.prefix(largest))
     }
 
-    package mutating func text(_ node: Node, _ what: String) -> String? {
+    /// - Parameter longest: how many bytes it may have.
+    package mutating func text(_ node: Node, _ what: String, longest: Int = 1_000) -> String? {
         guard case .scalar(let scalar) = node, !scalar.string.isEmpty else {
             report(node, "\(what) is a text")
             return nil
         }
-        guard scalar.string.utf8.count <= 1_000 else {
+        guard scalar.string.utf8.count <= longest else {
             report(node, "\(what) is too long")
             return nil
         }

@@ -184,7 +184,8 @@ actor CheckpointPublisher {
     private func isOnlyLate(_ kept: Checkpoint) async throws -> Bool {
         do {
             let missing = try await kept.size - log.orderHead().size
-            return try await missing > 0 && log.horizon().unsealed >= missing
+            guard missing > 0 else { return false }
+            return try await log.horizon().unsealed >= missing
         } catch let error as LogError where error.code == .damaged {
             return false
         }

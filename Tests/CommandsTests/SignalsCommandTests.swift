@@ -63,7 +63,8 @@ struct SignalsCommandTests {
                 var text = "envoy_cluster_candidate_upstream_rq_completed{\(own)} \([1_000, 2_000, 300][stage])\n"
                 text += "envoy_cluster_candidate_upstream_rq_completed{\(other)} \(stage == 0 ? 1 : 9_000)\n"
                 if stage > 0 {
-                    text += "envoy_cluster_candidate_upstream_rq_xx{\(own),envoy_response_code_class=\"5\"} \(stage == 1 ? 500 : 505)\n"
+                    text +=
+                        "envoy_cluster_candidate_upstream_rq_xx{\(own),envoy_response_code_class=\"5\"} \(stage == 1 ? 500 : 505)\n"
                     text += "envoy_cluster_candidate_upstream_rq_xx{\(other),envoy_response_code_class=\"5\"} 7\n"
                 }
                 return

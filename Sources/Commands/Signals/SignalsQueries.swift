@@ -81,12 +81,12 @@ struct PrometheusQueries {
 
     private static func count(_ counter: String) -> String { "sum(\(counts(counter)))" }
 
-    /// The same of what is a part of another counter, and may not be there before it has counted something for the first time; of programs
-    /// whose whole is counted alone.
+    /// The same of what is a part of another counter, and may not be there before it has counted something for the first time: 0 then; of
+    /// programs whose whole is counted alone.
     private static func count(part: String, of whole: String) -> String {
-        let isCounted = "and on(instance) (\(counts(whole)))"
-        let newborn = "sum((\(part) unless \(part) offset {window}) \(isCounted))"
-        return "(sum((\(counts(part))) \(isCounted)) or vector(0)) + (\(newborn) or vector(0))"
+        let before = "(sum by(instance) (\(part) offset {window}) or 0 * sum by(instance) (\(whole) offset {window}))"
+        let counts = "(sum by(instance) (\(part)) - \(before)) >= 0"
+        return "sum((\(counts)) and on(instance) (\(Self.counts(whole)))) or vector(0)"
     }
 
     private func part(_ index: Int, _ service: Service, isErrors: Bool) -> String? {
