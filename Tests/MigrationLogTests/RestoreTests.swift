@@ -76,6 +76,8 @@ struct RestoreTests {
         let found = try await doctor.look(now: nil)
         #expect(found.allSatisfy { [.restored, .unsealed, .sealer].contains($0.kind) }, "\(found)")
         for finding in found where finding.mend == nil { _ = try await doctor.mend(finding) }
+        // Where the younger cluster's transactions have passed the old one's by now, it only waits for its turn.
+        while try await log.sealNext() > 0 {}
         #expect(try await log.orderHead().size == 19)
         for name in ["m", "n"] {
             let report = try await Replay(name, of: log).run { _ in }
