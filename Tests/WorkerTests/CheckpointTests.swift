@@ -144,6 +144,22 @@ struct CheckpointTests {
         await address.close()
     }
 
+    /// Runs a worker that keeps checkpoints in a folder, until it is cancelled.
+    private func worker(_ log: MigrationLog, _ key: SigningKey, _ folder: URL, _ heard: HeardErrors) throws
+        -> Task<Void, any Error>
+    {
+        let worker = Worker(
+            name: "w",
+            log: log,
+            listener: LogListener(try TestDatabase.conninfo, name: "w", channels: []),
+            leaseLife: .milliseconds(900),
+            pollEvery: .milliseconds(50),
+            checkpoints: CheckpointPolicy(key: key, every: .milliseconds(100), sinks: [.folder(folder)]),
+            logger: Logger(label: "w") { _ in heard }
+        )
+        return Task { try await worker.run() }
+    }
+
     @Test(
         "what another log's folder keeps holds nobody; what was kept of an incarnation that this log has lost does",
         arguments: [false, true]
@@ -172,16 +188,7 @@ struct CheckpointTests {
         try kept.sign(with: key)
         try write(kept, "latest")
         let heard = HeardErrors()
-        let worker = Worker(
-            name: "w",
-            log: log,
-            listener: LogListener(conninfo, name: "w", channels: []),
-            leaseLife: .milliseconds(900),
-            pollEvery: .milliseconds(50),
-            checkpoints: CheckpointPolicy(key: key, every: .milliseconds(100), sinks: [.folder(folder)]),
-            logger: Logger(label: "w") { _ in heard }
-        )
-        let task = Task { try await worker.run() }
+        let task = try worker(log, key, folder, heard)
         if isLost {
             try await eventually("the quarantine") { try await log.load("m").state.migration?.quarantine != nil }
         } else {
@@ -209,16 +216,7 @@ struct CheckpointTests {
         let latest = folder.appendingPathComponent("latest")
         try FileManager.default.createDirectory(at: latest, withIntermediateDirectories: true)
         let heard = HeardErrors()
-        let worker = Worker(
-            name: "w",
-            log: log,
-            listener: LogListener(conninfo, name: "w", channels: []),
-            leaseLife: .milliseconds(900),
-            pollEvery: .milliseconds(50),
-            checkpoints: CheckpointPolicy(key: key, every: .milliseconds(100), sinks: [.folder(folder)]),
-            logger: Logger(label: "w") { _ in heard }
-        )
-        let task = Task { try await worker.run() }
+        let task = try worker(log, key, folder, heard)
         try await eventually("three looks") { heard.all.count { $0.contains("no checkpoint was signed") } > 2 }
         #expect(try await log.checkpoints().isEmpty)
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["latest"])
@@ -237,7 +235,7 @@ struct CheckpointTests {
         _ = try await log.perform(add, by: "kim", key: nil)
         let all = try await log.incarnations()
         let own = try #require(all.id(of: all.newest))
-        for (size, signer, note) in [(50, other, nil), (60, key, nil), (70, key, "nothing")]
+        for (size, signer, note) in [(2, other, nil), (50, key, nil), (60, key, "nothing")]
             as [(Int64, SigningKey, String?)]
         {
             var planted = Checkpoint(
@@ -255,27 +253,32 @@ struct CheckpointTests {
         }
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("sink-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: folder) }
-        let worker = Worker(
-            name: "w",
-            log: log,
-            listener: LogListener(conninfo, name: "w", channels: []),
-            leaseLife: .milliseconds(900),
-            pollEvery: .milliseconds(50),
-            checkpoints: CheckpointPolicy(key: key, every: .milliseconds(100), sinks: [.folder(folder)]),
-            logger: Logger(label: "w") { _ in HeardErrors() }
-        )
-        let task = Task { try await worker.run() }
+        let heard = HeardErrors()
+        let task = try worker(log, key, folder, heard)
         try await eventually("the log's own") {
             try Checkpoint.kept(at: folder.appendingPathComponent("latest"))?.size == 1
         }
-        // They are of more commits than there are; when there are more, they are not what stands there either.
-        let another = TrustCommand.addKey(owner: "ana", key: SigningKey().publicKey, roles: [.operate], reason: "x")
-        _ = try await log.perform(another, by: "kim", key: nil)
-        try await eventually("the log's next own") {
-            try Checkpoint.kept(at: folder.appendingPathComponent("latest"))?.size == 2
+        // The first is of the next size, and in the way of the log's own; the others are of more commits than there are.
+        func addKey(of owner: String) async throws {
+            let command = TrustCommand.addKey(
+                owner: owner,
+                key: SigningKey().publicKey,
+                roles: [.operate],
+                reason: "x"
+            )
+            _ = try await log.perform(command, by: "kim", key: nil)
         }
+        try await addKey(of: "ana")
+        try await eventually("the planted one to be named") {
+            heard.all.contains { $0.contains("no checkpoint was signed") }
+        }
+        try await addKey(of: "ben")
+        try await eventually("the log's next own") {
+            try Checkpoint.kept(at: folder.appendingPathComponent("latest"))?.size == 3
+        }
+        #expect(heard.all.contains { $0.contains("is not passed on") })
         let names = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
-        #expect(names == ["000000000001.note", "000000000002.note", "latest"])
+        #expect(names == ["000000000001.note", "000000000003.note", "latest"])
         task.cancel()
         _ = await task.result
         await log.pool.close()
