@@ -66,12 +66,14 @@ struct RecommendationsProgram {
     }
 
     func call(_ port: Int, _ function: String, _ data: String, token: String, app: String? = nil) throws -> String {
+        try RawSocket.exchange(port, request(function, data, token: token, app: app))
+    }
+
+    func request(_ function: String, _ data: String, token: String, app: String? = nil) -> String {
         let body = "{\"data\":\(data)}"
         let app = app.map { "x-firebase-appcheck: \($0)\r\n" } ?? ""
-        return try RawSocket.exchange(
-            port,
+        return
             "POST /\(function) HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nauthorization: Bearer \(token)\r\n\(app)content-length: \(body.utf8.count)\r\n\r\n\(body)"
-        )
     }
 
     static let resume = """
@@ -643,25 +645,35 @@ struct RecommendationsProgramTests {
         let program = try RecommendationsProgram()
         defer { program.remove() }
         try program.importJob()
-        let (process, port) = try await program.serve("legacy", ["--delay", "1500", "--timeouts", "0"])
-        let token = try program.issuer.token(user: "ana")
-        let slow = Task {
-            try await offThread { try program.call(port, "getRecommendations", "{\"jobId\":\"j\"}", token: token) }
+        let (process, port) = try await program.serve("legacy", ["--delay", "0", "--timeouts", "0"])
+        defer {
+            if process.poll() == nil {
+                process.signal(SIGKILL)
+                process.wait()
+            }
         }
-        // Its owner was looked up: it is under way.
+        let client = try RawSocket(port)
+        // The call waits for its job, which nobody may read until the program has closed its door.
+        let holder = try await PostgresConnection(program.database, name: "holder")
+        try await holder.script("begin; lock table recommendations.job in access exclusive mode")
+        client.send(
+            program.request("getRecommendations", "{\"jobId\":\"j\"}", token: try program.issuer.token(user: "ana"))
+        )
         let watcher = PostgresPool(program.database, name: "watcher")
         try await eventually("the call to be under way") {
             try await watcher.run { connection in
                 try connection.query(
                     """
                     select count(*) as n from pg_stat_activity where application_name = 'recommendations legacy'
-                    and datname = current_database() and query like 'select owner, version %'
+                    and datname = current_database() and wait_event_type = 'Lock'
                     """
                 ).first?.int("n") ?? 0
             } > 0
         }
         process.signal(SIGTERM)
-        #expect(try await slow.value.hasPrefix("HTTP/1.1 200"))
+        try await eventually("nobody to listen any more") { (try? RawSocket(port)) == nil }
+        await holder.close()
+        #expect(try await offThread { try client.answer().hasPrefix("HTTP/1.1 200") })
         #expect(try await offThread { process.wait() } == 0)
     }
 
