@@ -241,6 +241,20 @@ struct OverrideTests {
         #expect(throws: Refusal.self) { try evicting.perform(.evictRouter(router: "r1", silent: .minutes(10))) }
         #expect(throws: Refusal.self) { try evicting.perform(.evictRouter(router: "nobody", silent: .minutes(10))) }
 
+        // A later rollback does not wait for it, and knows that it has not said anything.
+        try evicting.perform(.rollBack(reason: "test"), by: "ana")
+        let first = try #require(try evicting.migration.rollbacks.last)
+        try evicting.perform(.acknowledge(router: "r1", revision: first.revision))
+        #expect(try evicting.migration.rollbacks.last?.acknowledgedAt != nil)
+        #expect(try evicting.migration.unheard(first).map(\.name) == ["r3"])
+        // It comes back, and is waited for.
+        try evicting.perform(.registerRouter(router: "r3", environment: "staging"))
+        #expect(evicting.last.contains(.rollbackReopened))
+        #expect(try evicting.migration.evicted == nil)
+        // Of one that a person retires he says that it is gone.
+        try evicting.perform(.retireRouter(router: "r3", reason: "gone"), by: "ana")
+        #expect(try evicting.migration.unheard(first).isEmpty)
+
         var holding = try scenario(nil)
         #expect(throws: Refusal.self) { try holding.perform(silent) }
         // It may not have heard what a person has taken back.
@@ -251,6 +265,10 @@ struct OverrideTests {
         try lowered.perform(.acknowledge(router: "r3", revision: revision))
         try lowered.perform(silent)
         #expect(lowered.last.first == .routerRetired(router: "r3"))
+        // It had everything up to then, and not what came after.
+        #expect(try lowered.migration.evicted?.map(\.revision) == [revision])
+        try lowered.perform(.rollBack(reason: "test"), by: "ana")
+        #expect(try lowered.migration.unheard(#require(lowered.migration.rollbacks.last)).map(\.revision) == [revision])
         var returning = try scenario(.minutes(10))
         try returning.perform(.rollBack(reason: "test"), by: "ana")
         #expect(throws: Refusal.self) { try returning.perform(silent) }

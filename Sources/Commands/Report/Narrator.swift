@@ -130,7 +130,7 @@ package struct Narrator: Sendable {
         case .rollbackStarted(let rollback, _):
             "rolls back \(rollback.isWhole ? "" : part(rollback) + " ")from \(rollback.from) to 0 %"
         case .rollbackAlreadyUnderWay: "a rollback is under way already"
-        case .rollbackAcknowledged: "every router acknowledges 0 %"
+        case .rollbackAcknowledged: "every registered router acknowledges 0 %"
         case .rollbackReopened: "which has not acknowledged the rollback yet"
         case .rollbackConfirmed(let k, _): "window \(k) shows no candidate traffic: rolled back"
         case .rollbackOverdue: "ALARM: the rollback is not confirmed in time"

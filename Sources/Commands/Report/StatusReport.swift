@@ -48,6 +48,8 @@ struct StatusReport: Encodable {
         var acknowledgedAt: String?
         var confirmedAt: String?
         var overdue: Bool
+        /// The routers that the plan evicted and that have not said that they have it.
+        var unheard: [String]
     }
 
     struct Shadow: Encodable {
@@ -173,7 +175,8 @@ struct StatusReport: Encodable {
                 decidedAt: LocalTime.utc(rollback.decidedAt),
                 acknowledgedAt: rollback.acknowledgedAt.map(LocalTime.utc),
                 confirmedAt: rollback.confirmedAt.map(LocalTime.utc),
-                overdue: rollback.isOverdue
+                overdue: rollback.isOverdue,
+                unheard: migration.unheard(rollback).map(\.name)
             )
         }
     }

@@ -240,6 +240,9 @@ enum StatusText {
             rollback.acknowledgedAt.map { "acknowledged by every router +\(LocalTime.span($0 - rollback.decidedAt))" }
                 ?? "not acknowledged by every router"
         )
+        let unheard = migration.unheard(rollback).map { router in
+            "\(router.name), evicted by the plan, has not said so\(router.revision.map { ": it had revision \($0)" } ?? "")"
+        }
         ledger.append(
             rollback.confirmedAt.map { "no candidate traffic seen from +\(LocalTime.span($0 - rollback.decidedAt))" }
                 ?? "candidate traffic not yet seen to be gone"
@@ -248,7 +251,7 @@ enum StatusText {
         return [
             "\(word) \(migration.plan.name)\(part), \(place), \(rollback.from) → 0 %, because \(migration.words(rollback))",
             ledger.joined(separator: " · ") + (rollback.isOverdue ? " · OVERDUE" : ""),
-        ]
+        ] + (unheard.isEmpty ? [] : ["NOT KNOWN to be at 0 %: \(unheard.joined(separator: "; "))"])
     }
 
     /// A shadow plan, beside what is in force.

@@ -41,7 +41,7 @@ extension Migration {
             set(weights, planned, environment, revision)
         case .flagSet(let service, let enabled, let revision): setFlag(service, enabled, revision)
         case .routerRegistered(let name, let environment): register(Router(name: name, environment: environment))
-        case .routerRetired(let name): routers.removeAll { $0.name == name }
+        case .routerRetired(let name): retire(name, commit.command)
         case .routerAcknowledged(let name, let revision): acknowledge(name, revision, commit.decidedAt)
         case .stepAcknowledged(let firstWindow): acknowledgeStep(firstWindow, commit.decidedAt)
         case .windowJudged(let judgement): judge(judgement)
@@ -186,7 +186,17 @@ extension Migration {
         }
     }
 
+    /// Of one that a person retires he says that it serves nobody; the plan, which evicts it, has only heard nothing of it.
+    private mutating func retire(_ name: String, _ command: Command) {
+        if case .evictRouter = command, let router = routers.first(where: { $0.name == name }) {
+            evicted = (evicted ?? []) + [router]
+        }
+        routers.removeAll { $0.name == name }
+    }
+
     private mutating func register(_ router: Router) {
+        let left = evicted?.filter { $0.name != router.name } ?? []
+        evicted = left.isEmpty ? nil : left
         routers.append(router)
         routers.sort { $0.name < $1.name }
     }

@@ -53,6 +53,8 @@ package struct Migration: Hashable, Codable, Sendable {
     package var quarantine: Quarantine?
     /// The checkpoints that people have answered by declaring the log rewound; each may be kept and found again. Nil for none.
     package var answered: [Quarantine.Evidence]?
+    /// The routers that the plan has evicted, in that order, each with what it said last; one that comes back is no longer among them. Nil for none.
+    package var evicted: [Router]?
 
     /// A migration as its plan leaves it: nothing started, everything at legacy.
     package init(plan: Plan, hash: String, at: Timestamp, by actor: String) {
@@ -170,6 +172,14 @@ extension Migration {
         routers.filter { router in
             guard let traffic = traffic(in: router.environment) else { return false }
             return (router.revision ?? 0) < traffic.revision
+        }
+    }
+
+    /// The evicted routers that have not said that they have a rollback: whoever they still reach may go to the candidate.
+    package func unheard(_ rollback: Rollback) -> [Router] {
+        (evicted ?? []).filter { router in
+            rollback.parts.contains { $0.environment == router.environment }
+                && (router.revision ?? 0) < rollback.revision
         }
     }
 

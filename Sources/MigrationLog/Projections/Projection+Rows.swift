@@ -89,6 +89,7 @@ extension Migration {
     }
 
     private func row(_ rollback: Rollback) -> ProjectionRow {
+        let unheard = unheard(rollback).map(\.name)
         let cause: String
         switch rollback.cause {
         case .trigger: cause = "trigger"
@@ -103,6 +104,7 @@ extension Migration {
                 .int(rollback.detectedAt?.rawValue), .int(rollback.decidedAt.rawValue),
                 .int(rollback.acknowledgedAt?.rawValue),
                 .int(rollback.confirmedAt?.rawValue), .bool(rollback.isOverdue),
+                .text(unheard.isEmpty ? nil : unheard.joined(separator: ", ")),
             ]
         )
     }

@@ -54,7 +54,7 @@ package enum ProjectionTable: String, Hashable, Sendable, CaseIterable {
                 ("cause", .text), ("reason", .text), ("outcome", .text), ("from_weight", .int), ("revision", .int),
                 ("onset", .time),
                 ("detected_at", .time), ("decided_at", .time), ("acknowledged_at", .time), ("confirmed_at", .time),
-                ("is_overdue", .bool),
+                ("is_overdue", .bool), ("unheard", .text),
             ]
         }
     }
