@@ -440,6 +440,8 @@ struct ReplayCommandTests {
         #expect(whole.code == 0, "\(whole.text)")
         #expect(whole.text.contains("signed by sealer’s key"))
         #expect(try Self.python(bundle, file("monday.note")) == 0)
+        #expect(try Self.openssl(folder, key.publicKey.text) == 0)
+        #expect(try Self.openssl(folder, SigningKey().publicKey.text) != 0)
         let stranger = try Program.run(["verify", bundle, "--public-key", SigningKey().publicKey.text])
         #expect(stranger.code == 1)
         let plain = try Program.file(try run("export", "shop").text, "plain.bundle")
@@ -505,9 +507,25 @@ struct ReplayCommandTests {
         #expect(after.code == 0, "\(after.text)")
     }
 
+    private static let project = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .deletingLastPathComponent().deletingLastPathComponent()
+
+    /// Runs what docs/audit.md says of a note's signature, over the note `monday.note` of a folder.
+    private static func openssl(_ folder: URL, _ publicKey: String) throws -> Int32 {
+        let page = try String(contentsOf: project.appendingPathComponent("docs/audit.md"), encoding: .utf8)
+        let rest = try #require(page.range(of: "The note's signature, with OpenSSL")).upperBound
+        let recipe = page[rest...].split(separator: "\n").dropFirst().prefix { $0.hasPrefix("    ") }
+        #expect(recipe.count == 3)
+        return try ChildProcess(
+            "/usr/bin/env",
+            ["bash", "-ec", "cd '\(folder.path)'\n" + recipe.joined(separator: "\n")],
+            environment: ProcessInfo.processInfo.environment.merging(["PUBLIC_KEY": publicKey]) { $1 },
+            output: folder.appendingPathComponent("openssl").path
+        ).wait()
+    }
+
     private static func python(_ files: String...) throws -> Int32 {
-        let tool = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent().appendingPathComponent("tools/verify-bundle").path
+        let tool = project.appendingPathComponent("tools/verify-bundle").path
         let output = FileManager.default.temporaryDirectory.appendingPathComponent("py-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: output) }
         return try ChildProcess("/usr/bin/env", ["python3", tool] + files, output: output).wait()

@@ -64,6 +64,41 @@ struct GatewayTests {
         await candidate.close()
     }
 
+    @Test("where a route cannot be kept a lower weight is in force all the same and a higher one is not; neither is acknowledged")
+    func unkept() async throws {
+        let legacy = try await TestUpstream(.answers("old")), candidate = try await TestUpstream(.answers("new"))
+        let gateway = TestGateway()
+        let plan = TestGateway.plan(legacy: legacy.port, candidate: candidate.port)
+        // Where the next state is to be written.
+        let next = state.appendingPathExtension("next")
+        func refused(_ count: Int) async throws {
+            try await eventually("refusal \(count)") { gateway.told.count { $0 == "route refused" } == count }
+        }
+        try await gateway.serve(plan, state: state, first: TestGateway.table(1, .zero)) { url in
+            try FileManager.default.createDirectory(at: next, withIntermediateDirectories: false)
+            gateway.route(TestGateway.table(2, .all))
+            try await refused(1)
+            #expect(try await get(url + "/a").1 == "old forwarded")
+            try FileManager.default.removeItem(at: next)
+            gateway.route(TestGateway.table(2, .all))
+            try await eventually("the acknowledgement") { gateway.acknowledged.contains(2) }
+            #expect(try await get(url + "/a").1 == "new forwarded")
+
+            try FileManager.default.createDirectory(at: next, withIntermediateDirectories: false)
+            gateway.route(TestGateway.table(3, .zero))
+            try await refused(2)
+            #expect(try await get(url + "/a").1 == "old forwarded")
+            #expect(!gateway.acknowledged.contains(3))
+            #expect(try RouteStore(file: state).read()?.table.revision == 2)
+            try FileManager.default.removeItem(at: next)
+            gateway.route(TestGateway.table(3, .zero))
+            try await eventually("the acknowledgement") { gateway.acknowledged.contains(3) }
+            #expect(try RouteStore(file: state).read()?.table.revision == 3)
+        }
+        await legacy.close()
+        await candidate.close()
+    }
+
     @Test(
         "switched twenty times under load, no request fails, and none is sent to the candidate after 0 is acknowledged"
     )

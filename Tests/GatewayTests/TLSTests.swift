@@ -176,33 +176,37 @@ struct TLSTests {
         await upstream.close()
     }
 
-    @Test("takes a new certificate without dropping a connection, and keeps the old one when the new one is none")
-    func reloads() async throws {
+    @Test(
+        "takes a new certificate without dropping a connection, and keeps the old one when the new one is none",
+        arguments: [true, false]
+    )
+    func reloads(_ isOld: Bool) async throws {
         let old = folder.appendingPathComponent("old.pem")
         try FileManager.default.copyItem(at: files.chain, to: old)
-        let client = client(trusting: old, isOld: true)
+        let client = client(trusting: old, isOld: isOld)
         let gateway = TestGateway()
         try await serve(gateway) { url, _ in
             func ask(_ client: HTTPClient) async throws -> Int {
                 let response = try await client.execute(HTTPClientRequest(url: url + "/a"), timeout: .seconds(5))
+                #expect(response.version == (isOld ? .http1_1 : .http2))
                 _ = try await response.body.collect(upTo: 1_000)
                 return Int(response.status.code)
             }
             #expect(try await ask(client) == 200)
             try Data("no certificate".utf8).write(to: files.chain)
             try await eventually("it to be refused") { gateway.told.contains("certificate not taken") }
-            let fresh = self.client(trusting: old, isOld: true)
+            let fresh = self.client(trusting: old, isOld: isOld)
             #expect(try await ask(fresh) == 200)
             try await fresh.shutdown()
             try TestCertificate.issue(chain: files.chain, key: files.key)
             let files = files
             try await eventually("the new certificate") {
-                let fresh = self.client(trusting: files.chain, isOld: true)
+                let fresh = self.client(trusting: files.chain, isOld: isOld)
                 let code = try? await ask(fresh)
                 try? await fresh.shutdown()
                 return code == 200
             }
-            let late = self.client(trusting: old, isOld: true)
+            let late = self.client(trusting: old, isOld: isOld)
             await #expect(throws: (any Error).self) { _ = try await ask(late) }
             try await late.shutdown()
             // The connection that stood still stands: were it made anew, the old certificate would be asked for.

@@ -59,6 +59,24 @@ struct ArchiveTests {
         #expect(try await test.replay().commits == 8)
     }
 
+    @Test("a bundle of what was moved is the same as before, byte for byte, and holds")
+    func exported() async throws {
+        let trusted = try await TrustedLog()
+        try await trusted.perform(.abandon(reason: "no more"))
+        try await trusted.test.seal(19)
+        let before = try await trusted.bundle()
+        // It is not over before a window has shown so.
+        try await trusted.test.tamper("update migrate.migration set phase = 'abandoned' where stream = 'm'")
+        #expect(try await trusted.log.archive("m") == 8)
+        try await trusted.test.tamper("update migrate.migration set phase = 'rollingBack' where stream = 'm'")
+        let after = try await trusted.bundle()
+        #expect(after == before)
+        let report = try LogBundle.verify(after)
+        #expect(report.head.commits == 8)
+        #expect(report.covered == 6)
+        #expect(report.signer?.owner == "sealer")
+    }
+
     @Test("does not take what goes on, and nobody changes what it has")
     func refused() async throws {
         let test = try await ended()

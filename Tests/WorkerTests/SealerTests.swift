@@ -1,0 +1,100 @@
+import Foundation
+import Logging
+import MigrationCore
+import MigrationLog
+import Postgres
+import TestSupport
+import Testing
+import Worker
+
+@Suite("The sealing by workers", .database)
+struct SealerTests {
+    private struct Look {
+        var holder: String
+        var epoch: Int64
+        var sealed: Int64
+        var commits: Int64
+    }
+
+    /// The lease and the order at one moment.
+    private func look(_ log: MigrationLog) async throws -> Look {
+        let row = try await log.pool.run { connection in
+            try connection.query(
+                """
+                select l.holder, l.epoch, (select n from migrate.sealer) as sealed, (select count(*) from migrate.commit) as commits
+                from migrate.lease l where l.name = $1::text
+                """,
+                [.text(MigrationLog.sealerLease)]
+            ).first
+        }
+        let found = try #require(row)
+        return Look(
+            holder: try found.text("holder"),
+            epoch: try found.int("epoch"),
+            sealed: try found.int("sealed"),
+            commits: try found.int("commits")
+        )
+    }
+
+    @Test("one that is gone without a word is waited for as long as its lease, and then another seals where it stopped")
+    func takeover() async throws {
+        let conninfo = try TestDatabase.conninfo
+        let log = MigrationLog(pool: PostgresPool(conninfo, name: "test", limit: 8))
+        _ = try await SchemaInstaller(pool: log.pool).install()
+        func add(_ owner: String) async throws {
+            let command = TrustCommand.addKey(
+                owner: owner,
+                key: SigningKey().publicKey,
+                roles: [.operate],
+                reason: "x"
+            )
+            _ = try await log.perform(command, by: "kim", key: nil)
+        }
+        try await add("ana")
+        let epoch = try #require(try await log.lease(MigrationLog.sealerLease, to: "gone", for: .hours(1)))
+        try await eventually("its last") { try await log.sealNext() == 1 }
+        try await add("ben")
+        let worker = Worker(
+            name: "w",
+            log: log,
+            listener: LogListener(conninfo, name: "w", channels: []),
+            leaseLife: .milliseconds(900),
+            pollEvery: .milliseconds(50),
+            logger: Logger(label: "w") { _ in HeardErrors() }
+        )
+        let task = Task { try await worker.run() }
+        // It lives, and has asked for the lease more than once by now.
+        var renewals: Set<Int64> = []
+        try await eventually("three renewals of its own lease") {
+            let row = try await log.pool.run {
+                try $0.query(
+                    "select (extract(epoch from expires_at) * 1000000)::bigint as until from migrate.lease where name = 'worker/w'"
+                ).first
+            }
+            if let row { renewals.insert(try row.int("until")) }
+            return renewals.count > 3
+        }
+        let waiting = try await look(log)
+        #expect((waiting.holder, waiting.epoch, waiting.sealed, waiting.commits) == ("gone", epoch, 1, 2))
+        try await log.pool.run {
+            _ = try $0.query(
+                "update migrate.lease set expires_at = clock_timestamp() where name = $1::text",
+                [.text(MigrationLog.sealerLease)]
+            )
+        }
+        try await eventually("the rest to be sealed") { try await look(log).sealed == 2 }
+        let taken = try await look(log)
+        #expect((taken.holder, taken.epoch) == ("w", epoch + 1))
+        // The other comes back, and seals as if it had never been away: each commit has one place all the same.
+        for owner in ["cem", "dora", "eva"] {
+            try await add(owner)
+            _ = try await log.sealNext()
+        }
+        try await eventually("everything") { try await look(log).sealed == 5 }
+        #expect(try await log.sealed(after: 0).map(\.row.version) == [1, 2, 3, 4, 5])
+        #expect(try await OrderAudit(log).run().divergence == nil)
+        task.cancel()
+        _ = await task.result
+        await log.pool.close()
+    }
+}
