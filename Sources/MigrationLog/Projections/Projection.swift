@@ -19,7 +19,8 @@ package struct ProjectionRow: Hashable, Sendable {
 package enum ProjectionTable: String, Hashable, Sendable, CaseIterable {
     case migration, traffic, criterion, rollback
 
-    enum Kind { case text, int, bool, time }
+    /// A `laterText` stands in a column that an earlier schema does not have: a release replays a log before its database is brought to its schema.
+    enum Kind { case text, laterText, int, bool, time }
 
     var keys: [(name: String, kind: Kind)] {
         switch self {
@@ -54,7 +55,7 @@ package enum ProjectionTable: String, Hashable, Sendable, CaseIterable {
                 ("cause", .text), ("reason", .text), ("outcome", .text), ("from_weight", .int), ("revision", .int),
                 ("onset", .time),
                 ("detected_at", .time), ("decided_at", .time), ("acknowledged_at", .time), ("confirmed_at", .time),
-                ("is_overdue", .bool), ("unheard", .text),
+                ("is_overdue", .bool), ("unheard", .laterText),
             ]
         }
     }
@@ -85,7 +86,7 @@ package enum ProjectionTable: String, Hashable, Sendable, CaseIterable {
             let values = all.enumerated().map { index, column in
                 let place = "$\(first + index + 1)"
                 switch column.kind {
-                case .text: return "\(place)::text"
+                case .text, .laterText: return "\(place)::text"
                 case .int: return "\(place)::bigint"
                 case .bool: return "\(place)::boolean"
                 case .time: return "timestamptz 'epoch' + \(place)::bigint * interval '1 microsecond'"
@@ -114,19 +115,20 @@ package enum ProjectionTable: String, Hashable, Sendable, CaseIterable {
         let all = (keys + columns).map { column in
             switch column.kind {
             case .text: "\"\(column.name)\""
+            case .laterText: "to_jsonb(t) ->> '\(column.name)' as \"\(column.name)\""
             case .int: "\"\(column.name)\"::bigint"
             case .bool: "\"\(column.name)\""
             case .time: "(extract(epoch from \"\(column.name)\") * 1000000)::bigint as \"\(column.name)\""
             }
         }
-        return "select version, \(all.joined(separator: ", ")) from migrate.\(rawValue) where stream = $1::text"
+        return "select version, \(all.joined(separator: ", ")) from migrate.\(rawValue) t where stream = $1::text"
     }
 
     func read(_ row: PostgresRow) throws(PostgresError) -> ProjectionRow {
         var values: [PostgresValue] = []
         for column in keys + columns {
             switch column.kind {
-            case .text: values.append(.text(try row.optionalText(column.name)))
+            case .text, .laterText: values.append(.text(try row.optionalText(column.name)))
             case .int, .time: values.append(.int(try row.optionalInt(column.name)))
             case .bool: values.append(.bool(try row.bool(column.name)))
             }
