@@ -64,7 +64,9 @@ struct GatewayTests {
         await candidate.close()
     }
 
-    @Test("where a route cannot be kept a lower weight is in force all the same and a higher one is not; neither is acknowledged")
+    @Test(
+        "where a route cannot be kept a lower weight is in force all the same and a higher one is not; neither is acknowledged"
+    )
     func unkept() async throws {
         let legacy = try await TestUpstream(.answers("old")), candidate = try await TestUpstream(.answers("new"))
         let gateway = TestGateway()
