@@ -26,6 +26,6 @@ package enum Schema {
         File(number: 8, name: "0008_observed.sql", bytes: PackageResources._008_observed_sql),
         File(number: 9, name: "0009_checkpoint.sql", bytes: PackageResources._009_checkpoint_sql),
         File(number: 10, name: "0010_decided.sql", bytes: PackageResources._010_decided_sql),
-        File(number: 11, name: "0011_unheard.sql", bytes: PackageResources._011_unheard_sql),
+        File(number: 11, name: "0011_routers.sql", bytes: PackageResources._011_routers_sql),
     ]
 }

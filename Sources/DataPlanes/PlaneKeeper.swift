@@ -84,6 +84,21 @@ package actor PlaneKeeper {
         )
     }
 
+    /// Has the data plane show that what was kept is in force, where nobody wants anything else.
+    ///
+    /// - Returns: nil where something else is wanted, or nothing was ever kept.
+    package func confirm() async throws(RoutingError) -> RouteTable? {
+        guard !isBusy, let kept = fence.table, wanted ?? kept == kept else { return nil }
+        try await apply(kept)
+        return kept
+    }
+
+    /// What the data plane says that it has, whoever told it; nil for what it starts from.
+    package func found(in environment: String) async throws(RoutingError) -> RouteTable? {
+        let route = try await adapter.read()
+        return route.isUntold ? nil : route.table(plan, in: environment)
+    }
+
     /// Tells the data plane again what it has forgotten: it starts from legacy, and so it may after a reload.
     ///
     /// It is asked beside whatever is told meanwhile, so that a route that comes does not wait for its turn (HAProxy's socket answers one after the other);

@@ -73,7 +73,14 @@ package struct PlaneRouter: ServiceLifecycle.Service {
         do {
             let windows = try await plane.windows(plan, meter: meter, client: client)
             var services: [any ServiceLifecycle.Service] = [
-                Follower(source: source, keeper: keeper, record: record, plane: plane.name, logger: logger),
+                Follower(
+                    source: source,
+                    keeper: keeper,
+                    environment: environment,
+                    record: record,
+                    plane: plane.name,
+                    logger: logger
+                ),
                 SignalPump(
                     name: name,
                     environment: environment,
@@ -111,15 +118,34 @@ package struct PlaneRouter: ServiceLifecycle.Service {
     private final class Flag: Sendable {
         private let value = Atomic<Bool>(false)
         var isSet: Bool { value.load(ordering: .sequentiallyConsistent) }
-        func set() { value.store(true, ordering: .sequentiallyConsistent) }
+        func set(_ isSet: Bool = true) { value.store(isSet, ordering: .sequentiallyConsistent) }
     }
 
     private struct Follower: ServiceLifecycle.Service {
         let source: any RouteSource
         let keeper: PlaneKeeper
+        let environment: String
         let record: PlaneRecord
         let plane: String
         let logger: Logger
+        /// Whether the log hears what is in force.
+        private let isTold = Flag()
+
+        init(
+            source: any RouteSource,
+            keeper: PlaneKeeper,
+            environment: String,
+            record: PlaneRecord,
+            plane: String,
+            logger: Logger
+        ) {
+            self.source = source
+            self.keeper = keeper
+            self.environment = environment
+            self.record = record
+            self.plane = plane
+            self.logger = logger
+        }
 
         func run() async throws {
             await cancelWhenGracefulShutdown {
@@ -154,7 +180,7 @@ package struct PlaneRouter: ServiceLifecycle.Service {
         private func take(_ table: RouteTable) async {
             do {
                 try await keeper.apply(table)
-                await source.acknowledge(table)
+                await acknowledge(table)
                 record.told(nil)
             } catch {
                 // A newer one has come, or the end: nobody has refused anything.
@@ -164,17 +190,37 @@ package struct PlaneRouter: ServiceLifecycle.Service {
                     "route refused",
                     metadata: ["revision": "\(table.revision)", "reason": "\(error.message)"]
                 )
+                switch error.code {
+                case .stale, .forked:
+                    // The data plane knows more than the log, which has to hear of it: it went back in time.
+                    if let found = try? await keeper.found(in: environment) { await acknowledge(found) }
+                default:
+                    // What was in force once is not seen to be any more.
+                    if await keeper.table == table { await lose() }
+                }
             }
+        }
+
+        private func acknowledge(_ table: RouteTable) async {
+            isTold.set()
+            await source.acknowledge(table)
+        }
+
+        private func lose() async {
+            isTold.set(false)
+            await source.lost()
         }
 
         private func reassert() async {
             do {
                 guard let wasToldAgain = try await keeper.reassert() else { return }
                 record.asked(nil, hadForgotten: wasToldAgain)
+                // Whatever the log says now, it is to hear what is in force: it may have lost that.
+                if !isTold.isSet, let kept = try await keeper.confirm() { await acknowledge(kept) }
             } catch {
                 if Task.isCancelled { return }
                 record.asked(error)
-                await source.lost()
+                await lose()
                 logger.error("\(plane) cannot be asked", metadata: ["reason": "\(error.message)"])
             }
         }

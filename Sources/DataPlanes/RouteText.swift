@@ -31,6 +31,19 @@ package struct RouteText: Hashable, Sendable {
         self.weights = weights
     }
 
+    /// As a router would have it.
+    func table(_ plan: Plan, in environment: String) -> RouteTable {
+        let weights = zip(plan.services.map(\.name), weights)
+        return RouteTable(
+            logID: logID,
+            migration: plan.name,
+            environment: environment,
+            revision: revision,
+            hash: hash,
+            weights: Dictionary(weights) { first, _ in first }
+        )
+    }
+
     package var isUntold: Bool { revision == 0 }
 
     package var text: String {

@@ -71,6 +71,12 @@ package final class Meter: Sendable {
         }
     }
 
+    /// A client that went away before the service had said anything: how the request would have ended nobody knows, so it is in no window.
+    package func givenUp(service: Int, _ implementation: Implementation) {
+        let index = service * 2 + (implementation == .legacy ? 0 : 1)
+        state.withLock { $0.totals[index].countGivenUp() }
+    }
+
     /// One copied request of which both sides' answers were compared.
     package func compared(service: Int, isDifferent: Bool, at moment: Timestamp) {
         change(service, .candidate, moment) { tally, _ in
@@ -108,6 +114,14 @@ package final class Meter: Sendable {
             state.windows = windows.filter { $0.key >= k }
             state.open = max(state.open, k)
             return taken
+        }
+    }
+
+    /// What was counted and not taken is forgotten, and what comes is of its own window again: the clock was set.
+    package func restart() {
+        state.withLock { state in
+            state.windows = [:]
+            state.open = .min
         }
     }
 

@@ -13,9 +13,13 @@ package struct Totals: Hashable, Sendable {
     package private(set) var timeouts = 0
     package private(set) var cacheHits = 0
     package private(set) var cacheMisses = 0
+    /// Of which the client went away before there was any answer; none of the requests above.
+    package private(set) var givenUp = 0
     package private(set) var latencySum = TimeSpan.zero
     /// One for each bound, and one for what lies above them all; not cumulated.
     package private(set) var latencies = [Int](repeating: 0, count: Self.bounds.count + 1)
+
+    package mutating func countGivenUp() { givenUp += 1 }
 
     package mutating func count(_ outcome: Outcome, latency: TimeSpan, cache: CacheOutcome?) {
         requests += 1

@@ -6,6 +6,7 @@ import NIOCore
 import NIOFoundationCompat
 import NIOHTTP1
 import Postgres
+import WholeAnswer
 
 /// Runs one check: starts its program, or posts to its address, and waits for what it shows.
 package struct CheckRunner: Sendable {
@@ -26,6 +27,8 @@ package struct CheckRunner: Sendable {
 
     /// What is told of an output or an answer, in bytes.
     private static let shown = 500
+    /// What a check may write, in bytes; beyond it it is ended, before it fills the disk.
+    private static let mostOutput = 64 << 20
     private var check: Check { plan.checks[run.check] }
 
     /// - Returns: nil when nothing was shown in the check's time; what happens then is the plan's to say.
@@ -62,17 +65,35 @@ package struct CheckRunner: Sendable {
         }
         while ContinuousClock.now < end, !Task.isCancelled {
             if let code = child.poll() {
-                let text = FileManager.default.contents(atPath: output).map {
-                    String(decoding: $0.suffix(Self.shown), as: UTF8.self)
-                }
-                let said = (text ?? "").trimmingCharacters(in: .whitespacesAndNewlines)
+                let said = Self.end(of: output).trimmingCharacters(in: .whitespacesAndNewlines)
                 return Result(isPassed: code == 0, detail: code == 0 ? said : "exit code \(code): \(said)")
+            }
+            if Self.size(of: output) > Self.mostOutput {
+                child.signal(SIGKILL)
+                child.wait()
+                return Result(isPassed: false, detail: "it wrote more than \(Self.mostOutput >> 20) MiB, and was ended")
             }
             try? await Task.sleep(for: .milliseconds(50))
         }
         child.signal(SIGKILL)
         child.wait()
         return nil
+    }
+
+    private static func size(of file: String) -> Int {
+        let attributes = try? FileManager.default.attributesOfItem(atPath: file)
+        return (attributes?[.size] as? NSNumber)?.intValue ?? 0
+    }
+
+    /// The last of a file, as much as is told of it.
+    private static func end(of file: String) -> String {
+        guard let handle = FileHandle(forReadingAtPath: file) else { return "" }
+        defer { try? handle.close() }
+        let start = max(0, size(of: file) - shown)
+        guard (try? handle.seek(toOffset: UInt64(start))) != nil,
+            let data = try? handle.read(upToCount: shown)
+        else { return "" }
+        return String(decoding: data, as: UTF8.self)
     }
 
     private func post(_ url: String, until end: ContinuousClock.Instant) async -> Result? {
@@ -83,12 +104,11 @@ package struct CheckRunner: Sendable {
         request.body = .bytes(ByteBuffer(data: body))
         while ContinuousClock.now < end, !Task.isCancelled {
             do {
-                let left = end - ContinuousClock.now
-                let response = try await HTTPClient.shared.execute(
+                let (response, text) = try await HTTPClient.shared.whole(
                     request,
-                    timeout: .milliseconds(max(1, Int64(left / .milliseconds(1))))
+                    within: max(.milliseconds(1), end - ContinuousClock.now),
+                    longest: 1 << 20
                 )
-                let text = try await response.body.collect(upTo: 1 << 20)
                 let said = String(String(buffer: text).prefix(Self.shown))
                 let isPassed = (200..<300).contains(response.status.code)
                 return Result(isPassed: isPassed, detail: isPassed ? said : "\(response.status.code): \(said)")

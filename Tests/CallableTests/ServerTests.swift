@@ -25,14 +25,14 @@ struct TestServer {
     }
 
     static let functions = [
-        CallableFunction("echo", timeLimit: .seconds(5)) { call in
+        CallableFunction("echo", timeLimit: .seconds(60)) { call in
             CallableAnswer(
                 ["user": .string(try call.user), "data": call.request.data],
                 fields: ["Cache-Status": "c; hit"]
             )
         },
         // As the function of `Tests/Peers/callable_functions.py`.
-        CallableFunction("open", timeLimit: .seconds(5)) { call in
+        CallableFunction("open", timeLimit: .seconds(60)) { call in
             switch call.request.data["do"]?.string {
             case "refuse"?:
                 let code = call.request.data["code"]?.string?.uppercased().replacing("-", with: "_") ?? ""
@@ -41,15 +41,15 @@ struct TestServer {
             default: return CallableAnswer(["echo": call.request.data])
             }
         },
-        CallableFunction("refuse", timeLimit: .seconds(5)) { _ in
+        CallableFunction("refuse", timeLimit: .seconds(60)) { _ in
             throw CallableError(.resourceExhausted, "slowly", details: ["retryAfterSeconds": 7])
         },
-        CallableFunction("break", timeLimit: .seconds(5)) { _ in throw TestFailure("the secret /etc/key is broken") },
+        CallableFunction("break", timeLimit: .seconds(60)) { _ in throw TestFailure("the secret /etc/key is broken") },
         CallableFunction("slow", timeLimit: .milliseconds(150)) { _ in
             try await Task.sleep(for: .seconds(30))
             return CallableAnswer(.null)
         },
-        CallableFunction("steps", timeLimit: .seconds(5)) { call in
+        CallableFunction("steps", timeLimit: .seconds(60)) { call in
             for step in 1...3 {
                 call.tell(["step": .int(step)])
                 try await Task.sleep(for: .milliseconds(60))
@@ -57,7 +57,7 @@ struct TestServer {
             return CallableAnswer(["done": true])
         },
         // Says what it knows of its head, and goes on only when a client says that it has it.
-        CallableFunction("announced", timeLimit: .seconds(5)) { call in
+        CallableFunction("announced", timeLimit: .seconds(60)) { call in
             call.announce(["Cache-Status": "c; fwd=miss"])
             try await eventually("the head to be there") { heads.contains(call.request.data["head"]?.string ?? "") }
             call.announce(["Cache-Status": "c; too late"])
@@ -240,6 +240,7 @@ struct ServerTests {
                 guard let function else { continue }
                 let raw = try RawSocket.exchange(
                     server.port,
+                    patience: 60,
                     "POST /\(function) HTTP/1.1\r\nhost: x\r\naccept: text/event-stream\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: 11\r\n\r\n{\"data\":{}}"
                 )
                 #expect(raw.hasSuffix("0\r\nx-migrate-status: \(status)\r\n\r\n"), "\(raw)")

@@ -80,6 +80,27 @@ struct HAProxyTests {
         }
     }
 
+    @Test("a data plane that knows more than the log says so, whether that offers less or nothing: the log lost it")
+    func knowsMore() async throws {
+        try await staged { haproxy, routes, _, _ in
+            try await haproxy.run {
+                try await haproxy.follow(routes) {
+                    routes.route(TestRoutes.table(9, .all))
+                    try await eventually("revision 9") { routes.acknowledged.contains(9) }
+                }
+                for offer in [nil, TestRoutes.table(8, .zero)] {
+                    let again = TestRoutes()
+                    try await haproxy.follow(again) {
+                        if let offer { again.route(offer) }
+                        try await eventually("its word") { again.acknowledged.contains(9) }
+                        #expect(!again.acknowledged.contains(8))
+                        #expect(try await side(haproxy.url, user: "u1") == "candidate")
+                    }
+                }
+            }
+        }
+    }
+
     @Test("restarted it has forgotten and serves legacy, is told again by itself, and what it did meanwhile is missing")
     func restarted() async throws {
         try await staged { haproxy, routes, _, _ in
@@ -261,6 +282,17 @@ struct HAProxyTests {
         #expect(line?.user == UInt64(bitPattern: -540_113_951_373_597_238))
         #expect(line?.cache == .hit)
         #expect(LoggedRequest(haproxy: "0.legacy 200 -- 9223372036854775807 - {}") == nil)
+        // A line is of whom its mark says: of the same plan, and of no other.
+        var plan = SamplePlan.plan()
+        let mark = PlanMark(plan)
+        #expect(mark.text.count == 16)
+        #expect(mark.rest(of: "\(mark.text) 0.legacy 200") == "0.legacy 200")
+        plan.services.swapAt(0, 1)
+        for other in [PlanMark(SamplePlan.plan("other")), PlanMark(plan)] {
+            #expect(other.text != mark.text)
+            #expect(mark.rest(of: "\(other.text) 0.legacy 200") == nil)
+        }
+        #expect(mark.rest(of: "0.legacy 200") == nil && mark.rest(of: Substring(mark.text)) == nil)
         #expect(LoggedRequest(haproxy: "0.legacy 504 sH 700 - {}")?.outcome == .timedOut)
         #expect(LoggedRequest(haproxy: "0.legacy 503 SC 0 - {}")?.outcome == .failed)
         #expect(LoggedRequest(haproxy: "0.legacy 200 SD 5 - {}")?.outcome == .failed)

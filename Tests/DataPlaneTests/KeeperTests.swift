@@ -72,6 +72,25 @@ struct KeeperTests {
         #expect(plane.state.withLock { $0.route } == RouteText(TestRoutes.table(1, .all), plan))
     }
 
+    @Test(
+        "what was kept is shown to be in force where nobody wants anything else, and what the data plane has is said, whoever told it"
+    )
+    func confirmed() async throws {
+        defer { try? FileManager.default.removeItem(at: state) }
+        let plane = Plane(plan, TestRoutes.table(1, .all))
+        let first = try keeper(plane)
+        #expect(try await first.confirm() == nil)
+        try await first.apply(TestRoutes.table(9, .all))
+        // Begun anew, with a log that has lost it and says nothing.
+        let second = try keeper(plane)
+        #expect(try await second.confirm() == TestRoutes.table(9, .all))
+        // With a log that has gone on from less.
+        await #expect(throws: RoutingError.self) { try await second.apply(TestRoutes.table(8, .zero)) }
+        #expect(try await second.found(in: "production") == TestRoutes.table(9, .all))
+        // Where the log's head is known nothing older is said.
+        #expect(try await keeper(plane, first: TestRoutes.table(10, .zero)).confirm() == nil)
+    }
+
     @Test("a new route does not wait for one that is told again and not taken")
     func retold() async throws {
         defer { try? FileManager.default.removeItem(at: state) }

@@ -109,6 +109,31 @@ struct NginxTests {
         }
     }
 
+    @Test("while its program is upgraded two of them accept, and nothing is acknowledged before the older one is gone")
+    func upgraded() async throws {
+        try await staged { nginx, _, _ in
+            try await nginx.run {
+                let adapter = nginx.plane.adapter(router: "n", plan: nginx.plan)
+                _ = try await adapter.apply(TestRoutes.table(1, .all))
+                let old = try nginx.master()
+                let elder = nginx.folder.url.appendingPathComponent("nginx.pid.oldbin").path
+                kill(old, SIGUSR2)
+                try await eventually("two of them") {
+                    FileManager.default.fileExists(atPath: elder) && (try? nginx.master()) ?? old != old
+                }
+                let error = await #expect(throws: RoutingError.self) {
+                    try await adapter.apply(TestRoutes.table(2, .zero))
+                }
+                #expect(error?.message.contains("before an upgrade") == true, "\(error?.message ?? "")")
+                kill(old, SIGQUIT)
+                try await eventually("the older one to end") { !FileManager.default.fileExists(atPath: elder) }
+                #expect(try await adapter.apply(TestRoutes.table(2, .zero)).revision == 2)
+                let new = try nginx.master()
+                for pid in [new] + nginx.children(of: new) { kill(pid, SIGKILL) }
+            }
+        }
+    }
+
     @Test(
         "what its requests did is measured: how many, on which side, how they ended, how long they took, whose, by which cache"
     )
@@ -226,18 +251,22 @@ struct NginxTests {
 
     @Test("a line of its log is a request of a side, or nothing")
     func lines() {
-        let line = LoggedRequest(nginx: "<190>Nov 25 01:02:03 migrate: 1.candidate|200|OK|0.021|t; hit|user-1")
+        let mark = PlanMark(TestRoutes.plan(legacy: 1, candidate: 2))
+        func read(_ text: String) -> LoggedRequest? {
+            LoggedRequest(nginx: text.replacing("migrate: ", with: "migrate_\(mark.text): "), mark: mark)
+        }
+        let line = read("<190>Nov 25 01:02:03 migrate: 1.candidate|200|OK|0.021|t; hit|user-1")
         #expect(line?.service == 1 && line?.implementation == .candidate && line?.outcome == .answered)
         #expect(line?.latency == .milliseconds(21) && line?.cache == .hit && line?.user == XXHash64.hash("user-1"))
-        #expect(LoggedRequest(nginx: "<190>x migrate: 0.legacy|504||0.700||")?.outcome == .timedOut)
-        #expect(LoggedRequest(nginx: "<190>x migrate: 0.legacy|502||0.700||")?.outcome == .failed)
-        #expect(LoggedRequest(nginx: "<190>x migrate: 0.legacy|200||0.700||")?.outcome == .failed)
-        #expect(LoggedRequest(nginx: "<190>x migrate: 0.legacy|200|OK|0.700||")?.user == nil)
+        #expect(read("<190>x migrate: 0.legacy|504||0.700||")?.outcome == .timedOut)
+        #expect(read("<190>x migrate: 0.legacy|502||0.700||")?.outcome == .failed)
+        #expect(read("<190>x migrate: 0.legacy|200||0.700||")?.outcome == .failed)
+        #expect(read("<190>x migrate: 0.legacy|200|OK|0.700||")?.user == nil)
         for text in [
             "", "migrate: ", "migrate: 0.legacy|499||0.1||u", "migrate: x|200|OK|0.1||",
             "migrate: 0.legacy|200|OK|-1||", "0.legacy|200|OK|0.1||",
         ] {
-            #expect(LoggedRequest(nginx: text) == nil, "\(text)")
+            #expect(read(text) == nil, "\(text)")
         }
     }
 

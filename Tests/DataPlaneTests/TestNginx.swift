@@ -87,7 +87,7 @@ final class TestNginx: TestPlane {
         return pid
     }
 
-    private func children(of pid: Int32) -> [Int32] {
+    func children(of pid: Int32) -> [Int32] {
         let text = FileManager.default.contents(atPath: "/proc/\(pid)/task/\(pid)/children") ?? Data()
         return String(decoding: text, as: UTF8.self).split(separator: " ").compactMap { Int32($0) }
     }

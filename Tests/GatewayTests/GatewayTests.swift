@@ -92,10 +92,15 @@ struct GatewayTests {
             #expect(try await get(url + "/a").1 == "old forwarded")
             #expect(!gateway.acknowledged.contains(3))
             #expect(try RouteStore(file: state).read()?.table.revision == 2)
+            // Nor is the weight raised again to what is kept still.
+            gateway.route(TestGateway.table(4, .all))
+            try await refused(3)
+            #expect(try await get(url + "/a").1 == "old forwarded")
             try FileManager.default.removeItem(at: next)
-            gateway.route(TestGateway.table(3, .zero))
-            try await eventually("the acknowledgement") { gateway.acknowledged.contains(3) }
-            #expect(try RouteStore(file: state).read()?.table.revision == 3)
+            gateway.route(TestGateway.table(4, .all))
+            try await eventually("the acknowledgement") { gateway.acknowledged.contains(4) }
+            #expect(try await get(url + "/a").1 == "new forwarded")
+            #expect(try RouteStore(file: state).read()?.table.revision == 4)
         }
         await legacy.close()
         await candidate.close()

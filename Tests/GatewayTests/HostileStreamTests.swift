@@ -12,7 +12,10 @@ import Testing
 struct HostileStreamTests {
     private typealias Frame = RawStreams.Frame
     /// A gateway before an upstream that answers everything.
-    private func serve(_ body: (String, TestUpstream) async throws -> Void) async throws {
+    private func serve(
+        change: @escaping @Sendable (inout GatewaySettings) -> Void = { _ in },
+        _ body: (String, TestUpstream) async throws -> Void
+    ) async throws {
         let upstream = try await TestUpstream(.answers("legacy"))
         let certificate = try await offThread { try TestCertificate() }
         let state = FileManager.default.temporaryDirectory.appendingPathComponent("gateway-\(UUID().uuidString).json")
@@ -25,6 +28,7 @@ struct HostileStreamTests {
             state: state,
             first: TestGateway.table(1, .zero),
             change: { settings in
+                change(&settings)
                 settings.certificate = CertificateFiles(chain: certificate.chain, key: certificate.key)
                 settings.headTimeout = .seconds(1)
             }
@@ -202,6 +206,21 @@ struct HostileStreamTests {
             // Of those that are reset some may have been sent before the limit is reached.
             #expect(upstream.requests <= 1_000, "\(name)")
             try await checkWell(url)
+        }
+    }
+
+    @Test("a client that opens no window for its answer is not waited for longer than one that says nothing")
+    func noWindow() async throws {
+        try await serve(change: { $0.idleTimeout = .seconds(1) }) { url, upstream in
+            // SETTINGS_INITIAL_WINDOW_SIZE 0.
+            let closed = Frame(4, [0, 4, 0, 0, 0, 0])
+            let bytes = RawStreams.preface + closed.bytes + Frame.headers(RawStreams.request(), on: 1).bytes
+            let (heard, _) = try await RawStreams.talk(url, bytes) { frames in
+                frames.contains { $0.type == 3 && $0.stream == 1 }
+            }
+            #expect(upstream.requests == 1)
+            #expect(heard.contains { $0.type == 3 && $0.stream == 1 }, "\(heard)")
+            #expect(!heard.contains { $0.type == 0 && !$0.payload.isEmpty })
         }
     }
 

@@ -87,7 +87,8 @@ struct HostileTests {
         ("G\u{0}T /a HTTP/1.1", 400), ("GET /a\u{0} HTTP/1.1", 400), ("GET /\u{7F} HTTP/1.1", 400),
         ("GET /a#b HTTP/1.1", 400), ("GET /é HTTP/1.1", 400), ("GET /a HTTP/1.12", 400), ("hello", 400),
         ("get /a HTTP/1.1", 501), ("GET http://other/a HTTP/1.1", 400), ("GET http://g?x/a HTTP/1.1", 400),
-        ("GET http://g/a HTTP/1.1", 200), ("CONNECT g:80 HTTP/1.1", 404), ("GET * HTTP/1.1", 404),
+        ("GET http://g/a HTTP/1.1", 200), ("CONNECT g:80 HTTP/1.1", 501), ("CONNECT /a HTTP/1.1", 501),
+        ("GET * HTTP/1.1", 404),
         ("GET /A HTTP/1.1", 404),
         ("GET /a/../a HTTP/1.1", 404),
     ]
@@ -134,6 +135,27 @@ struct HostileTests {
             let before = gateway.signals.count
             try await eventually("two more windows") { gateway.signals.count > before + 1 }
             #expect(gateway.signals.allSatisfy { $0.services[0].legacy.requests == 0 })
+        }
+    }
+
+    @Test(
+        "a client that takes its time with its body, and is never silent, is waited for longer than a service may take"
+    )
+    func steady() async throws {
+        let change: @Sendable (inout GatewaySettings) -> Void = { $0.bodyTimeout = .seconds(20) }
+        try await serve(TestGateway(), change: change) { url, _ in
+            let port = try #require(URL(string: url)?.port)
+            let answer = try await offThread {
+                let socket = try RawSocket(port)
+                socket.send("POST /a HTTP/1.1\r\nhost: g\r\ncontent-length: 16\r\n\r\n")
+                // The client's pace: more than twice the time that the service has for its answer.
+                for _ in 0..<16 {
+                    Thread.sleep(forTimeInterval: 0.1)
+                    socket.send("x")
+                }
+                return try socket.answer()
+            }
+            #expect(answer.hasPrefix("HTTP/1.1 200"), "\(answer)")
         }
     }
 

@@ -5,6 +5,8 @@ import MigrationCore
 import NIOCore
 import NIOHTTP1
 import Routing
+import Signals
+import Synchronization
 import TestSupport
 import Testing
 
@@ -207,6 +209,115 @@ struct ResilienceTests {
             }
             #expect(received == whole)
             try await eventually("the service to know it") { service.flooded == whole }
+        }
+        await service.close()
+    }
+
+    @Test(
+        "a client that sends one request after the other and reads no answer is kept waiting, and is answered once it reads"
+    )
+    func sendsAhead() async throws {
+        let service = try await TestUpstream(.answers("old"))
+        let held = try 2 * (kernelLimit("tcp_rmem") + kernelLimit("tcp_wmem")) + 1_000_000
+        try await TestGateway().serve(
+            TestGateway.plan(legacy: service.port, candidate: service.port),
+            state: state,
+            first: TestGateway.table(1, .zero)
+        ) { url in
+            let port = try #require(URL(string: url)?.port)
+            let request = "GET /nowhere HTTP/1.1\r\nhost: g\r\n\r\n", count = 2 * held / request.utf8.count
+            let (sent, answers) = try await offThread {
+                let socket = try RawSocket(port)
+                let sent = socket.send(String(repeating: request, count: count))
+                var answers = 0, rest: [UInt8] = []
+                let line = Array("HTTP/1.1 404".utf8)
+                while answers < sent / request.utf8.count, case let more = socket.receive(), !more.isEmpty {
+                    rest += more
+                    while let found = rest.firstRange(of: line) {
+                        answers += 1
+                        rest.removeSubrange(..<found.upperBound)
+                    }
+                    rest = Array(rest.suffix(line.count - 1))
+                }
+                return (sent, answers)
+            }
+            #expect(sent > 100_000 && sent < held, "\(sent) of \(held)")
+            #expect(answers == sent / request.utf8.count)
+        }
+        await service.close()
+    }
+
+    @Test("what has passed through a buffer that is never quite empty does not stay in it")
+    func refill() {
+        var buffer = ByteBuffer(string: "x")
+        let piece = String(repeating: "y", count: 1_000)
+        for _ in 0..<10_000 {
+            var more = ByteBuffer(string: piece)
+            buffer.refill(&more)
+            #expect(buffer.readSlice(length: buffer.readableBytes - 1) != nil)
+        }
+        #expect(buffer.readableBytes == 1)
+        #expect(buffer.capacity < 1_000_000, "\(buffer.capacity)")
+    }
+
+    @Test("a request whose client goes away before there is an answer is in no window, and is counted by itself")
+    func givenUp() async throws {
+        let service = try await TestUpstream(.answersWhenReleased)
+        let gateway = TestGateway()
+        try await gateway.serve(
+            TestGateway.plan(legacy: service.port, candidate: service.port, timeout: .seconds(20)),
+            state: state,
+            first: TestGateway.table(1, .zero)
+        ) { url in
+            let socket = try RawSocket(try #require(URL(string: url)?.port))
+            socket.send("GET /a HTTP/1.1\r\nhost: g\r\n\r\n")
+            try await eventually("the request to be under way") { service.requests == 1 }
+            socket.end()
+            try await eventually("it to be counted") {
+                gateway.traffic?.meter.totals(service: 0, .legacy).givenUp == 1
+            }
+            #expect(gateway.traffic?.meter.totals(service: 0, .legacy).requests == 0)
+        }
+        await service.close()
+    }
+
+    @Test("a stop goes on answering clients that ask all the time, until each has been told to go elsewhere")
+    func goodbye() async throws {
+        let service = try await TestUpstream(.answers("old"))
+        let gateway = TestGateway()
+        let clients = Mutex<[Task<(answers: Int, last: String), any Error>]>([])
+        try await gateway.serve(
+            TestGateway.plan(legacy: service.port, candidate: service.port),
+            state: state,
+            first: TestGateway.table(1, .zero),
+            drain: .seconds(20),
+            whileDraining: { _ in
+                for client in clients.withLock({ $0 }) {
+                    let (answers, last) = try await client.value
+                    #expect(answers > 0)
+                    #expect(last.hasPrefix("HTTP/1.1 200") && last.contains("connection: close"), "\(last)")
+                }
+            }
+        ) { url in
+            let port = try #require(URL(string: url)?.port)
+            for _ in 0..<8 {
+                let client = Task { () -> (answers: Int, last: String) in
+                    try await offThread {
+                        let socket = try RawSocket(port)
+                        var answers = 0
+                        while true {
+                            socket.send("GET /a HTTP/1.1\r\nhost: g\r\n\r\n")
+                            let answer = try socket.answer()
+                            answers += 1
+                            if answer.contains("connection: close") { return (answers, answer) }
+                            // The client's pace.
+                            Thread.sleep(forTimeInterval: 0.02)
+                        }
+                    }
+                }
+                clients.withLock { $0.append(client) }
+            }
+            try await eventually("all to ask") { service.requests >= 8 }
         }
         await service.close()
     }

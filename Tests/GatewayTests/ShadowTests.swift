@@ -51,6 +51,51 @@ struct ShadowTests {
     }
 
     @Test(
+        "copies are asked for as they are, not compressed, and what is compressed all the same or depends on what its client has is not compared"
+    )
+    func encodings() async throws {
+        let heard = Mutex<[String]>([])
+        let plain = Self.answers { _ in #"{"a":1}"# }
+        let legacy = try await TestUpstream(plain)
+        let candidate = try await TestUpstream(
+            .says { request in
+                heard.withLock { $0.append(request.lowercased()) }
+                let encoding = request.contains("encoded") ? "content-encoding: gzip\r\n" : ""
+                return
+                    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\(encoding)content-length: 7\r\n\r\n{\"a\":1}"
+            }
+        )
+        let gateway = TestGateway()
+        try await gateway.serve(
+            plan(legacy, candidate),
+            state: state,
+            first: TestGateway.table(1, SamplePlan.weight(1))
+        ) { url in
+            try await gateway.untilMeasuring()
+            for (user, name, value) in [
+                ("conditional", "if-none-match", "\"x\""), ("part", "range", "bytes=0-1"), ("encoded", "x-y", "1"),
+                ("plain", "accept-encoding", "gzip"),
+            ] {
+                var request = HTTPClientRequest(url: url + "/a")
+                request.headers.add(name: "x-user-id", value: user)
+                request.headers.add(name: name, value: value)
+                _ = try await HTTPClient.shared.execute(request, timeout: .seconds(5)).body.collect(upTo: 10_000)
+            }
+            try await eventually("the comparison") { total(gateway).compared == 1 }
+            #expect(total(gateway).different == 0)
+        }
+        let copies = heard.withLock { $0 }.filter { $0.contains("x-migrate-shadow") }
+        #expect(copies.count == 2, "\(copies)")
+        #expect(
+            copies.allSatisfy {
+                !$0.contains("accept-encoding") && !$0.contains("if-none-match") && !$0.contains("range:")
+            }
+        )
+        await legacy.close()
+        await candidate.close()
+    }
+
+    @Test(
         "what differs from one answer of legacy to the next is noise; what the candidate alone answers otherwise is a difference, on whichever side the user is",
         arguments: [1, 10_000]
     )

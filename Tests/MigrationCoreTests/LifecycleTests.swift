@@ -27,6 +27,67 @@ struct LifecycleTests {
         #expect(try scenario.migration.traffic(in: "production")?.effective == [.all, .all])
     }
 
+    @Test(
+        "who approves while nobody has judged for a while opens a gate, and the step goes once what is over is judged and passes",
+        arguments: [0, 60]
+    )
+    func behind(_ errors: Int) throws {
+        var scenario = try MigrationScenario()
+        try scenario.reach(1, 1)
+        try scenario.bake()
+        let window = try scenario.migration.plan.window, missed = 20
+        scenario.now = scenario.now + window * Int64(missed)
+        for person in ["ana", "ben"] {
+            try scenario.perform(.approve(stage: "production", step: .all, reason: nil), by: person)
+        }
+        #expect(try scenario.migration.approvals.count == 2)
+        #expect(try scenario.migration.phase.step?.position == Position(stage: 1, step: 1))
+        // The windows that are behind: whoever judges them judges all of them before anything goes forward.
+        var judged = 0
+        while try scenario.migration.phase.step?.position == Position(stage: 1, step: 1), judged < 2 * missed {
+            try scenario.window(errors: judged < missed / 2 ? errors : 0)
+            judged += 1
+        }
+        if errors == 0 {
+            #expect(try scenario.migration.phase.step?.position == Position(stage: 1, step: 2))
+            #expect((missed - 2...missed).contains(judged))
+        } else {
+            #expect(try scenario.migration.phase.rollback != nil)
+            #expect(judged < missed / 2)
+        }
+    }
+
+    @Test("what is due comes before what goes forward: an approval after its time opens nothing by itself")
+    func due() throws {
+        var scenario = try MigrationScenario()
+        try scenario.reach(1, 1)
+        try scenario.bake()
+        let deadline = try #require(try scenario.migration.nextDeadline)
+        try scenario.perform(.approve(stage: "production", step: .all, reason: nil), by: "ana")
+        scenario.now = deadline
+        try scenario.perform(.approve(stage: "production", step: .all, reason: nil), by: "ben")
+        #expect(scenario.last.count == 1)
+        #expect(try scenario.migration.phase.step?.position == Position(stage: 1, step: 1))
+    }
+
+    @Test("neither the last step nor the watch ends while a router has not acknowledged its weight")
+    func unacknowledged() throws {
+        var scenario = try MigrationScenario()
+        try scenario.reach(1, 2, approving: true)
+        try scenario.perform(.registerRouter(router: "late", environment: "production"))
+        for _ in 0..<20 { try scenario.window(errors: 0) }
+        #expect(try scenario.migration.phase.step?.position == Position(stage: 1, step: 2))
+        try scenario.acknowledge()
+        try scenario.window(errors: 0)
+        #expect(try scenario.migration.phase.name == "watching")
+        try scenario.perform(.registerRouter(router: "later", environment: "production"))
+        for _ in 0..<40 { try scenario.window(errors: 0) }
+        #expect(try scenario.migration.phase.name == "watching")
+        try scenario.perform(.retireRouter(router: "later", reason: "it never began"), by: "ana")
+        try scenario.window(errors: 0)
+        #expect(try scenario.migration.phase == .completed)
+    }
+
     @Test("a step does not bake before every router has acknowledged its weight")
     func waitsForRouters() throws {
         var scenario = try MigrationScenario()

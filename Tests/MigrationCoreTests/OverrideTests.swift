@@ -189,6 +189,7 @@ struct OverrideTests {
         for _ in 0..<12 { try scenario.window(errors: 0) }
         #expect(try scenario.migration.phase.name == "watching")
         try scenario.perform(.setFlag(service: "a", enabled: true, reason: "mended"), by: "ana")
+        try scenario.acknowledge()
         try scenario.window(errors: nil)
         #expect(try scenario.migration.phase.name == "watching")
         try scenario.window(errors: 0)
@@ -216,6 +217,32 @@ struct OverrideTests {
         #expect(try scenario.migration.phase.step?.progress == .shifting)
         try scenario.perform(.retireRouter(router: "r3", reason: "gone"), by: "ana")
         #expect(try scenario.migration.phase.step?.bake != nil)
+    }
+
+    @Test("who may still have a weight that was taken back is not evicted, however the plan stands")
+    func evictLowered() throws {
+        var plan = SamplePlan.plan()
+        plan.evictAfter = .minutes(10)
+        var scenario = try MigrationScenario(plan)
+        try scenario.perform(.registerRouter(router: "r3", environment: "production"))
+        try scenario.reach(1, 0)
+        let planned = try #require(try scenario.migration.traffic(in: "production")).effective[0]
+        func set(_ weight: Weight) throws -> Int64 {
+            let command = Command.setWeight(weight: weight, service: nil, environment: "production", reason: "test")
+            try scenario.perform(command, by: "ana")
+            #expect(scenario.refusal == nil)
+            return try #require(try scenario.migration.traffic(in: "production")).revision
+        }
+        let high = try set(SamplePlan.weight(8_000))
+        try scenario.perform(.acknowledge(router: "r2", revision: high))
+        try scenario.perform(.acknowledge(router: "r3", revision: high))
+        let low = try set(planned)
+        try scenario.perform(.acknowledge(router: "r2", revision: low))
+        let evict = Command.evictRouter(router: "r3", silent: .minutes(10))
+        #expect(throws: Refusal.self) { try scenario.perform(evict) }
+        try scenario.perform(.acknowledge(router: "r3", revision: low))
+        try scenario.perform(evict)
+        #expect(scenario.last.first == .routerRetired(router: "r3"))
     }
 
     @Test("a worker evicts a router where the plan says so, and retires none; not the last, and none during a rollback")
@@ -248,14 +275,14 @@ struct OverrideTests {
             try evicting.perform(.acknowledge(router: router, revision: first.revision))
         }
         #expect(try evicting.migration.rollbacks.last?.acknowledgedAt != nil)
-        #expect(try evicting.migration.unheard(first).map(\.name) == ["r3"])
-        // It comes back, and is waited for.
+        #expect(try evicting.migration.rollbacks.last?.unheard == ["r3"])
+        // It comes back, and is waited for until it has it.
         try evicting.perform(.registerRouter(router: "r3", environment: "staging"))
         #expect(evicting.last.contains(.rollbackReopened))
         #expect(try evicting.migration.evicted == nil)
-        // Of one that a person retires he says that it is gone.
-        try evicting.perform(.retireRouter(router: "r3", reason: "gone"), by: "ana")
-        #expect(try evicting.migration.unheard(first).isEmpty)
+        #expect(try evicting.migration.rollbacks.last?.unheard == ["r3"])
+        try evicting.perform(.acknowledge(router: "r3", revision: first.revision))
+        #expect(try evicting.migration.rollbacks.last?.unheard == nil)
 
         var holding = try scenario(nil)
         #expect(throws: Refusal.self) { try holding.perform(silent) }
@@ -270,7 +297,12 @@ struct OverrideTests {
         // It had everything up to then, and not what came after.
         #expect(try lowered.migration.evicted?.map(\.revision) == [revision])
         try lowered.perform(.rollBack(reason: "test"), by: "ana")
-        #expect(try lowered.migration.unheard(#require(lowered.migration.rollbacks.last)).map(\.revision) == [revision])
+        #expect(try lowered.migration.rollbacks.last?.unheard == ["r3"])
+        // Of one that a person retires he says that it is gone, also where the plan has evicted it before.
+        try lowered.perform(.retireRouter(router: "r3", reason: "gone"), by: "ana")
+        #expect(lowered.last == [.routerRetired(router: "r3")])
+        #expect(try lowered.migration.rollbacks.last?.unheard == nil)
+        #expect(try lowered.migration.evicted == nil)
         var returning = try scenario(.minutes(10))
         try returning.perform(.rollBack(reason: "test"), by: "ana")
         #expect(throws: Refusal.self) { try returning.perform(silent) }

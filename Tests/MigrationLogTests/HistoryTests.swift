@@ -21,7 +21,7 @@ struct HistoryTests {
     private static let histories: [(file: String, stream: String)] = {
         let files = [
             "format-1/demonstration.jsonl", "format-1/fleet.jsonl", "format-2/fleet.jsonl", "format-2/eviction.jsonl",
-            "format-2/backup.jsonl",
+            "format-2/backup.jsonl", "format-3/rules.jsonl",
         ]
         return files.flatMap { file in
             let streams = (try? lines(file)).map { Set($0.map(\.stream)) } ?? []
@@ -37,7 +37,7 @@ struct HistoryTests {
 
     @Test("are there, with every command")
     func kept() throws {
-        #expect(Self.histories.count == 19)
+        #expect(Self.histories.count == 21)
         var commands: Set<String> = []
         for file in Set(Self.histories.map(\.file)) {
             for line in try Self.lines(file) {
@@ -56,7 +56,12 @@ struct HistoryTests {
         for line in lines {
             let body = Array(line.body.utf8)
             let commit = try CommitCodec.decode(body, version: line.version, actor: line.actor)
-            let events = try state.decideRecorded(commit.command, by: commit.actor, at: commit.decidedAt)
+            let events = try state.decideRecorded(
+                commit.command,
+                by: commit.actor,
+                at: commit.decidedAt,
+                rules: commit.rules
+            )
             #expect(events == commit.events, "version \(line.version)")
             let written = try CommitCodec.encode(try CommitCodec.body(body, version: line.version))
             #expect(written == body, "version \(line.version)")

@@ -32,6 +32,41 @@ struct RewoundTests {
         )
     }
 
+    @Test("of two processes that have one router's name nothing is taken; a successor is taken at its word")
+    func contested() async throws {
+        let test = try await TestLog()
+        try await test.sample()
+        let route = try #require(try await test.log.route("m", environment: "staging"))
+        func says(_ instance: UUID) async throws -> Bool {
+            try await test.log.report(
+                "m",
+                router: "r1",
+                environment: "staging",
+                log: route.log,
+                revision: route.revision,
+                hash: route.hash,
+                instance: instance,
+                notify: false
+            )
+        }
+        func heard() async throws -> Int64? { try await test.log.reports(of: "m").first?.revision }
+        let first = UUID(), second = UUID(), third = UUID()
+        for instance in [first, first, second, second] {
+            #expect(try await !says(instance))
+            #expect(try await heard() == route.revision)
+        }
+        // The one before was not gone.
+        for instance in [first, first, second, second, first] {
+            #expect(try await says(instance))
+            #expect(try await heard() == nil)
+        }
+        try await test.tamper(
+            "update migrate.router set rival_at = rival_at - interval '2 minutes', contested_at = contested_at - interval '2 minutes'"
+        )
+        for instance in [first, third, third] { #expect(try await !says(instance)) }
+        #expect(try await heard() == route.revision)
+    }
+
     @Test("a roll back while it is quarantined begins a new incarnation, whose route a router of the old one can take")
     func rollBack() async throws {
         let test = try await TestLog()

@@ -206,11 +206,11 @@ struct FormatTests {
 
     @Test(
         "of a later format are not read as if they were known",
-        arguments: [",\"format\":3", ",\"format\":0", ",\"format\":-1"]
+        arguments: [",\"format\":4", ",\"format\":0", ",\"format\":-1"]
     )
     func later(_ format: String) throws {
         let error = #expect(throws: LogError.self) { try CommitCodec.body(body(format), version: 12) }
-        #expect(error?.message.contains("this release reads formats 1 to 2") ?? false)
+        #expect(error?.message.contains("this release reads formats 1 to 3") ?? false)
         #expect(error?.version == 12)
     }
 
@@ -218,7 +218,7 @@ struct FormatTests {
     func written() throws {
         let bytes = try CommitCodec.encode(command: .tick, decidedAt: Timestamp(rawValue: 1), events: [])
         #expect(
-            String(decoding: bytes, as: UTF8.self) == #"{"command":{"tick":{}},"decidedAt":1,"events":[],"format":2}"#
+            String(decoding: bytes, as: UTF8.self) == #"{"command":{"tick":{}},"decidedAt":1,"events":[],"format":3}"#
         )
     }
 }

@@ -68,6 +68,8 @@ class Resolver:
     def __init__(self):
         self.changed = threading.Condition()
         self.saying = threading.Lock()
+        self.taking = threading.Lock()
+        self.at = 0
         self.route = Route(None)
         self.settled = self.route.identity
         self.renewed = float("-inf")
@@ -91,31 +93,52 @@ class Resolver:
             route.pending -= 1
             self.changed.notify_all()
 
-    def take(self, text):
-        """Decides by a route from now on, and says so once nothing decided by an older one has still to be sent."""
-        with self.changed:
-            old, self.route = self.route, Route(text)
-            self.changed.wait_for(lambda: old.pending == 0)
-            self.settled = self.route.identity
-        self.say()
+    def take(self, text, at):
+        """Decides by a route from now on, and says so once nothing decided by an older one has still to be sent. `at` is etcd's revision of it."""
+        with self.taking:
+            if at < self.at:
+                return
+            self.at = at
+            with self.changed:
+                old, self.route = self.route, Route(text)
+                self.changed.wait_for(lambda: old.pending == 0)
+                self.settled = self.route.identity
+            self.say()
+
+    def read(self):
+        """Takes the route as etcd has it now, and tells from where to watch it."""
+        found = answer("kv/range", {"key": coded(CONFIG["route"])})
+        entry, now = found.get("kvs", [None])[0], int(found["header"]["revision"])
+        if entry:
+            self.take(base64.b64decode(entry["value"]).decode(), int(entry["mod_revision"]))
+        else:
+            self.take(None, now)
+        return now + 1
 
     def say(self):
         # One at a time, or what was so before could be written over what is.
         with self.saying:
+            if self.lease is None:
+                # A key without one would stay for ever.
+                return
             answer(
                 "kv/put",
                 {"key": coded(CONFIG["resolvers"] + NAME), "value": coded(self.settled), "lease": self.lease},
             )
 
     def keep_lease(self):
+        known = None
         while True:
             try:
                 begun = time.monotonic()
                 if self.lease is None:
                     self.lease = answer("lease/grant", {"TTL": LEASE})["ID"]
-                    # Only whoever is known there is waited for: nothing is decided for the candidate before.
+                if known != self.lease:
+                    # Only whoever is known there is waited for: nothing is decided for the candidate before. What was acknowledged while this was not known
+                    # is read after that; the watch may not have noticed yet that it was cut off.
                     self.say()
-                    self.renewed = begun
+                    self.read()
+                    known, self.renewed = self.lease, begun
                 else:
                     kept = answer("lease/keepalive", {"ID": self.lease})["result"]
                     if int(kept.get("TTL", 0)) > 0:
@@ -124,22 +147,21 @@ class Resolver:
                         self.lease = None
                         continue
             except (OSError, ValueError, KeyError, http.client.HTTPException):
-                pass
+                # With one that nobody has been told of there is nothing to keep.
+                if known != self.lease:
+                    self.lease = None
             time.sleep(LEASE / 5)
 
     def follow(self):
         while True:
             try:
-                found = answer("kv/range", {"key": coded(CONFIG["route"])})
-                entry = found.get("kvs", [None])[0]
-                self.take(base64.b64decode(entry["value"]).decode() if entry else None)
-                start = int(found["header"]["revision"]) + 1
-                watch = {"create_request": {"key": coded(CONFIG["route"]), "start_revision": start}}
+                watch = {"create_request": {"key": coded(CONFIG["route"]), "start_revision": self.read()}}
                 with ask("watch", watch, timeout=60) as events:
                     for line in events:
                         for event in json.loads(line)["result"].get("events", []):
                             value = event["kv"].get("value") if event.get("type") != "DELETE" else None
-                            self.take(base64.b64decode(value).decode() if value else None)
+                            at = int(event["kv"]["mod_revision"])
+                            self.take(base64.b64decode(value).decode() if value else None, at)
             except (OSError, ValueError, KeyError, http.client.HTTPException):
                 time.sleep(0.05)
 
@@ -187,7 +209,7 @@ class Front(http.server.BaseHTTPRequestHandler):
             if not is_sent:
                 RESOLVER.sent(route)
         took = time.monotonic() - begun
-        LOG.sendto(f"{number}.{side}|{status}|{end}|{took:.6f}|{cache}|{key or ''}".encode(), LOG_PLACE)
+        LOG.sendto(f"{CONFIG['mark']} {number}.{side}|{status}|{end}|{took:.6f}|{cache}|{key or ''}".encode(), LOG_PLACE)
         self.say(status, body)
 
     def say(self, status, body):

@@ -4,10 +4,12 @@ import Foundation
 package final class RawSocket: Sendable {
     private let descriptor: Int32
 
-    /// Connects to a port of this host; waits five seconds at most for whatever it reads or sends later.
-    package init(_ port: Int) throws {
+    /// Connects to a port of this host.
+    ///
+    /// - Parameter patience: how long it waits at most for whatever it reads or sends later, in seconds.
+    package init(_ port: Int, patience: Int = 5) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var limit = timeval(tv_sec: 5, tv_usec: 0)
+        var limit = timeval(tv_sec: patience, tv_usec: 0)
         for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
             setsockopt(descriptor, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<timeval>.size))
         }
@@ -54,14 +56,14 @@ package final class RawSocket: Sendable {
     /// The next bytes that come, one at least.
     ///
     /// - Parameter most: how many at most.
-    /// - Returns: none at the end, and after five seconds without any.
+    /// - Returns: none at the end, and when its patience is over.
     package func receive(most: Int = 65_536) -> [UInt8] {
         var buffer = [UInt8](repeating: 0, count: most)
         let count = recv(descriptor, &buffer, buffer.count, 0)
         return count > 0 ? Array(buffer[..<count]) : []
     }
 
-    /// Reads until an answer is whole by its content-length, or the other side has ended, or has said nothing for five seconds.
+    /// Reads until an answer is whole by its content-length, or the other side has ended, or has said nothing for as long as this waits.
     package func answer() throws -> String {
         var answer: [UInt8] = []
         while !Self.isWhole(answer) {
@@ -80,8 +82,13 @@ package final class RawSocket: Sendable {
     }
 
     /// Sends a request and reads its answer.
-    package static func exchange(_ port: Int, _ request: String, closesAfterSending: Bool = false) throws -> String {
-        let socket = try RawSocket(port)
+    package static func exchange(
+        _ port: Int,
+        patience: Int = 5,
+        _ request: String,
+        closesAfterSending: Bool = false
+    ) throws -> String {
+        let socket = try RawSocket(port, patience: patience)
         socket.send(request)
         if closesAfterSending { socket.endSending() }
         return try socket.answer()

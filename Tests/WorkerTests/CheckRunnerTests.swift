@@ -27,6 +27,16 @@ struct CheckRunnerTests {
         #expect(bad?.detail == "exit code 3: two tests fail")
     }
 
+    @Test("of a program that says much the end is kept, and one that says too much is ended")
+    func much() async {
+        let lines = await result(.process(arguments: ["/bin/sh", "-c", "seq 1 200000"]))
+        #expect(lines?.isPassed == true)
+        #expect(lines?.detail.hasSuffix("199999\n200000") == true && lines?.detail.utf8.count ?? 0 <= 500)
+        let endless = await result(.process(arguments: ["/bin/sh", "-c", "head -c 80000000 /dev/zero; exec sleep 60"]))
+        #expect(endless?.isPassed == false)
+        #expect(endless?.detail == "it wrote more than 64 MiB, and was ended")
+    }
+
     @Test("a program that is not there has failed")
     func absent() async {
         let result = await result(.process(arguments: ["/nowhere/e2e"]))
@@ -59,5 +69,13 @@ struct CheckRunnerTests {
         #expect(await result(.process(arguments: ["/bin/sleep", "60"]), timeout: .milliseconds(300)) == nil)
         #expect(await result(.webhook(url: "http://127.0.0.1:1/load"), timeout: .milliseconds(300)) == nil)
         #expect(await result(.reported) == nil)
+    }
+
+    @Test("an address that begins an answer and never ends it has shown nothing")
+    func endless() async throws {
+        let upstream = try await TestUpstream(.says { _ in "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nbegun" })
+        let url = "http://127.0.0.1:\(upstream.port)/load"
+        #expect(await result(.webhook(url: url), timeout: .milliseconds(500)) == nil)
+        await upstream.close()
     }
 }

@@ -239,7 +239,7 @@ struct WorkerMachineTests {
             var sight = sight(state, at: due)
             // Another window's answer, and another environment's, say nothing of this one.
             sight.readings = [reading(k - 1), reading(k, environment: "production")] + [answer].compactMap(\.self)
-            guard case .append(.sealWindow(let window))? = machine.step(sight).first else {
+            guard case .append(.sealWindow(let window))? = machine.step(sight).last else {
                 Issue.record("no window is sealed")
                 return
             }
@@ -266,6 +266,64 @@ struct WorkerMachineTests {
         guard case .append(.sealWindow)? = machine.step(sight(state, at: late + .seconds(5))).first else {
             Issue.record("it waits for ever")
             return
+        }
+    }
+
+    @Test("after an outage many windows are asked for at once, so that a source that hangs costs the time of one")
+    func asksAhead() throws {
+        var (state, k, end) = try measured()
+        var machine = WorkerMachine()
+        let late = end + .minutes(10)
+        let asked = machine.step(sight(state, at: late)).filter { if case .ask = $0 { true } else { false } }
+        #expect(asked.count == 16)
+        #expect(
+            machine.step(sight(state, at: late + .seconds(1))).allSatisfy { if case .ask = $0 { false } else { true } }
+        )
+        // Nobody answers: all sixteen are sealed once the patience with the first is over, one at each look.
+        for _ in 0..<16 {
+            guard case .append(let command)? = machine.step(sight(state, at: late + .seconds(5))).last,
+                case .sealWindow(let window) = command
+            else {
+                Issue.record("window \(k) is not sealed")
+                return
+            }
+            #expect(window.k == k)
+            let events = try state.decide(command, by: "worker:w", at: late + .seconds(5))
+            state = try state.folding(
+                Commit(
+                    version: state.version + 1,
+                    actor: "worker:w",
+                    decidedAt: late + .seconds(5),
+                    command: command,
+                    events: events
+                )
+            )
+            k += 1
+        }
+    }
+
+    @Test("counts beyond all measure are no measurement, and never too large to be read again")
+    func implausible() throws {
+        let (state, k, end) = try measured()
+        var machine = WorkerMachine()
+        _ = machine.step(sight(state, at: end))
+        var sight = sight(state, at: end + .seconds(10))
+        sight.readings = [reading(k)]
+        func signal(_ router: String, _ requests: Int) -> RouterSignal {
+            var counts = Counts()
+            counts.requests = requests
+            let services = (state.migration?.plan.services ?? []).map { _ in ServiceWindow(candidate: counts) }
+            return RouterSignal(k: k, router: router, environment: "staging", services: services)
+        }
+        for (requests, isTaken) in [(Counts.largest, true), (Counts.largest + 1, false), (Int.max, false)] {
+            var machine = machine
+            sight.signals = [signal("r1", requests)]
+            guard case .append(.sealWindow(let window))? = machine.step(sight).last else {
+                Issue.record("no window is sealed")
+                return
+            }
+            let environment = try #require(window.environments.first { $0.environment == "staging" })
+            #expect(environment.routers == (isTaken ? ["r1"] : []))
         }
     }
 

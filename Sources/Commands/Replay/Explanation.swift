@@ -119,7 +119,9 @@ struct Explanation {
             case .person: return "a person’s rollback is accepted in every state that is not final"
             case .gate: return "the plan says that this gate rolls back"
             }
-        case .rollbackAcknowledged: return "a rollback is acknowledged when every registered router has its revision"
+        case .rollbackAcknowledged:
+            return
+                "a rollback is acknowledged when every registered router has its revision; who was evicted is not waited for"
         case .rollbackReopened: return "a router that has not acknowledged a rollback opens it again"
         case .rollbackConfirmed:
             return "a rollback is confirmed by a whole window after its acknowledgement that shows no candidate traffic"

@@ -176,7 +176,7 @@ struct StatusReport: Encodable {
                 acknowledgedAt: rollback.acknowledgedAt.map(LocalTime.utc),
                 confirmedAt: rollback.confirmedAt.map(LocalTime.utc),
                 overdue: rollback.isOverdue,
-                unheard: migration.unheard(rollback).map(\.name)
+                unheard: rollback.unheard ?? []
             )
         }
     }

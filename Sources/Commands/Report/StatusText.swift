@@ -68,7 +68,11 @@ enum StatusText {
                 "running · \(narrator.name(step.position)) · \(progress(step, migration))\(held(step, migration, now))"
         case .halted(let halt):
             return "HALTED · \(halt.held.step.map { narrator.name($0.position) } ?? "watching") · \(halt.reason)"
-        case .watching(let watch): return "watching at 100 % · \(LocalTime.span(max(.zero, watch.until - now))) left"
+        case .watching(let watch):
+            let waiting = migration.unacknowledged.map(\.name)
+            let isWaiting = now >= watch.until && !waiting.isEmpty
+            return "watching at 100 % · \(LocalTime.span(max(.zero, watch.until - now))) left"
+                + (isWaiting ? " · waiting for \(waiting.joined(separator: ", ")) to acknowledge" : "")
         case .rollingBack(let rollback):
             return
                 "ROLLING BACK · \(rollback.acknowledgedAt == nil ? "not every router has acknowledged 0 %" : "acknowledged, not yet seen in a window")"
@@ -240,9 +244,7 @@ enum StatusText {
             rollback.acknowledgedAt.map { "acknowledged by every router +\(LocalTime.span($0 - rollback.decidedAt))" }
                 ?? "not acknowledged by every router"
         )
-        let unheard = migration.unheard(rollback).map { router in
-            "\(router.name), evicted by the plan, has not said so\(router.revision.map { ": it had revision \($0)" } ?? "")"
-        }
+        let unheard = rollback.unheard ?? []
         ledger.append(
             rollback.confirmedAt.map { "no candidate traffic seen from +\(LocalTime.span($0 - rollback.decidedAt))" }
                 ?? "candidate traffic not yet seen to be gone"
@@ -251,7 +253,9 @@ enum StatusText {
         return [
             "\(word) \(migration.plan.name)\(part), \(place), \(rollback.from) → 0 %, because \(migration.words(rollback))",
             ledger.joined(separator: " · ") + (rollback.isOverdue ? " · OVERDUE" : ""),
-        ] + (unheard.isEmpty ? [] : ["NOT KNOWN to be at 0 %: \(unheard.joined(separator: "; "))"])
+        ]
+            + (unheard.isEmpty
+                ? [] : ["NOT KNOWN to be at 0 %, as the plan had evicted it: \(unheard.joined(separator: ", "))"])
     }
 
     /// A shadow plan, beside what is in force.

@@ -35,7 +35,9 @@ struct EnvoyRun: AsyncParsableCommand {
     )
     @Option(help: "The migration.") var migration: String
     @Option(help: "The environment that it serves.") var environment: String
-    @Option(help: "A name of its own among the migration's routers; else envoy-ENVIRONMENT.") var name: String?
+    @Option(
+        help: "A name of its own among the migration's routers, which no other process has; else envoy-ENVIRONMENT."
+    ) var name: String?
     @OptionGroup var envoy: EnvoyOptions
     @OptionGroup var trust: UpstreamTrustOptions
     @OptionGroup var follower: FollowerOptions

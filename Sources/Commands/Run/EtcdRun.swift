@@ -38,7 +38,8 @@ struct EtcdRun: AsyncParsableCommand {
     )
     @Option(help: "The migration.") var migration: String
     @Option(help: "The environment that it serves.") var environment: String
-    @Option(help: "A name of its own among the migration's routers; else etcd-ENVIRONMENT.") var name: String?
+    @Option(help: "A name of its own among the migration's routers, which no other process has; else etcd-ENVIRONMENT.")
+    var name: String?
     @Option(help: "Whose reads and writes etcd sees; else nobody's.") var user: String?
     @Option(help: "The file with the user's password; read anew with every sign-in.") var passwordFile: String?
     @OptionGroup var etcd: EtcdOptions

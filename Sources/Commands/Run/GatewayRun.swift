@@ -20,7 +20,9 @@ struct GatewayRun: AsyncParsableCommand {
     )
     @Option(help: "The migration.") var migration: String
     @Option(help: "The environment that it serves.") var environment: String
-    @Option(help: "A name of its own among the migration's routers; else gateway-ENVIRONMENT.") var name: String?
+    @Option(
+        help: "A name of its own among the migration's routers, which no other process has; else gateway-ENVIRONMENT."
+    ) var name: String?
     @Option(help: "Where clients are accepted.") var listen: ListenArgument
     @Option(help: "Where it speaks of itself: /health, /routes; nowhere without it.") var admin: ListenArgument?
     @Option(help: "Where its routes are kept; else in this user's state folder.") var state: String?

@@ -17,7 +17,9 @@ struct HAProxyRun: AsyncParsableCommand {
     )
     @Option(help: "The migration.") var migration: String
     @Option(help: "The environment that it serves.") var environment: String
-    @Option(help: "A name of its own among the migration's routers; else haproxy-ENVIRONMENT.") var name: String?
+    @Option(
+        help: "A name of its own among the migration's routers, which no other process has; else haproxy-ENVIRONMENT."
+    ) var name: String?
     @OptionGroup var haproxy: LoggedPlaneOptions
     @OptionGroup var trust: UpstreamTrustOptions
     @OptionGroup var follower: FollowerOptions

@@ -41,7 +41,10 @@ struct KubernetesRun: AsyncParsableCommand {
     )
     @Option(help: "The migration.") var migration: String
     @Option(help: "The environment that it serves.") var environment: String
-    @Option(help: "A name of its own among the migration's routers; else kubernetes-ENVIRONMENT.") var name: String?
+    @Option(
+        help:
+            "A name of its own among the migration's routers, which no other process has; else kubernetes-ENVIRONMENT."
+    ) var name: String?
     @OptionGroup var route: KubernetesOptions
     @Option(help: "Where clients reach the Gateway, http://HOST:PORT.") var gatewayURL: String
     @Option(help: "The Host to ask the Gateway for, where it serves several.") var gatewayHost: String?

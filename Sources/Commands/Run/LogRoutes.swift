@@ -1,3 +1,4 @@
+import Foundation
 import Gateway
 import Logging
 import MigrationCore
@@ -20,6 +21,8 @@ struct LogRoutes: ServiceLifecycle.Service, RouteSource, SignalSink {
     /// Occasions to say what is in force: something new, or some time has passed.
     private let occasions = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     private let word: Word
+    /// This process, as no other is.
+    private let instance = UUID()
 
     /// What the gateway last said is in force, and whether the log has heard it.
     private final class Word: Sendable {
@@ -28,6 +31,8 @@ struct LogRoutes: ServiceLifecycle.Service, RouteSource, SignalSink {
             var isHeard = false
             /// Whether it is known to be in force, and not only what was told last.
             var isInForce: Bool
+            /// Whether another process has this name too.
+            var isContested = false
         }
         let state: Mutex<State>
         init(_ table: RouteTable?, isInForce: Bool) { state = Mutex(State(table: table, isInForce: isInForce)) }
@@ -116,22 +121,35 @@ struct LogRoutes: ServiceLifecycle.Service, RouteSource, SignalSink {
         // A router of which nothing is known is silent, and not well.
         guard isInForce else { return }
         do {
-            try await access.log.report(
+            let isContested = try await access.log.report(
                 migration,
                 router: router,
                 environment: environment,
                 log: table?.logID,
                 revision: table?.revision,
                 hash: table?.hash,
+                instance: instance,
                 notify: !isHeard
             )
-            word.state.withLock { if $0.table == table { $0.isHeard = true } }
+            let isNews = word.state.withLock { state in
+                if state.table == table { state.isHeard = true }
+                defer { state.isContested = isContested }
+                return isContested && !state.isContested
+            }
+            if isNews {
+                logger.error(
+                    "another process says that it is this router: nothing is taken of either; give each a --name of its own",
+                    metadata: ["router": "\(router)", "environment": "\(environment)"]
+                )
+            }
         } catch {
             logger.debug("not reported", metadata: ["reason": "\(error)"])
         }
     }
 
     func hand(in signals: [RouterSignal]) async throws {
+        // Whose window it would be nobody could tell.
+        if word.state.withLock({ $0.isContested }) { return }
         guard let ahead = try await access.log.hand(in: signals, of: migration, clock: clock) else { return }
         logger.error(
             "measurements dropped, and so missing: this host's clock is ahead of the database's; set it right (NTP)",

@@ -63,7 +63,7 @@ package struct EnvoyAdapter: PlaneAdapter {
         let isSeen = told != wanted && seen.fresh?.route == told
         let now = isSeen ? told : try? await glance()
         try now?.require(table, plan)
-        if told != wanted { try write(wanted) }
+        if told != wanted { try write(wanted, instead: told) }
         try discovery?.publish()
         if now != wanted {
             let end = ContinuousClock.now + Self.patience
@@ -196,11 +196,16 @@ package struct EnvoyAdapter: PlaneAdapter {
         return route
     }
 
-    private func write(_ route: RouteText) throws(RoutingError) {
+    private func write(_ route: RouteText, instead told: RouteText) throws(RoutingError) {
         do {
             // Written beside it and renamed: Envoy sees the old file or the new one.
             try EnvoyRoutes(plan: plan, route: route).text().write(to: folder.routes, options: .atomic)
         } catch {
+            // An Envoy that asks needs no disk to take something back; it is not acknowledged before it is kept.
+            let isLowered = zip(route.weights, told.weights).allSatisfy { $0 <= $1 }
+            if isLowered, let text = try? EnvoyRoutes(plan: plan, route: route).text() {
+                discovery?.publish(route.text, text)
+            }
             throw RoutingError(.storage, "\(folder.routes.path) cannot be written: \(error.localizedDescription)")
         }
     }

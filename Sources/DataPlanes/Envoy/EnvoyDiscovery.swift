@@ -57,6 +57,11 @@ package final class EnvoyDiscovery: ServiceLifecycle.Service {
     /// Gives what the file says from now on.
     func publish() throws(RoutingError) {
         let (version, data) = try EnvoyRoutes.read(folder)
+        publish(version, data)
+    }
+
+    /// Gives other routes from now on.
+    func publish(_ version: String, _ data: Data) {
         let waiting = state.withLock { state -> Dictionary<UUID, CheckedContinuation<Void, Never>>.Values in
             guard state.version != version else { return [:].values }
             state.version = version

@@ -51,7 +51,10 @@ actor EnvoyWindows: PlaneWindows {
         self.admin = admin
     }
 
-    func begin() async {}
+    func begin() async {
+        meter.restart()
+        last = nil
+    }
 
     func take(from first: Int64, before k: Int64) async -> [MeasuredWindow]? {
         let probes = meter.take(from: first, before: k)

@@ -52,6 +52,7 @@ package struct EtcdConfiguration: Sendable {
             "migration": .string(plan.name), "environment": .string(environment), "etcd": .string(endpoint),
             "route": .string(keys.route), "resolvers": .string(keys.resolvers),
             "leaseSeconds": .int(Int(Self.lease.rawValue / 1_000_000)), "log": .string("127.0.0.1:\(logPort)"),
+            "mark": .string(PlanMark(plan).text),
             "buckets": .int(Bucket.count), "stickyBy": .array(places), "services": .array(services),
         ]
         return Data(value.bytes + [UInt8(ascii: "\n")])

@@ -51,7 +51,7 @@ package struct EtcdPlane: DataPlane {
             plan,
             meter: meter,
             client: client,
-            read: { LoggedRequest(resolver: $0) }
+            read: { [mark = PlanMark(plan)] in mark.rest(of: $0).flatMap { LoggedRequest(resolver: $0) } }
         ) {
             // A resolver that has come, gone or begun anew may have sent requests that nobody told.
             guard let entries = try? await store.entries(resolvers), !entries.isEmpty else { return nil }

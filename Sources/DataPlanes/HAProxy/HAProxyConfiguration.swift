@@ -90,8 +90,8 @@ package struct HAProxyConfiguration: Sendable {
             "frontend migrate",
             "    bind \(listen.host):\(listen.port)",
             "    capture response header cache-status len 200",
-            // Which implementation, how it ended, how long it took, whose it was, what its cache said.
-            "    log-format \"%b %ST %ts %Ta %[var(txn.user)] %hs\"",
+            // For which plan this was written; which implementation, how it ended, how long it took, whose it was, what its cache said.
+            "    log-format \"\(PlanMark(plan).text) %b %ST %ts %Ta %[var(txn.user)] %hs\"",
         ]
         for place in plan.stickyBy { lines.append("    " + key(place)) }
         lines += [

@@ -36,7 +36,7 @@ package struct HAProxyPlane: DataPlane {
             plan,
             meter: meter,
             client: client,
-            read: { LoggedRequest(haproxy: $0) }
+            read: { [mark = PlanMark(plan)] in mark.rest(of: $0).flatMap { LoggedRequest(haproxy: $0) } }
         ) {
             guard let answer = try? await socket.ask("show info") else { return nil }
             // Who it is, and how many lines it could not send.

@@ -56,7 +56,10 @@ actor GatewayWindows: PlaneWindows {
         }
     }
 
-    func begin() async {}
+    func begin() async {
+        meter.restart()
+        last = nil
+    }
 
     func close() async {}
 
@@ -125,6 +128,10 @@ actor GatewayWindows: PlaneWindows {
         }
         guard !scrapes.ends.isEmpty else {
             throw Unmeasured("nobody is scraped: \(jobs.sorted().joined(separator: ", "))")
+        }
+        let heard = Set(scrapes.ends.keys.map(\.job))
+        guard jobs.isSubset(of: heard) else {
+            throw Unmeasured("nobody is scraped of \(jobs.subtracting(heard).sorted().joined(separator: ", "))")
         }
         // What had been scraped is there: a scrape's samples are written together.
         var counts = GatewayCounts(k: k, code: counter.code, asksForTimeouts: asksForTimeouts, ends: scrapes.ends)

@@ -115,6 +115,10 @@ struct HTTPRoute: Sendable {
         }
         let parents = object["status"]?["parents"]?.array ?? []
         guard !parents.isEmpty else { return "no controller has taken it" }
+        for wanted in object["spec"]?["parentRefs"]?.array ?? []
+        where !parents.contains(where: { isSame($0["parentRef"], wanted) }) {
+            return "no controller has taken it for \(wanted["name"]?.string ?? "?")"
+        }
         for parent in parents {
             let name = "\(parent["parentRef"]?["name"]?.string ?? "?") (\(parent["controllerName"]?.string ?? "?"))"
             for type in ["Accepted", "ResolvedRefs"] {
@@ -129,6 +133,14 @@ struct HTTPRoute: Sendable {
             }
         }
         return nil
+    }
+
+    /// Whether two references are to the same Gateway, or the same part of it.
+    private func isSame(_ reference: JSONValue?, _ other: JSONValue) -> Bool {
+        guard let reference else { return false }
+        func space(_ value: JSONValue) -> String { value["namespace"]?.string ?? place.namespace }
+        return space(reference) == space(other)
+            && ["name", "sectionName", "port"].allSatisfy { reference[$0] == other[$0] }
     }
 
     // MARK: Places

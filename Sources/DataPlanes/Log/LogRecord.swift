@@ -64,7 +64,10 @@ struct LogWindows: PlaneWindows {
         record = LogRecord(receiver: receiver, process: process)
     }
 
-    func begin() async { _ = await record.isWhole() }
+    func begin() async {
+        meter.restart()
+        _ = await record.isWhole()
+    }
 
     func take(from first: Int64, before k: Int64) async -> [MeasuredWindow]? {
         let windows = meter.take(from: first, before: k)

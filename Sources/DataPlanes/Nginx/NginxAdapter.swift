@@ -62,6 +62,7 @@ package struct NginxAdapter: PlaneAdapter {
         }
         try now.require(table, plan)
         let master = try master()
+        try requireNoElder()
         let end = ContinuousClock.now + Self.patience
         if now != wanted || reload.last?.master != master || reload.last?.route != wanted {
             if now != wanted { try write(wanted) }
@@ -75,6 +76,7 @@ package struct NginxAdapter: PlaneAdapter {
         try await wait(until: end, "workers of an older configuration of nginx still have requests under way") {
             () async throws(RoutingError) in try Self.children(of: master).isDisjoint(with: old)
         }
+        try requireNoElder()
         return Acknowledgement(router: router, revision: wanted.revision, at: SystemClock.now)
     }
 
@@ -129,12 +131,28 @@ package struct NginxAdapter: PlaneAdapter {
         }
     }
 
-    private func master() throws(RoutingError) -> Int32 {
-        guard let data = FileManager.default.contents(atPath: folder.pid.path),
+    /// While its program is upgraded two of them accept, and only the newer is told.
+    private func requireNoElder() throws(RoutingError) {
+        guard let elder = Self.master(of: folder.elder) else { return }
+        throw RoutingError(
+            .unreachable,
+            "the nginx from before an upgrade of its program (process \(elder)) still accepts clients",
+            mend: "end it once the new one does well: kill -QUIT \(elder)"
+        )
+    }
+
+    /// The process that a file names, where it is an nginx.
+    private static func master(of file: URL) -> Int32? {
+        guard let data = FileManager.default.contents(atPath: file.path),
             let pid = Int32(String(decoding: data, as: UTF8.self).filter(\.isNumber)), pid > 1,
             let title = FileManager.default.contents(atPath: "/proc/\(pid)/cmdline"),
             String(decoding: title, as: UTF8.self).hasPrefix("nginx: master")
-        else {
+        else { return nil }
+        return pid
+    }
+
+    private func master() throws(RoutingError) -> Int32 {
+        guard let pid = Self.master(of: folder.pid) else {
             throw RoutingError(
                 .unreachable,
                 "there is no process of nginx in \(folder.pid.path)",

@@ -72,6 +72,8 @@ package struct NginxConfiguration: Sendable {
             "keepalive_timeout 75s;",
             "keepalive_requests 1000000;",
             "variables_hash_max_size 4096;",
+            // Without it a field such as `user_id` would be passed over.
+            "underscores_in_headers on;",
             "proxy_http_version 1.1;",
             "proxy_set_header Connection '';",
             "proxy_set_header Host $http_host;",
@@ -155,7 +157,7 @@ package struct NginxConfiguration: Sendable {
         for (index, service) in plan.services.enumerated() {
             lines += [
                 "location = '\(service.path)' {", "set $migrate_side $migrate_\(index);",
-                "access_log syslog:server=127.0.0.1:\(logPort),nohostname,tag=migrate migrate;",
+                "access_log syslog:server=127.0.0.1:\(logPort),nohostname,tag=migrate_\(PlanMark(plan).text) migrate;",
                 "proxy_read_timeout \(milliseconds(service.timeout)); proxy_send_timeout \(milliseconds(service.timeout));",
                 "proxy_pass \(scheme)://$migrate_\(index);", "}",
             ]

@@ -10,5 +10,7 @@ package struct NginxFolder: Sendable {
     /// The routes in force, a part of the configuration.
     package var routes: URL { url.appendingPathComponent("routes.conf") }
     package var pid: URL { url.appendingPathComponent("nginx.pid") }
+    /// The process from before an upgrade of nginx's program, as long as both are there.
+    var elder: URL { url.appendingPathComponent("nginx.pid.oldbin") }
     package var state: URL { url.appendingPathComponent("route.json") }
 }

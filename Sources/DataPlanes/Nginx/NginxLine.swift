@@ -3,11 +3,12 @@ import MigrationCore
 import Signals
 
 extension LoggedRequest {
-    /// A line of nginx's log (``NginxConfiguration``): `side|status|OK or nothing|seconds|Cache-Status|key`, after what syslog puts before it.
+    /// A line of nginx's log (``NginxConfiguration``): `side|status|OK or nothing|seconds|Cache-Status|key`, after what syslog puts before it, the
+    /// mark of the plan in its end.
     ///
     /// - Returns: nil for a line of another form, and for a request that its client gave up before there was an answer.
-    package init?(nginx text: some StringProtocol) {
-        guard let start = text.range(of: "migrate: ")?.upperBound else { return nil }
+    package init?(nginx text: some StringProtocol, mark: PlanMark) {
+        guard let start = text.range(of: "migrate_\(mark.text): ")?.upperBound else { return nil }
         let fields = text[start...].split(separator: "|", maxSplits: 5, omittingEmptySubsequences: false)
         guard fields.count == 6, let backEnd = BackEnd(fields[0]), let status = Int(fields[1]), status != 499,
             let seconds = Double(fields[3]), seconds >= 0, seconds < 1e6

@@ -30,15 +30,18 @@ package struct NginxPlane: DataPlane {
     }
 
     package func windows(_ plan: Plan, meter: Meter, client: HTTPClient) async throws -> any PlaneWindows {
-        let pid = folder.pid
+        let folder = folder
         return try await LogWindows(
             port: logPort,
             plan,
             meter: meter,
             client: client,
-            read: { LoggedRequest(nginx: $0) }
+            read: { [mark = PlanMark(plan)] in LoggedRequest(nginx: $0, mark: mark) }
         ) {
-            FileManager.default.contents(atPath: pid.path).map { String(decoding: $0, as: UTF8.self) }
+            // Another while its program is upgraded, and again when that is over.
+            let masters = [folder.pid, folder.elder].map { FileManager.default.contents(atPath: $0.path) }
+            return masters[0] == nil
+                ? nil : masters.map { $0.map { String(decoding: $0, as: UTF8.self) } ?? "" }.joined()
         }
     }
 }

@@ -141,7 +141,10 @@ extension FrontHandler: UpstreamDelegate {
             if rest > .zero { return schedule(exchange, in: rest) }
         }
         // A client that has not sent its request, or does not take the answer, is not the service's failure.
-        if !exchange.isRequestComplete, exchange.upstream?.isWritable ?? false { return giveUp() }
+        if !exchange.isRequestComplete, exchange.upstream?.isWritable ?? false {
+            let rest = settings.bodyTimeout - (SystemClock.steady - awaitedSince)
+            return rest > .zero ? schedule(exchange, in: rest) : giveUp()
+        }
         // Once it has taken it for half of the time it is the service that is slow.
         let resumed = exchange.resumedAt.map { SystemClock.steady - $0 }
         if exchange.isAnswering, exchange.isPaused || resumed.map({ $0 + $0 < limit }) ?? false {
@@ -243,6 +246,7 @@ extension FrontHandler: UpstreamDelegate {
     /// An answer of the gateway's own.
     func refuse(_ fault: MessageFault, isPersistent: Bool, from implementation: Implementation? = nil) {
         guard let context else { return }
+        let isPersistent = isPersistent && !traffic.isDraining
         if fault.status.code < 500 { traffic.refused() }
         // One that has reached a service has a line of its own.
         if implementation == nil { loop.accessLog?.write(refusal: Int(fault.status.code)) }

@@ -27,7 +27,8 @@ extension FrontHandler {
             inbox.clear()
             return false
         case .head:
-            guard exchange == nil, inbox.readableBytes > 0 else { return false }
+            // Whoever does not take his answers gets no more of them.
+            guard exchange == nil, inbox.readableBytes > 0, takesAnswers else { return false }
             return try readHead()
         case .body:
             guard let piece = try reader.next(&inbox) else { return false }
@@ -38,7 +39,12 @@ extension FrontHandler {
             return true
         case .dropping:
             guard let piece = try reader.next(&inbox) else { return false }
-            if case .end = piece { phase = .head }
+            switch piece {
+            case .bytes(let bytes):
+                dropped += bytes.readableBytes
+                if dropped > settings.largestBody { close() }
+            case .end: phase = .head
+            }
             return true
         }
     }
@@ -58,6 +64,7 @@ extension FrontHandler {
     func begin(_ bytes: UnsafeRawBufferPointer) throws(MessageFault) {
         let head = try RequestHead(bytes, &fields)
         isHead = head.method == .head
+        dropped = 0
         reader = BodyReader(head.body)
         awaitedSince = SystemClock.steady
         guard let entry = loop.snapshot.entry(UnsafeRawBufferPointer(rebasing: bytes[head.path])) else {
@@ -93,7 +100,9 @@ extension FrontHandler {
             startedAt: awaitedSince
         )
         exchange.isForced = forced != nil
-        if isCompared(exchange) { exchange.capture = ShadowCapture() }
+        if isCompared(exchange), !fields.all.contains(where: { ShadowCapture.isConditional(bytes, $0.name) }) {
+            exchange.capture = ShadowCapture()
+        }
         if loop.accessLog != nil {
             exchange.traceID = trace?.id ?? place.map { TraceParent.id(bytes, $0) } ?? ""
         }
@@ -264,7 +273,7 @@ extension FrontHandler {
             case .done: isOn = true
             }
         } else {
-            isOn = true
+            isOn = phase == .closing || takesAnswers
         }
         guard isOn != isReading else { return }
         isReading = isOn

@@ -40,6 +40,8 @@ final class FrontHandler: ChannelInboundHandler {
     var scanner: HeadScanner
     var fields = FieldTable()
     var reader = BodyReader(.none)
+    /// How much of a body was dropped, in bytes.
+    var dropped = 0
     /// When the client began to be awaited, for a head or for the rest of a body.
     var awaitedSince = SystemClock.steady
     var isReading = true
@@ -69,12 +71,8 @@ final class FrontHandler: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var bytes = unwrapInboundIn(data)
         if phase == .closing { return }
-        if inbox.readableBytes == 0 {
-            if phase == .head { awaitedSince = SystemClock.steady }
-            inbox = bytes
-        } else {
-            inbox.writeBuffer(&bytes)
-        }
+        if inbox.readableBytes == 0, phase == .head { awaitedSince = SystemClock.steady }
+        inbox.refill(&bytes)
         if phase != .head { awaitedSince = SystemClock.steady }
         advance()
     }
@@ -85,23 +83,35 @@ final class FrontHandler: ChannelInboundHandler {
             exchange.isPaused = false
             exchange.resumedAt = SystemClock.steady
         }
+        // A request that was sent ahead has waited for it.
+        if context.channel.isWritable { advance() }
         context.fireChannelWritabilityChanged()
     }
 
     func channelInactive(context: ChannelHandlerContext) {
         phase = .closing
         // The client has gone: what the service would have answered was not seen, and is not counted.
-        if let exchange { finish(exchange, outcome: nil, keepsUpstream: false) }
+        if let exchange {
+            if exchange.isRequestComplete, !exchange.isForced, case .sending = exchange.state {
+                traffic.meter.givenUp(service: exchange.entry.index, exchange.implementation)
+            }
+            finish(exchange, outcome: nil, keepsUpstream: false)
+        }
         context.fireChannelInactive()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+
+    /// Whether the client takes what it is answered.
+    var takesAnswers: Bool { context?.channel.isWritable ?? true }
 
     /// Ends a connection whose client has been silent for too long: between requests, in the middle of a head, in the middle of a body.
     func sweep(_ now: TimeSpan) {
         let silence = now - awaitedSince
         switch phase {
         case .head where exchange != nil: break
+        // It sends and does not take what it is answered.
+        case .head where !takesAnswers: if silence >= settings.idleTimeout { context?.close(promise: nil) }
         case .head where inbox.readableBytes > 0:
             if silence >= settings.headTimeout {
                 phase = .dropping

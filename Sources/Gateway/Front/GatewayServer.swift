@@ -11,6 +11,8 @@ import ServiceLifecycle
 struct GatewayServer: ServiceLifecycle.Service {
     /// So many requests may be under way on one connection of HTTP/2.
     private static let streams = 100
+    /// For so long nothing may have been under way before a stop ends the connections that are left.
+    private static let quiet = Duration.milliseconds(250)
 
     let group: MultiThreadedEventLoopGroup
     let loops: Loops
@@ -112,7 +114,12 @@ struct GatewayServer: ServiceLifecycle.Service {
     private func drain() async throws {
         let limit = settings.drainTimeout ?? max(longest, .seconds(10))
         let end = ContinuousClock.now + .microseconds(limit.rawValue)
-        while traffic.underWay > 0, ContinuousClock.now < end { try await Task.sleep(for: .milliseconds(10)) }
+        // What clients had sent before they heard of the end is still on its way when nothing is under way for the first time.
+        var quietSince = ContinuousClock.now
+        while ContinuousClock.now < end, ContinuousClock.now - quietSince < Self.quiet {
+            if traffic.underWay > 0 { quietSince = ContinuousClock.now }
+            try await Task.sleep(for: .milliseconds(10))
+        }
         if traffic.underWay > 0 {
             logger.warning("stopping with requests under way", metadata: ["requests": "\(traffic.underWay)"])
         }

@@ -31,6 +31,8 @@ final class HTTP2Translator: ChannelDuplexHandler {
     private var outbox = ByteBuffer()
     /// When the last frame has gone out.
     private var last: EventLoopFuture<Void>?
+    /// How many frames have not: a client that opens no window takes none.
+    private var waiting = 0
     private var scanner = HeadScanner(limit: 128 * 1_024)
     private var fields = FieldTable()
 
@@ -171,7 +173,7 @@ final class HTTP2Translator: ChannelDuplexHandler {
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         var bytes = unwrapOutboundIn(data)
-        if outbox.readableBytes == 0 { outbox = bytes } else { outbox.writeBuffer(&bytes) }
+        outbox.refill(&bytes)
         do {
             while try step(context) {}
             // What was said is said once its last frame has gone out, past all windows.
@@ -240,12 +242,14 @@ final class HTTP2Translator: ChannelDuplexHandler {
     private func write(_ payload: HTTP2Frame.FramePayload, _ context: ChannelHandlerContext) {
         let promise = context.eventLoop.makePromise(of: Void.self)
         last = promise.futureResult
+        waiting += 1
+        promise.futureResult.assumeIsolated().whenComplete { _ in self.waiting -= 1 }
         context.write(wrapOutboundOut(payload), promise: promise)
     }
 
     /// A stream of which both sides have ended is over by itself; one whose client may still be sending is told that nothing is wrong (RFC 9113 §8.1).
     func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
-        if case .over = answer {
+        if case .over = answer, waiting == 0 {
             if case .over = request {
                 promise?.succeed()
                 return

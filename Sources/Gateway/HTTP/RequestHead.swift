@@ -4,13 +4,13 @@ import NIOHTTP1
 /// What the gateway reads of a request's head before it passes it on; places are in the head's bytes.
 struct RequestHead {
     enum Method: Hashable {
-        case get, head, options, put, delete, post, connect, other
+        case get, head, options, put, delete, post, other
 
         /// Whether a second time changes nothing (RFC 9110 §9.2.2).
         var isIdempotent: Bool {
             switch self {
             case .get, .head, .options, .put, .delete: true
-            case .post, .connect, .other: false
+            case .post, .other: false
             }
         }
     }
@@ -45,6 +45,10 @@ struct RequestHead {
             throw MessageFault(.notImplemented, "this method is not known")
         }
         methodText = 0..<at
+        // After it a connection is a tunnel, also to a service that only says no: what it reads next on it is nobody's request.
+        guard !Self.isWord("CONNECT", bytes, methodText) else {
+            throw MessageFault(.notImplemented, "nothing is tunnelled here")
+        }
         method = Self.method(bytes, methodText)
         let start = at + 1
         at = start
@@ -75,20 +79,22 @@ struct RequestHead {
         guard !facts.isChunked || !isOld else { throw .bad("a request of HTTP/1.0 has a transfer encoding") }
         body = facts.isChunked ? .chunked : .length(facts.length ?? 0)
         // After an offered upgrade a client may go on in another protocol. A kept connection of HTTP/1.0 would have to be granted in words that no other needs.
-        isPersistent = !facts.closes && !isOld && !facts.offersUpgrade && method != .connect
+        isPersistent = !facts.closes && !isOld && !facts.offersUpgrade
     }
 
     private static func method(_ bytes: UnsafeRawBufferPointer, _ text: Range<Int>) -> Method {
-        func has(_ word: StaticString) -> Bool {
-            word.utf8CodeUnitCount == text.count && (0..<text.count).allSatisfy { bytes[$0] == word.utf8Start[$0] }
-        }
+        func has(_ word: StaticString) -> Bool { isWord(word, bytes, text) }
         if has("GET") { return .get }
         if has("POST") { return .post }
         if has("HEAD") { return .head }
         if has("OPTIONS") { return .options }
         if has("PUT") { return .put }
         if has("DELETE") { return .delete }
-        return has("CONNECT") ? .connect : .other
+        return .other
+    }
+
+    private static func isWord(_ word: StaticString, _ bytes: UnsafeRawBufferPointer, _ text: Range<Int>) -> Bool {
+        word.utf8CodeUnitCount == text.count && (0..<text.count).allSatisfy { bytes[$0] == word.utf8Start[$0] }
     }
 
     /// `http://host/path` is the same as `/path` (RFC 9112 §3.2.2); anything else stays.

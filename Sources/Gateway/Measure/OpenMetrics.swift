@@ -84,6 +84,10 @@ package struct OpenMetrics {
             ("timeouts", "Requests that were not answered in time.", { $0.timeouts }),
             ("cache_hits", "Answers that came from the service's cache.", { $0.cacheHits }),
             ("cache_misses", "Answers that did not.", { $0.cacheMisses }),
+            (
+                "given_up", "Requests whose client went away before there was any answer; none of those above.",
+                { $0.givenUp }
+            ),
         ]
         for (name, help, value) in counters {
             family("migrate_\(name)", "counter", help)

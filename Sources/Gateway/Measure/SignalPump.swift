@@ -23,7 +23,7 @@ package protocol WindowSource: Sendable {
 struct MeterWindows: WindowSource {
     let meter: Meter
 
-    func begin() async {}
+    func begin() async { meter.restart() }
     func take(from first: Int64, before k: Int64) async -> [MeasuredWindow]? { meter.take(from: first, before: k) }
 }
 
@@ -33,6 +33,8 @@ package struct SignalPump: ServiceLifecycle.Service {
     private static let kept = 600
     /// Requests that end exactly at a window's end are still being counted a moment later.
     private static let settle = TimeSpan.milliseconds(20)
+    /// By so much this machine's clock may go otherwise than time does, in microseconds: it is kept in step with others.
+    private static let step: Int64 = 50_000
 
     let name: String
     let environment: String
@@ -40,18 +42,22 @@ package struct SignalPump: ServiceLifecycle.Service {
     let source: any WindowSource
     let sink: any SignalSink
     let logger: Logger
+    private let now: @Sendable () -> Timestamp
 
     /// - Parameters:
     ///   - name: the router's in the log.
     ///   - source: what is measured; a window in which not all was is not handed in, and so is missing.
+    ///   - now: this machine's clock.
     package init(
         name: String,
         environment: String,
         clock: WindowClock,
         source: any WindowSource,
         sink: any SignalSink,
-        logger: Logger
+        logger: Logger,
+        now: @escaping @Sendable () -> Timestamp = { SystemClock.now }
     ) {
+        self.now = now
         self.name = name
         self.environment = environment
         self.clock = clock
@@ -64,15 +70,38 @@ package struct SignalPump: ServiceLifecycle.Service {
         await cancelWhenGracefulShutdown { await pump() }
     }
 
+    /// What this machine's clock says beyond the time since some moment, in microseconds; nil where the machine is too busy to tell.
+    private var offset: Int64? {
+        for _ in 0..<8 {
+            let began = SystemClock.steady, time = now(), ended = SystemClock.steady
+            if ended - began < .milliseconds(5) { return time.rawValue - began.rawValue }
+        }
+        return nil
+    }
+
     private func pump() async {
-        var next = clock.index(of: SystemClock.now) + 1
+        var next = clock.index(of: now()) + 1
+        var offset = self.offset
         var waiting: [RouterSignal] = []
         await source.begin()
         while !Task.isCancelled {
             let due = clock.end(of: next) + Self.settle
-            let pause = due - SystemClock.now
-            if pause > .zero { try? await Task.sleep(for: .microseconds(pause.rawValue)) }
-            let current = clock.index(of: SystemClock.now - Self.settle)
+            let pause = due - now()
+            if pause > .zero { try? await Task.sleep(for: .microseconds(min(pause, clock.length).rawValue)) }
+            let before = offset
+            offset = self.offset ?? offset
+            let moved = (offset ?? 0) - (before ?? offset ?? 0)
+            if abs(moved) > max(Self.step, clock.length.rawValue / 10) {
+                // What was counted since has the time of another clock: windows that it says were never lived, or hold more than their time.
+                next = max(next, clock.index(of: now())) + 1
+                logger.warning(
+                    "this machine’s clock was set: windows are missing",
+                    metadata: ["by": "\(TimeSpan(rawValue: moved))"]
+                )
+                await source.begin()
+                continue
+            }
+            let current = clock.index(of: now() - Self.settle)
             guard current > next, !Task.isCancelled else { continue }
             if let windows = await source.take(from: next, before: current) {
                 waiting += windows.map { window in

@@ -12,6 +12,8 @@ package actor RouteKeeper {
     private let loops: Loops
     private let traffic: TrafficRecord
     private var fence: Fence
+    /// What decides now, by service: lower than what is kept where something lower could not be.
+    private var weights: [String: Weight]
 
     init(plan: Plan, kept: RouteTable?, store: RouteStore, loops: Loops, traffic: TrafficRecord) {
         self.traffic = traffic
@@ -19,26 +21,32 @@ package actor RouteKeeper {
         self.store = store
         self.loops = loops
         fence = Fence(kept)
+        weights = kept?.weights ?? [:]
     }
 
-    /// What is in force and kept; nil before the first.
-    package var table: RouteTable? { fence.table }
+    /// What is kept, with the weights that are in force; nil before the first.
+    package var table: RouteTable? {
+        var table = fence.table
+        table?.weights = weights
+        return table
+    }
 
     /// Puts a table into force.
     ///
     /// - Returns: whether it was new; an old acquaintance is acknowledged again.
     /// - Throws: ``RoutingError`` when the fence refuses it, or it cannot be kept: then the lower of both weights is in force.
     package func apply(_ table: RouteTable) async throws(RoutingError) -> Bool {
-        let before = fence.table
         var next = fence
-        guard try next.admit(table) else { return false }
+        guard try next.admit(table) || weights != table.weights else { return false }
         let careful = plan.services.map { service in
-            (service.name, min(before?.weight(of: service.name) ?? .zero, table.weight(of: service.name)))
+            (service.name, min(weights[service.name] ?? .zero, table.weight(of: service.name)))
         }
-        await loops.install(RouteSnapshot(plan: plan, weights: Dictionary(careful) { first, _ in first }))
+        weights = Dictionary(careful) { first, _ in first }
+        await loops.install(RouteSnapshot(plan: plan, weights: weights))
         try store.write(RouteStore.Kept(plan: plan, table: table))
         fence = next
-        await loops.install(RouteSnapshot(plan: plan, weights: table.weights))
+        weights = table.weights
+        await loops.install(RouteSnapshot(plan: plan, weights: weights))
         traffic.acknowledged()
         return true
     }

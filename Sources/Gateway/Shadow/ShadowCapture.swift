@@ -13,6 +13,14 @@ final class ShadowCapture {
     /// Whether all of both fits, and can be compared.
     private(set) var isWhole = true
 
+    /// Whether a header makes an answer depend on what its client has: of two services each has tags of its own.
+    static func isConditional(_ bytes: UnsafeRawBufferPointer, _ name: Range<Int>) -> Bool {
+        let names: [StaticString] = [
+            "range", "if-range", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since",
+        ]
+        return names.contains { Octet.equal(bytes, name, $0) }
+    }
+
     func add(request bytes: ByteBuffer) {
         isWhole = isWhole && request.readableBytes + bytes.readableBytes <= Self.longestRequest
         if isWhole { request.writeImmutableBuffer(bytes) }

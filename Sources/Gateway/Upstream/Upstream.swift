@@ -101,7 +101,7 @@ final class Upstream: ChannelInboundHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var bytes = unwrapInboundIn(data)
-        if inbox.readableBytes == 0 { inbox = bytes } else { inbox.writeBuffer(&bytes) }
+        inbox.refill(&bytes)
         do {
             while try step() {}
         } catch {

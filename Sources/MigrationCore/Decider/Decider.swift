@@ -8,9 +8,12 @@ extension MigrationState {
     ///   - command: what is asked.
     ///   - actor: who asks it.
     ///   - at: the database's time, read together with this state.
+    ///   - rules: those of the release that decided it first.
     /// - Returns: the events that it brings about; none when there is nothing to record.
     /// - Throws: a ``Refusal`` that names the rule.
-    package func decide(_ command: Command, by actor: String, at: Timestamp) throws(Refusal) -> [Event] {
+    package func decide(_ command: Command, by actor: String, at: Timestamp, rules: Rules = .current) throws(Refusal)
+        -> [Event]
+    {
         guard at >= decidedAt else {
             throw Refusal(.wrongState, "the time of a decision may not go back within a migration")
         }
@@ -18,7 +21,7 @@ extension MigrationState {
             throw Refusal(.notAllowed, "\(actor) is a worker, and this is for people to decide")
         }
         guard let migration else { return try plan(command) }
-        let decision = Decision(migration: migration, version: version + 1, actor: actor, at: at)
+        let decision = Decision(migration: migration, version: version + 1, actor: actor, at: at, rules: rules)
         try decision.requireNoQuarantine(against: command)
         switch command {
         case .plan:
@@ -61,21 +64,34 @@ extension MigrationState {
     /// Decides a command as it is recorded: a person's refused command is an event too, a worker's is nothing. What a shadow plan decides on
     /// it comes after what was decided.
     ///
-    /// - Parameter forbidden: why whoever gives it may not, by the keys of the log.
+    /// - Parameters:
+    ///   - forbidden: why whoever gives it may not, by the keys of the log.
+    ///   - rules: those of the release that decided it first.
     /// - Throws: the refusal of a worker's command, or of any command before the plan.
-    package func decideRecorded(_ command: Command, by actor: String, at: Timestamp, forbidden: Refusal? = nil)
-        throws(Refusal) -> [Event]
-    {
+    package func decideRecorded(
+        _ command: Command,
+        by actor: String,
+        at: Timestamp,
+        forbidden: Refusal? = nil,
+        rules: Rules = .current
+    ) throws(Refusal) -> [Event] {
         var events: [Event]
         do throws(Refusal) {
             if let forbidden { throw forbidden }
-            events = try decide(command, by: actor, at: at)
+            events = try decide(command, by: actor, at: at, rules: rules)
         } catch {
             guard command.isOverride, migration != nil, at >= decidedAt else { throw error }
             events = [.overrideRefused(refusal: error)]
         }
         guard shadow != nil else { return events }
-        let commit = Commit(version: version + 1, actor: actor, decidedAt: at, command: command, events: events)
+        let commit = Commit(
+            version: version + 1,
+            actor: actor,
+            decidedAt: at,
+            command: command,
+            events: events,
+            rules: rules
+        )
         return events + shadowEvents(on: commit, forbidden: forbidden)
     }
 
@@ -93,6 +109,7 @@ struct Decision {
     let version: Int64
     let actor: String
     let at: Timestamp
+    let rules: Rules
 
     var plan: Plan { migration.plan }
 

@@ -13,7 +13,7 @@ extension Decision {
             case .awaitingApproval(let first, _, let since):
                 step.progress = .awaitingApproval(firstWindow: first, run: judgement.run, since: since)
             }
-            return proceed(from: step, criteria: judgement.criteria)
+            return proceed(from: step, criteria: judgement.criteria, judged: judgement.k)
         case .watching(let watch): return endWatch(watch, judgement)
         case .planned, .halted, .rollingBack, .rolledBack, .completed, .abandoned: return []
         }
@@ -26,11 +26,13 @@ extension Decision {
     ///   - criteria: the last window's verdicts.
     ///   - results: what the checks have said.
     ///   - approvals: how many people have approved the step after it.
+    ///   - judged: the window that is judged with it; nil for none.
     func proceed(
         from step: Step,
         criteria: [Judged],
         results: [CheckResult]? = nil,
-        approvals: Int? = nil
+        approvals: Int? = nil,
+        judged: Int64? = nil
     ) -> [Event] {
         guard migration.quarantine == nil, hasBaked(step, criteria) else { return [] }
         let results = results ?? migration.checks
@@ -40,18 +42,37 @@ extension Decision {
             if case .baking = step.progress { return [.checksStarted] }
             return []
         }
-        guard let next = plan.next(after: step.position) else { return leave(step.position) }
+        guard let next = plan.next(after: step.position) else { return leave(step.position, judged) }
         let given = approvals ?? migration.approvals(of: next).count
         guard given >= plan.approval(before: next)?.by ?? 0 else {
             if case .awaitingApproval = step.progress { return [] }
             return [.approvalAwaited]
         }
-        return leave(step.position)
+        return leave(step.position, judged)
     }
 
-    private func leave(_ position: Position) -> [Event] {
-        plan.isFrozen(at: at) ? [] : pass(position, skipped: false)
+    private func leave(_ position: Position, _ judged: Int64?) -> [Event] {
+        guard !plan.isFrozen(at: at), !isBehind(judged), plan.next(after: position) != nil || isAcknowledged else {
+            return []
+        }
+        return pass(position, skipped: false)
     }
+
+    /// Whether something is over that nobody has judged, or due that nobody has done: no worker has looked for a while. What was judged last says nothing of
+    /// the time since, so nothing goes forward before that has been looked at.
+    ///
+    /// A window is judged once its grace is over; one more window is what that may take.
+    ///
+    /// - Parameter judged: the window that this decision judges; nil for none.
+    private func isBehind(_ judged: Int64?) -> Bool {
+        guard rules.areStrict else { return false }
+        if let deadline = migration.nextDeadline, at >= deadline { return true }
+        guard let next = judged.map({ $0 + 1 }) ?? migration.nextWindow else { return false }
+        return at >= plan.clock.end(of: next) + plan.grace + plan.window
+    }
+
+    /// Whether every router has what is asked: one that came late may serve legacy still.
+    private var isAcknowledged: Bool { !rules.areStrict || migration.unacknowledged.isEmpty }
 
     /// Whether a step has passed for as long as its stage asks, at the weight that the plan asks, with every flag on, and has the
     /// evidence that its cumulative criteria ask.
@@ -76,7 +97,8 @@ extension Decision {
 
     private func endRecording(_ windows: Int, _ judgement: Judgement) -> [Event] {
         guard let recorded = judgement.recorded, let baseline = plan.baseline,
-            windows + 1 >= max(1, baseline.windows(of: plan.window)), !plan.isFrozen(at: at)
+            windows + 1 >= max(1, baseline.windows(of: plan.window)), !plan.isFrozen(at: at),
+            !isBehind(judgement.k)
         else { return [] }
         let counts = zip(migration.recording, recorded).map { $0 + $1 }
         var baselines: [Baseline] = []
@@ -95,14 +117,14 @@ extension Decision {
         return [.baselineRecorded(baselines: baselines)] + enter(Position(stage: 0, step: 0))
     }
 
-    /// A watch ends on a window that was wholly seen, with nothing missing, no trigger on its way and no flag off.
+    /// A watch ends on a window that was wholly seen, with nothing missing, no trigger on its way, no flag off, and every router at 100 %.
     private func endWatch(_ watch: Watch, _ judgement: Judgement) -> [Event] {
         let isQuiet = judgement.triggers.allSatisfy {
             $0.streak.breaches == 0 && $0.verdict != .missing && $0.verdict != .error
         }
         let isSeen = judgement.observed.contains { $0.environment == migration.guardedEnvironment && $0.isWhole }
         guard plan.clock.end(of: judgement.k) >= watch.until, judgement.stage != nil, isQuiet, isSeen,
-            migration.flags.allSatisfy({ $0 })
+            migration.flags.allSatisfy({ $0 }), !isBehind(judgement.k), isAcknowledged
         else {
             return []
         }

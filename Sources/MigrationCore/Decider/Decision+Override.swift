@@ -93,7 +93,8 @@ extension Decision {
             revision: version,
             onset: onset,
             detectedAt: detectedAt,
-            decidedAt: at
+            decidedAt: at,
+            unheard: unheard(parts)
         )
         let weights = parts.compactMap { part -> Event? in
             guard let traffic = migration.traffic(in: part.environment) else { return nil }
@@ -110,6 +111,14 @@ extension Decision {
             firstWindow: judged.map { $0 + 1 } ?? migration.nextWindow ?? plan.clock.firstIndex(from: at)
         )
         return [start] + weights + (isRouted(parts) ? [] : [.rollbackAcknowledged])
+    }
+
+    /// The routers that the plan has evicted where something goes back: nobody waits for them, and they may send users to the candidate.
+    private func unheard(_ parts: [Rollback.Part]) -> [String]? {
+        let names = (migration.evicted ?? []).filter { router in
+            parts.contains { $0.environment == router.environment }
+        }.map(\.name)
+        return names.isEmpty ? nil : names
     }
 
     /// Whether a router has to hear of what goes back.

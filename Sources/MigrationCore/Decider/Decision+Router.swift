@@ -13,6 +13,10 @@ extension Decision {
     }
 
     func retire(_ router: String) throws(Refusal) -> [Event] {
+        // Of one that the plan has evicted a person knows that it is gone.
+        if migration.evicted?.contains(where: { $0.name == router }) ?? false {
+            return [.routerRetired(router: router)]
+        }
         guard migration.routers.contains(where: { $0.name == router }) else {
             throw unknown("router", router, migration.routers.map(\.name))
         }
@@ -86,8 +90,9 @@ extension Migration {
             routers.contains(where: { $0.name != router.name && $0.environment == router.environment }),
             let traffic = traffic(in: router.environment)
         else { return false }
-        // What a person has taken back it may not have heard.
+        // What was taken back it may not have heard.
         let isRaised = zip(traffic.effective, traffic.planned).allSatisfy { $0 >= $1 }
-        return isRaised || router.revision ?? 0 >= traffic.revision
+        let revision = router.revision ?? 0
+        return (isRaised || revision >= traffic.revision) && revision >= traffic.loweredAt ?? 0
     }
 }

@@ -114,7 +114,8 @@ package struct Follower: Sendable {
             own.command,
             by: own.actor,
             at: own.decidedAt,
-            forbidden: command == nil ? forbidden : nil
+            forbidden: command == nil ? forbidden : nil,
+            rules: commit.rules
         )
         guard let events, !events.isEmpty else { return }
         decision.events = events

@@ -8,8 +8,18 @@ package struct Commit: Hashable, Sendable {
     package var decidedAt: Timestamp
     package var command: Command
     package var events: [Event]
+    /// By which it was decided.
+    package var rules: Rules
 
-    package init(version: Int64, actor: String, decidedAt: Timestamp, command: Command, events: [Event]) {
+    package init(
+        version: Int64,
+        actor: String,
+        decidedAt: Timestamp,
+        command: Command,
+        events: [Event],
+        rules: Rules = .current
+    ) {
+        self.rules = rules
         self.version = version
         self.actor = actor
         self.decidedAt = decidedAt

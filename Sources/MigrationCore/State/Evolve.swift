@@ -38,10 +38,10 @@ extension Migration {
             recording = []
         case .stepEntered(let position): enter(position, commit.decidedAt)
         case .weightsSet(let environment, let weights, let planned, let revision):
-            set(weights, planned, environment, revision)
-        case .flagSet(let service, let enabled, let revision): setFlag(service, enabled, revision)
+            set(weights, planned, environment, revision, commit.rules)
+        case .flagSet(let service, let enabled, let revision): setFlag(service, enabled, revision, commit.rules)
         case .routerRegistered(let name, let environment): register(Router(name: name, environment: environment))
-        case .routerRetired(let name): retire(name, commit.command)
+        case .routerRetired(let name): retire(name, commit)
         case .routerAcknowledged(let name, let revision): acknowledge(name, revision, commit.decidedAt)
         case .stepAcknowledged(let firstWindow): acknowledgeStep(firstWindow, commit.decidedAt)
         case .windowJudged(let judgement): judge(judgement)
@@ -67,7 +67,7 @@ extension Migration {
             quarantine = Quarantine(.router(name: router, revision: revision), since: commit.decidedAt)
         case .quarantinedByCheckpoint(let place, let size, let root):
             quarantine = Quarantine(.checkpoint(place: place, size: size, root: root), since: commit.decidedAt)
-        case .logRewound(let revision, let firstWindow): beginAnew(revision, firstWindow, commit.decidedAt)
+        case .logRewound(let revision, let firstWindow): beginAnew(revision, firstWindow, commit)
         }
     }
 
@@ -142,22 +142,32 @@ extension Migration {
         if isSame { guards = kept }
     }
 
-    private mutating func set(_ weights: [Weight], _ planned: [Weight], _ environment: String, _ revision: Int64) {
+    private mutating func set(
+        _ weights: [Weight],
+        _ planned: [Weight],
+        _ environment: String,
+        _ revision: Int64,
+        _ rules: Rules
+    ) {
         guard let index = traffic.firstIndex(where: { $0.environment == environment }) else { return }
         traffic[index].weights = weights
         traffic[index].planned = planned
-        apply(revision, at: index)
+        apply(revision, at: index, rules)
     }
 
-    private mutating func setFlag(_ service: Int, _ enabled: Bool, _ revision: Int64) {
+    private mutating func setFlag(_ service: Int, _ enabled: Bool, _ revision: Int64, _ rules: Rules) {
         flags[service] = enabled
-        for index in traffic.indices { apply(revision, at: index) }
+        for index in traffic.indices { apply(revision, at: index, rules) }
     }
 
     /// What routers are told follows from weights and flags; a step whose weight changes has to be acknowledged anew.
-    private mutating func apply(_ revision: Int64, at index: Int) {
+    private mutating func apply(_ revision: Int64, at index: Int, _ rules: Rules) {
+        let before = traffic[index].effective
         traffic[index].revision = revision
         traffic[index].effective = zip(traffic[index].weights, flags).map { $1 ? $0 : .zero }
+        if rules.areStrict, zip(traffic[index].effective, before).contains(where: { $0 < $1 }) {
+            traffic[index].loweredAt = revision
+        }
         guard var step = phase.step, plan.stages[step.position.stage].environment == traffic[index].environment else {
             return
         }
@@ -166,13 +176,16 @@ extension Migration {
         phase.step = step
     }
 
-    private mutating func beginAnew(_ revision: Int64, _ firstWindow: Int64?, _ at: Timestamp) {
+    private mutating func beginAnew(_ revision: Int64, _ firstWindow: Int64?, _ commit: Commit) {
         if let evidence = quarantine?.evidence, case .checkpoint = evidence { answered = (answered ?? []) + [evidence] }
         quarantine = nil
         if let firstWindow { nextWindow = firstWindow }
         for index in routers.indices { routers[index].revision = nil }
-        for index in traffic.indices { apply(revision, at: index) }
-        reopenRollback(at)
+        for index in traffic.indices {
+            apply(revision, at: index, commit.rules)
+            if commit.rules.areStrict { traffic[index].loweredAt = revision }
+        }
+        reopenRollback(commit.decidedAt)
         changeRollback { $0.revision = revision }
     }
 
@@ -187,16 +200,28 @@ extension Migration {
     }
 
     /// Of one that a person retires he says that it serves nobody; the plan, which evicts it, has only heard nothing of it.
-    private mutating func retire(_ name: String, _ command: Command) {
-        if case .evictRouter = command, let router = routers.first(where: { $0.name == name }) {
-            evicted = (evicted ?? []) + [router]
-        }
+    private mutating func retire(_ name: String, _ commit: Commit) {
+        let router = routers.first { $0.name == name }
         routers.removeAll { $0.name == name }
+        guard commit.rules.areStrict else { return }
+        if case .evictRouter = commit.command, let router {
+            evicted = (evicted ?? []) + [router]
+        } else {
+            evicted = evicted?.filter { $0.name != name }.nonEmpty
+            hear(name)
+        }
+    }
+
+    /// A router has the rollback that is in force, or is gone: it is no longer one that has not heard of it.
+    private mutating func hear(_ name: String) {
+        guard var rollback = phase.rollback, rollback.unheard?.contains(name) ?? false else { return }
+        rollback.unheard = rollback.unheard?.filter { $0 != name }.nonEmpty
+        phase.rollback = rollback
+        if let last = rollbacks.indices.last { rollbacks[last] = rollback }
     }
 
     private mutating func register(_ router: Router) {
-        let left = evicted?.filter { $0.name != router.name } ?? []
-        evicted = left.isEmpty ? nil : left
+        evicted = evicted?.filter { $0.name != router.name }.nonEmpty
         routers.append(router)
         routers.sort { $0.name < $1.name }
     }
@@ -205,6 +230,7 @@ extension Migration {
         guard let index = routers.firstIndex(where: { $0.name == name }) else { return }
         routers[index].revision = revision
         routers[index].acknowledgedAt = at
+        if let rollback = phase.rollback, revision >= rollback.revision { hear(name) }
     }
 
     private mutating func acknowledgeStep(_ firstWindow: Int64, _ at: Timestamp) {
@@ -327,4 +353,9 @@ extension Migration {
         case .abandoned: phase = .abandoned(rollback: rollback)
         }
     }
+}
+
+extension Array {
+    /// Nil for none.
+    fileprivate var nonEmpty: Self? { isEmpty ? nil : self }
 }

@@ -98,6 +98,8 @@ package struct Traffic: Hashable, Codable, Sendable {
     package var weights: [Weight]
     /// The same with the flags applied: what routers are told.
     package var effective: [Weight]
+    /// The version of the last commit that lowered any of these, or after which a router may have a higher one that the log has lost; nil for none.
+    package var loweredAt: Int64?
 }
 
 /// A data plane that splits traffic in one environment.
@@ -172,14 +174,6 @@ extension Migration {
         routers.filter { router in
             guard let traffic = traffic(in: router.environment) else { return false }
             return (router.revision ?? 0) < traffic.revision
-        }
-    }
-
-    /// The evicted routers that have not said that they have a rollback: whoever they still reach may go to the candidate.
-    package func unheard(_ rollback: Rollback) -> [Router] {
-        (evicted ?? []).filter { router in
-            rollback.parts.contains { $0.environment == router.environment }
-                && (router.revision ?? 0) < rollback.revision
         }
     }
 

@@ -233,6 +233,9 @@ package struct Rollback: Hashable, Codable, Sendable {
     package var toldPlace: String?
     /// When it was opened again after its acknowledgement; nil for one that never was.
     package var reopenedAt: Timestamp?
+    /// The routers that the plan had evicted before, and that have not said since that they have it: whoever they still reach may go to the candidate. Nil for
+    /// none.
+    package var unheard: [String]?
 
     package init(
         number: Int,
@@ -245,8 +248,10 @@ package struct Rollback: Hashable, Codable, Sendable {
         revision: Int64,
         onset: Timestamp?,
         detectedAt: Timestamp?,
-        decidedAt: Timestamp
+        decidedAt: Timestamp,
+        unheard: [String]? = nil
     ) {
+        self.unheard = unheard
         self.number = number
         self.cause = cause
         self.outcome = outcome

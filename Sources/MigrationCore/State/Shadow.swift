@@ -62,7 +62,8 @@ package struct ShadowDecision: Hashable, Codable, Sendable {
             actor: command == nil ? commit.actor : Self.actor,
             decidedAt: at,
             command: command ?? commit.command,
-            events: events
+            events: events,
+            rules: commit.rules
         )
     }
 }

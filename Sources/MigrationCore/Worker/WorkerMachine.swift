@@ -54,8 +54,16 @@ package struct WorkerMachine: Sendable {
     /// When it looked last, and since when without a gap.
     private var lookedAt: Timestamp?
     private var lookedSince: Timestamp?
-    /// The window for which sources were asked last, and when.
-    private var asked: (k: Int64, environment: String, at: Timestamp)?
+    /// What sources were asked, and when.
+    private var asked: [Question: Timestamp] = [:]
+
+    private struct Question: Hashable, Sendable {
+        var k: Int64
+        var environment: String
+    }
+
+    /// For how many windows sources are asked at once: after an outage they are many, and a source that hangs then costs the time of one.
+    private static let questions: Int64 = 16
 
     package init(reassertEvery: TimeSpan = .seconds(1), pollEvery: TimeSpan = .seconds(1)) {
         self.reassertEvery = reassertEvery
@@ -67,9 +75,9 @@ package struct WorkerMachine: Sendable {
         guard let migration = sight.state.migration else { return [.wait(until: sight.now + pollEvery)] }
         look(migration, at: sight.now)
         var effects: [Effect] = []
-        if let (k, environment) = dueQuestion(migration, sight.now) {
-            asked = (k, environment, sight.now)
-            effects.append(.ask(k: k, environment: environment))
+        for question in dueQuestions(migration, sight.now) {
+            asked[question] = sight.now
+            effects.append(.ask(k: question.k, environment: question.environment))
         }
         if let command = nextCommand(migration, sight) { return effects + [.append(command: command)] }
         guard !migration.phase.isOver || migration.quarantine != nil else { return [.rest] }
@@ -84,15 +92,19 @@ package struct WorkerMachine: Sendable {
     private func nextCommand(_ migration: Migration, _ sight: Sight) -> Command? {
         if !migration.phase.isFinal {
             for report in sight.reports where !migration.routers.contains(where: { $0.name == report.router }) {
-                // Of one that is rolled back as a whole, only a router that knows more than the log is of interest.
-                let knowsMore = report.isForked || report.revision ?? 0 > sight.state.version
-                if migration.plan.environments.contains(report.environment), !migration.phase.isOver || knowsMore {
+                // Of one that is rolled back as a whole, only a router that knows more than the log is of interest, and one that has not heard of it.
+                let isNews =
+                    report.isForked || report.revision ?? 0 > sight.state.version
+                    || migration.phase.rollback?.unheard?.contains(report.router) ?? false
+                if migration.plan.environments.contains(report.environment), !migration.phase.isOver || isNews {
                     return .registerRouter(router: report.router, environment: report.environment)
                 }
             }
         }
         for router in migration.routers {
-            guard let report = sight.reports.first(where: { $0.router == router.name }), let revision = report.revision
+            // What the same name says in another environment, it says of that one's weights.
+            guard let report = sight.reports.first(where: { $0.router == router.name }), let revision = report.revision,
+                report.environment == router.environment
             else { continue }
             if report.isForked || revision > sight.state.version {
                 if migration.quarantine != nil || migration.phase.isFinal { continue }
@@ -149,7 +161,10 @@ package struct WorkerMachine: Sendable {
         let signals = sight.signals.filter { $0.k == k && registered.contains($0.router) }
         let empty = migration.plan.services.map { _ in ServiceWindow() }
         let environments = migration.plan.environments.compactMap { name -> EnvironmentWindow? in
-            let mine = signals.filter { $0.environment == name && $0.services.count == empty.count }
+            let mine = signals.filter { signal in
+                signal.environment == name && signal.services.count == empty.count
+                    && signal.services.allSatisfy { $0.legacy.isPlausible && $0.candidate.isPlausible }
+            }
             let said = name == migration.guardedEnvironment && !readings.isEmpty ? readings : nil
             guard !mine.isEmpty || said != nil else { return nil }
             let services = mine.reduce(empty) { sum, signal in zip(sum, signal.services).map { $0 + $1 } }
@@ -159,13 +174,14 @@ package struct WorkerMachine: Sendable {
         return Window(k: k, environments: environments)
     }
 
-    /// The window that is over and that the sources were not asked for yet, with the environment that is guarded.
-    private func dueQuestion(_ migration: Migration, _ now: Timestamp) -> (Int64, String)? {
-        guard !migration.plan.sources.isEmpty, migration.phase.takesWindows, let k = migration.nextWindow,
-            now >= migration.plan.clock.end(of: k), let environment = migration.guardedEnvironment,
-            asked?.k != k || asked?.environment != environment
-        else { return nil }
-        return (k, environment)
+    /// The windows that are over and that the sources were not asked for yet, with the environment that is guarded.
+    private mutating func dueQuestions(_ migration: Migration, _ now: Timestamp) -> [Question] {
+        guard !migration.plan.sources.isEmpty, migration.phase.takesWindows, let next = migration.nextWindow,
+            let environment = migration.guardedEnvironment
+        else { return [] }
+        asked = asked.filter { $0.key.k >= next }
+        return (next..<next + Self.questions).prefix { now >= migration.plan.clock.end(of: $0) }
+            .map { Question(k: $0, environment: environment) }.filter { asked[$0] == nil }
     }
 
     /// Whether a window that is due still waits for its sources: until all have answered, and no longer than the slowest may take, than a
@@ -173,9 +189,9 @@ package struct WorkerMachine: Sendable {
     private func isWaiting(_ migration: Migration, _ k: Int64, _ sight: Sight) -> Bool {
         let sources = migration.plan.sources
         guard !sources.isEmpty, let environment = migration.guardedEnvironment else { return false }
-        guard let asked, asked.k == k, asked.environment == environment else { return true }
+        guard let asked = asked[Question(k: k, environment: environment)] else { return true }
         guard readings(answered: k, migration, sight).count < sources.count else { return false }
-        return sight.now < asked.at + patience(migration.plan)
+        return sight.now < asked + patience(migration.plan)
     }
 
     private func patience(_ plan: Plan) -> TimeSpan {
@@ -210,9 +226,10 @@ package struct WorkerMachine: Sendable {
         if migration.phase.takesWindows, let k = migration.nextWindow {
             moments.append(migration.plan.clock.end(of: k) + migration.plan.grace)
             if !migration.plan.sources.isEmpty {
-                moments.append(
-                    asked?.k == k ? (asked?.at ?? now) + patience(migration.plan) : migration.plan.clock.end(of: k)
-                )
+                let question = migration.guardedEnvironment.flatMap { asked[Question(k: k, environment: $0)] }
+                moments.append(question.map { $0 + patience(migration.plan) } ?? migration.plan.clock.end(of: k))
+                // The next may be asked for while this one waits.
+                moments.append(migration.plan.clock.end(of: k + 1))
             }
         }
         moments.removeAll { $0 <= now }

@@ -60,6 +60,12 @@ extension MigrationLog {
                 or l.number = (select h.incarnation from migrate.commit h where h.stream = s.stream and h.version = s.version)
                 and (r.revision > s.version or r.hash <> c.hash)
             )
+        )
+        or m.phase = 'rolledBack' and exists (
+            select from migrate.rollback b join migrate.router r on r.stream = b.stream
+            where b.stream = s.stream and b.number = (
+                select x.number from migrate.rollback x where x.stream = s.stream order by x.number desc limit 1
+            ) and strpos(', ' || b.unheard || ', ', ', ' || r.name || ', ') > 0
         ))
         """
 

@@ -1,4 +1,4 @@
-import Foundation
+package import Foundation
 package import MigrationCore
 package import Postgres
 
@@ -100,7 +100,13 @@ extension MigrationLog {
 
     /// A router says what is in force and durable there.
     ///
-    /// - Parameter hash: that of the commit that set it, in hexadecimal digits: tells a log that went back in time.
+    /// Two processes of one name that say something in turns are two routers: of neither anything is taken.
+    ///
+    /// - Parameters:
+    ///   - hash: that of the commit that set it, in hexadecimal digits: tells a log that went back in time.
+    ///   - instance: the process; nil for one that is the only one in any case.
+    /// - Returns: whether two processes have said something by that name in turns within the last minute.
+    @discardableResult
     package func report(
         _ stream: String,
         router: String,
@@ -108,28 +114,46 @@ extension MigrationLog {
         log: String?,
         revision: Int64?,
         hash: String? = nil,
+        instance: UUID? = nil,
         notify: Bool
-    ) async throws {
+    ) async throws -> Bool {
         try await guarded {
             try await pool.run { connection in
-                try connection.query(
-                    """
-                    insert into migrate.router as r (stream, name, environment, log_id, revision, hash, seen_at)
-                    values ($1::text, $2::text, $3::text, $4::uuid, $5::bigint, decode($6::text, 'hex'), clock_timestamp())
-                    on conflict (stream, name) do update set
-                        environment = excluded.environment, log_id = excluded.log_id, revision = excluded.revision,
-                        hash = excluded.hash, seen_at = excluded.seen_at,
-                        window_k = case when r.environment = excluded.environment then r.window_k end,
-                        observed = case when r.environment = excluded.environment then r.observed end
-                    """,
-                    [.text(stream), .text(router), .text(environment), .text(log), .int(revision), .text(hash)]
-                )
+                let row = try connection.query(
+                    Self.reportStatement,
+                    [
+                        .text(stream), .text(router), .text(environment), .text(log), .int(revision), .text(hash),
+                        .text(instance?.uuidString),
+                    ]
+                ).first
                 if notify {
                     _ = try connection.query("select pg_notify('\(Self.reportChannel)', $1::text)", [.text(stream)])
                 }
+                return try row?.bool("is_contested") ?? false
             }
         }
     }
+
+    /// Whoever has said something, then was silent while another said something, and says something again, is not that one's successor.
+    private static let reportStatement = """
+        with before as (
+            select coalesce(rival = $7::uuid and rival_at > clock_timestamp() - interval '1 minute', false) as is_rival,
+                coalesce(contested_at > clock_timestamp() - interval '1 minute', false) as was_contested
+            from migrate.router where stream = $1::text and name = $2::text
+        )
+        insert into migrate.router as r (stream, name, environment, log_id, revision, hash, seen_at, instance)
+        values ($1::text, $2::text, $3::text, $4::uuid, $5::bigint, decode($6::text, 'hex'), clock_timestamp(), $7::uuid)
+        on conflict (stream, name) do update set
+            environment = excluded.environment, log_id = excluded.log_id, hash = excluded.hash, seen_at = excluded.seen_at,
+            revision = case when not (select is_rival or was_contested from before) then excluded.revision end,
+            contested_at = case when (select is_rival from before) then clock_timestamp() else r.contested_at end,
+            window_k = case when r.environment = excluded.environment then r.window_k end,
+            observed = case when r.environment = excluded.environment then r.observed end,
+            rival = case when r.instance <> excluded.instance then r.instance else r.rival end,
+            rival_at = case when r.instance <> excluded.instance then clock_timestamp() else r.rival_at end,
+            instance = excluded.instance
+        returning coalesce((select is_rival or was_contested from before), false) as is_contested
+        """
 
     /// Removes what a retired router said of itself, in the transaction that retires it.
     package static func forgetting(router: String, of stream: String) -> PostgresStatement {

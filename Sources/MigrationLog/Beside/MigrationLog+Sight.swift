@@ -28,13 +28,15 @@ extension MigrationLog {
     }
 
     /// What routers handed in for a window, and for earlier ones, in the order of the windows.
-    package static let signalsQuery = signalsQuery("k = $2::bigint")
-    package static let lateQuery = signalsQuery("k < $2::bigint")
+    ///
+    /// Of the window all, or who stands last by name would never be seen; of earlier ones a part, and the next after it is taken.
+    package static let signalsQuery = signalsQuery("k = $2::bigint", "")
+    package static let lateQuery = signalsQuery("k < $2::bigint", "limit 200")
 
-    private static func signalsQuery(_ condition: String) -> String {
+    private static func signalsQuery(_ condition: String, _ limit: String) -> String {
         """
         select k, router, environment, body from migrate.signal where stream = $1::text and \(condition)
-        order by k, router limit 200
+        order by k, router \(limit)
         """
     }
 

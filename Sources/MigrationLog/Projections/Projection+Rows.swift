@@ -89,7 +89,6 @@ extension Migration {
     }
 
     private func row(_ rollback: Rollback) -> ProjectionRow {
-        let unheard = unheard(rollback).map(\.name)
         let cause: String
         switch rollback.cause {
         case .trigger: cause = "trigger"
@@ -104,7 +103,7 @@ extension Migration {
                 .int(rollback.detectedAt?.rawValue), .int(rollback.decidedAt.rawValue),
                 .int(rollback.acknowledgedAt?.rawValue),
                 .int(rollback.confirmedAt?.rawValue), .bool(rollback.isOverdue),
-                .text(unheard.isEmpty ? nil : unheard.joined(separator: ", ")),
+                .text(rollback.unheard?.joined(separator: ", ")),
             ]
         )
     }

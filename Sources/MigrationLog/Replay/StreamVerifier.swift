@@ -112,7 +112,8 @@ package struct StreamVerifier: Sendable {
                 commit.command,
                 by: commit.actor,
                 at: commit.decidedAt,
-                forbidden: forbidden
+                forbidden: forbidden,
+                rules: commit.rules
             )
         } catch {
             throw Replay.Divergence(

@@ -167,7 +167,8 @@ extension Commit {
             actor: actor,
             decidedAt: body.decidedAt,
             command: body.command,
-            events: body.events
+            events: body.events,
+            rules: Rules(version: body.format ?? 1)
         )
     }
 }

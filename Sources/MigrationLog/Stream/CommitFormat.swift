@@ -1,4 +1,5 @@
 import Foundation
+import MigrationCore
 
 /// The versions of what commands and events look like in a commit's bytes, and how an older one is read.
 ///
@@ -10,6 +11,7 @@ package struct CommitFormat: Sendable {
     /// What is written.
     /// 1: as it began; a commit of it does not say so.
     /// 2: people's texts are kept apart, and have tokens in their places.
+    /// 3: looks as 2 does; decided by stricter rules (``Rules``).
     package let current: Int
     /// From the format of the key to the next; where there is none, it is read as it stands.
     package let upcasts: [Int: Upcast]
@@ -20,7 +22,7 @@ package struct CommitFormat: Sendable {
     }
 
     /// This release's. A text of format 1 stands for itself in format 2 too, so nothing is rewritten.
-    package static let ours = CommitFormat(current: 2, upcasts: [:])
+    package static let ours = CommitFormat(current: Rules.current.version, upcasts: [:])
 
     private struct Head: Decodable {
         var format: Int?

@@ -52,7 +52,12 @@ package struct WhatIf: Sendable {
     private mutating func begin(_ plan: Plan, _ hash: String, _ recorded: Commit) throws {
         var commit = recorded
         commit.command = .plan(plan: plan, hash: hash)
-        commit.events = try state.decideRecorded(commit.command, by: commit.actor, at: commit.decidedAt)
+        commit.events = try state.decideRecorded(
+            commit.command,
+            by: commit.actor,
+            at: commit.decidedAt,
+            rules: commit.rules
+        )
         state = try state.folding(commit)
         commits.append(commit)
     }

@@ -1,3 +1,7 @@
+-- Which process a router was when it said something last, and which one before that: two that say something in turns have one name, and each says nothing of what
+-- the other does.
+alter table migrate.router add column instance uuid, add column rival uuid, add column rival_at timestamptz, add column contested_at timestamptz;
+
 -- The routers that the plan evicted and that have not said that they have a rollback: they may go on sending users to the candidate.
 alter table migrate.rollback add column unheard text;
 create or replace view migrate.rollback_history as

@@ -1,0 +1,30 @@
+package import MigrationCore
+
+/// What a data plane's configuration was written for, in sixteen digits: it stands in each line of its log, so that another migration's lines, and those by a plan
+/// with other services or in another order, are nobody's here.
+package struct PlanMark: Sendable {
+    package let text: String
+
+    package init(_ plan: Plan) {
+        var parts = ["migrate/plane/1", plan.name]
+        for place in plan.stickyBy {
+            switch place {
+            case .header(let name): parts.append("header \(name)")
+            case .cookie(let name): parts.append("cookie \(name)")
+            case .clientIP: parts.append("client IP")
+            }
+        }
+        for service in plan.services {
+            parts += [service.name, service.path, service.legacy, service.candidate, "\(service.timeout.rawValue)"]
+        }
+        let digits = String(XXHash64.hash(parts.joined(separator: "\n")), radix: 16)
+        text = String(repeating: "0", count: 16 - digits.count) + digits
+    }
+
+    /// What comes after the mark and a blank in a line.
+    ///
+    /// - Returns: nil for a line that has another, or none.
+    package func rest(of line: Substring) -> Substring? {
+        line.hasPrefix(text) && line.dropFirst(text.count).first == " " ? line.dropFirst(text.count + 1) : nil
+    }
+}
