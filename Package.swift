@@ -212,7 +212,7 @@ let package = Package(
             "DataPlaneTests",
             [
                 "DataPlanes", "Gateway", "JSON", "MigrationCore", "PlanFile", "Postgres", "Routing", "Signals",
-                "TestSupport", asyncHTTPClient, lifecycle, logging, nioCore, nioHTTP1, nioSSL,
+                "TestSupport", asyncHTTPClient, lifecycle, logging, nioCore, nioHTTP1, nioPosix, nioSSL,
             ]
         ),
         tests(

@@ -89,8 +89,39 @@ package actor PlaneKeeper {
     /// - Returns: nil where something else is wanted, or nothing was ever kept.
     package func confirm() async throws(RoutingError) -> RouteTable? {
         guard !isBusy, let kept = fence.table, wanted ?? kept == kept else { return nil }
-        try await apply(kept)
-        return kept
+        await enter()
+        defer { leave() }
+        guard fence.table == kept, wanted ?? kept == kept else { return nil }
+        let adapter = adapter, text = RouteText(kept, plan)
+        let isShown = try await cutOffByNews { () async throws(RoutingError) in
+            if adapter.isSeenByReading, try await adapter.read() == text { return true }
+            _ = try await adapter.apply(kept)
+            return true
+        }
+        return isShown == nil ? nil : kept
+    }
+
+    /// Carries out what nobody new has asked for, in its turn.
+    ///
+    /// - Returns: nil where something new has come meanwhile.
+    private func cutOffByNews(_ body: @escaping @Sendable () async throws(RoutingError) -> Bool)
+        async throws(RoutingError) -> Bool?
+    {
+        let again = Task { () async -> Result<Bool, RoutingError> in
+            do throws(RoutingError) {
+                return .success(try await body())
+            } catch {
+                return .failure(error)
+            }
+        }
+        retelling = again
+        let result = await withTaskCancellationHandler {
+            await again.value
+        } onCancel: {
+            again.cancel()
+        }
+        retelling = nil
+        return again.isCancelled ? nil : try result.get()
     }
 
     /// What the data plane says that it has, whoever told it; nil for what it starts from.
@@ -122,24 +153,13 @@ package actor PlaneKeeper {
         defer { leave() }
         guard let table = wanted ?? fence.table else { return false }
         let adapter = adapter, text = RouteText(table, plan)
-        let again = Task { () async -> Result<Bool, RoutingError> in
-            do throws(RoutingError) {
-                if try await adapter.read() == text { return .success(false) }
-                _ = try await adapter.apply(table)
-                return .success(true)
-            } catch {
-                return .failure(error)
-            }
+        let wasTold = try await cutOffByNews { () async throws(RoutingError) in
+            if try await adapter.read() == text { return false }
+            _ = try await adapter.apply(table)
+            return true
         }
-        retelling = again
-        let result = await withTaskCancellationHandler {
-            await again.value
-        } onCancel: {
-            again.cancel()
-        }
-        retelling = nil
-        if again.isCancelled { return nil }
-        guard try result.get() else { return false }
+        guard let wasTold else { return nil }
+        guard wasTold else { return false }
         logger.warning(
             "the data plane had another route and was told again",
             metadata: ["revision": "\(table.revision)"]

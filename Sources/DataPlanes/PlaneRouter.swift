@@ -193,12 +193,23 @@ package struct PlaneRouter: ServiceLifecycle.Service {
                 switch error.code {
                 case .stale, .forked:
                     // The data plane knows more than the log, which has to hear of it: it went back in time.
-                    if let found = try? await keeper.found(in: environment) { await acknowledge(found) }
+                    await hear(of: table)
                 default:
                     // What was in force once is not seen to be any more.
                     if await keeper.table == table { await lose() }
                 }
             }
+        }
+
+        /// The data plane refuses what the log offers: what it has is the log's to hear, where that is another commit, and shown to be in force.
+        private func hear(of offered: RouteTable) async {
+            let found = try? await keeper.found(in: environment)
+            if let found, found.revision > offered.revision || found.hash != offered.hash,
+                (try? await keeper.apply(found)) != nil
+            {
+                return await acknowledge(found)
+            }
+            if await keeper.table == offered { await lose() }
         }
 
         private func acknowledge(_ table: RouteTable) async {

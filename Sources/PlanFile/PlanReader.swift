@@ -54,6 +54,10 @@ package struct PlanReader {
             report(node, "\(what) is too long")
             return nil
         }
+        guard !scalar.string.utf8.contains(0) else {
+            report(node, "\(what) has a zero byte")
+            return nil
+        }
         return scalar.string
     }
 

@@ -140,6 +140,10 @@ package final class Meter: Sendable {
         let own = clock.index(of: moment)
         state.withLock { state in
             let k = max(own, state.open)
+            // Nobody takes them: the clock was set back, say.
+            if state.windows[k] == nil, state.windows.count >= Self.kept, let oldest = state.windows.keys.min() {
+                state.windows[oldest] = nil
+            }
             change(
                 &state.windows[k, default: (0..<services * 2).map { _ in Tally() }][index],
                 &state.totals[index]

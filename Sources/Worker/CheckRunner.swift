@@ -93,7 +93,12 @@ package struct CheckRunner: Sendable {
         guard (try? handle.seek(toOffset: UInt64(start))) != nil,
             let data = try? handle.read(upToCount: shown)
         else { return "" }
-        return String(decoding: data, as: UTF8.self)
+        return Self.text(data)
+    }
+
+    /// A database's text has no zero bytes.
+    private static func text(_ bytes: some Sequence<UInt8>) -> String {
+        String(decoding: Array(bytes), as: UTF8.self).replacing("\0", with: "\u{FFFD}")
     }
 
     private func post(_ url: String, until end: ContinuousClock.Instant) async -> Result? {
@@ -109,7 +114,7 @@ package struct CheckRunner: Sendable {
                     within: max(.milliseconds(1), end - ContinuousClock.now),
                     longest: 1 << 20
                 )
-                let said = String(String(buffer: text).prefix(Self.shown))
+                let said = Self.text(text.readableBytesView.prefix(Self.shown))
                 let isPassed = (200..<300).contains(response.status.code)
                 return Result(isPassed: isPassed, detail: isPassed ? said : "\(response.status.code): \(said)")
             } catch {

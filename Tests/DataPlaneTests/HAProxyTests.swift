@@ -80,6 +80,26 @@ struct HAProxyTests {
         }
     }
 
+    @Test("what somebody else tells its follower is counted for nobody, and the window is missing")
+    func strangers() async throws {
+        try await staged { haproxy, routes, _, _ in
+            try await haproxy.run {
+                try await haproxy.follow(routes) {
+                    try await routes.untilMeasuring()
+                    let before = try #require(routes.signals.last).k
+                    // By a configuration of another plan, or an earlier release's.
+                    for line in ["0.candidate 200 -- 5 - {}", "0123456789abcdef 0.candidate 200 -- 5 - {}"] {
+                        try await haproxy.tell(line)
+                    }
+                    try await eventually("windows after it") { (routes.signals.last?.k ?? 0) > before + 6 }
+                    let last = try #require(routes.signals.last).k, seen = Set(routes.signals.map(\.k))
+                    #expect((before + 1...last).contains { !seen.contains($0) })
+                    #expect(routes.signals.allSatisfy { $0.services[0].candidate.requests == 0 })
+                }
+            }
+        }
+    }
+
     @Test("a data plane that knows more than the log says so, whether that offers less or nothing: the log lost it")
     func knowsMore() async throws {
         try await staged { haproxy, routes, _, _ in

@@ -91,6 +91,20 @@ struct KeeperTests {
         #expect(try await keeper(plane, first: TestRoutes.table(10, .zero)).confirm() == nil)
     }
 
+    @Test("a new route does not wait for what was kept to be shown in force")
+    func confirmedLate() async throws {
+        defer { try? FileManager.default.removeItem(at: state) }
+        let plane = Plane(plan, TestRoutes.table(1, .all))
+        try await keeper(plane).apply(TestRoutes.table(9, .all))
+        let second = try keeper(plane)
+        plane.state.withLock { $0.hangsAt = 9 }
+        let confirming = Task { try await second.confirm() }
+        try await eventually("it to hang") { plane.state.withLock { $0.isHanging } }
+        try await second.apply(TestRoutes.table(10, .zero))
+        #expect(try await confirming.value == nil)
+        #expect(plane.state.withLock { $0.route } == RouteText(TestRoutes.table(10, .zero), plan))
+    }
+
     @Test("a new route does not wait for one that is told again and not taken")
     func retold() async throws {
         defer { try? FileManager.default.removeItem(at: state) }

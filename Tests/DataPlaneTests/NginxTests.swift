@@ -4,6 +4,7 @@ import Foundation
 import MigrationCore
 import NIOCore
 import NIOHTTP1
+import Postgres
 import Routing
 import Signals
 import TestSupport
@@ -112,11 +113,15 @@ struct NginxTests {
     @Test("while its program is upgraded two of them accept, and nothing is acknowledged before the older one is gone")
     func upgraded() async throws {
         try await staged { nginx, _, _ in
-            try await nginx.run {
-                let adapter = nginx.plane.adapter(router: "n", plan: nginx.plan)
+            let adapter = nginx.plane.adapter(router: "n", plan: nginx.plan)
+            // As a daemon: one in the foreground is not upgraded.
+            let starter = try nginx.start([])
+            #expect(try await offThread { starter.wait() } == 0)
+            try await eventually("nginx to answer") { (try? await adapter.read()) != nil }
+            let old = try nginx.master()
+            let elder = nginx.folder.url.appendingPathComponent("nginx.pid.oldbin").path
+            do {
                 _ = try await adapter.apply(TestRoutes.table(1, .all))
-                let old = try nginx.master()
-                let elder = nginx.folder.url.appendingPathComponent("nginx.pid.oldbin").path
                 kill(old, SIGUSR2)
                 try await eventually("two of them") {
                     FileManager.default.fileExists(atPath: elder) && (try? nginx.master()) ?? old != old
@@ -125,12 +130,16 @@ struct NginxTests {
                     try await adapter.apply(TestRoutes.table(2, .zero))
                 }
                 #expect(error?.message.contains("before an upgrade") == true, "\(error?.message ?? "")")
+                // The newer one has it all the same.
+                try await eventually("the newer one to say so") { try await adapter.read().revision == 2 }
                 kill(old, SIGQUIT)
                 try await eventually("the older one to end") { !FileManager.default.fileExists(atPath: elder) }
                 #expect(try await adapter.apply(TestRoutes.table(2, .zero)).revision == 2)
-                let new = try nginx.master()
-                for pid in [new] + nginx.children(of: new) { kill(pid, SIGKILL) }
+            } catch {
+                Issue.record(error)
             }
+            let masters = Set([old, (try? nginx.master()) ?? old])
+            for master in masters { for pid in [master] + nginx.children(of: master) { kill(pid, SIGKILL) } }
         }
     }
 

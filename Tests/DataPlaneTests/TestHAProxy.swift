@@ -1,6 +1,8 @@
 import DataPlanes
 import Foundation
 import MigrationCore
+import NIOCore
+import NIOPosix
 import Postgres
 import TestSupport
 
@@ -97,4 +99,13 @@ final class TestHAProxy: TestPlane {
     }
 
     func remove() { try? FileManager.default.removeItem(at: folder.url) }
+
+    /// Tells the follower something as HAProxy tells its requests.
+    func tell(_ line: String) async throws {
+        let channel = try await DatagramBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .bind(host: "127.0.0.1", port: 0).get()
+        let place = try SocketAddress(ipAddress: "127.0.0.1", port: logPort)
+        try await channel.writeAndFlush(AddressedEnvelope(remoteAddress: place, data: ByteBuffer(string: line)))
+        try await channel.close()
+    }
 }

@@ -40,7 +40,7 @@ final class TestNginx: TestPlane {
         try Data(configuration.text.utf8).write(to: folder.configuration)
     }
 
-    private func start(_ arguments: [String]) throws -> ChildProcess {
+    func start(_ arguments: [String]) throws -> ChildProcess {
         let path = folder.url.path
         return try ChildProcess(
             "/usr/sbin/nginx",

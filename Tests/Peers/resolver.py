@@ -135,8 +135,9 @@ class Resolver:
                     self.lease = answer("lease/grant", {"TTL": LEASE})["ID"]
                 if known != self.lease:
                     # Only whoever is known there is waited for: nothing is decided for the candidate before. What was acknowledged while this was not known
-                    # is read after that; the watch may not have noticed yet that it was cut off.
+                    # is read after that; the watch may not have noticed yet that it was cut off. An etcd that was restored counts from less.
                     self.say()
+                    self.at = 0
                     self.read()
                     known, self.renewed = self.lease, begun
                 else:

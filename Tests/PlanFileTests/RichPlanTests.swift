@@ -131,6 +131,7 @@ struct RichPlanTests {
         Bad("drill: { timeout: 1d }", "drill: { then: halt }", "lacks “timeout”"),
         Bad("\"http://127.0.0.1:9/load\"", "load.example", "p.yaml:10", "http://host:port/path"),
         Bad("run: [\"/usr/bin/env\", \"true\"]", "run: []", "run is empty"),
+        Bad("run: [\"/usr/bin/env\", \"true\"]", "run: [\"/usr/bin/env\", \"a\\0b\"]", "an argument has a zero byte"),
         Bad("timeout: 20m", "run: [a], timeout: 20m", "run or webhook, not both"),
         Bad("record 10m", "10m", "p.yaml:7:11", "write: record 10m"),
         Bad("record 10m", "record 40d", "up to 30d"),

@@ -67,7 +67,15 @@ enum Overrides {
     static func run(_ command: Command, on migration: String, _ options: OverrideOptions) async throws {
         let access = try await LogAccess(options.database)
         let performed = try await perform(command, on: migration, options, access)
-        let texts = try await access.log.texts(of: migration)
+        let texts: Texts
+        do {
+            texts = try await access.log.texts(of: migration)
+        } catch {
+            // It stands, whatever became of the database since.
+            return Output.line(
+                "\(migration) version \(performed.commit.version): done; what came of it cannot be told now: \(error)"
+            )
+        }
         guard let state = try texts.tell(performed.stream.state).migration else { return }
         // Of a commit that was made before, another plan may be in force by now.
         let plan =

@@ -89,6 +89,12 @@ struct VerifyCommand: ParsableCommand {
                         : "the checkpoint is not yours, and does not go on from it"
                 )
             }
+            // Whoever wrote the bundle may have gone on from yours by himself, with keys of his own.
+            guard isSame || publicKey != nil || report.signer.map({ kept.isSigned(by: $0.key) }) ?? false else {
+                throw broken(
+                    "the checkpoint goes on from yours, and was signed by another key: give the one that you know as --public-key"
+                )
+            }
         }
     }
 

@@ -90,7 +90,11 @@ enum StatusText {
         let stage = migration.plan.stage(at: step.position)
         let traffic = migration.traffic(in: stage.environment)
         let isAsPlanned = stage.services.allSatisfy { traffic?.effective[$0] == traffic?.planned[$0] }
-        guard !isAsPlanned else { return "" }
+        guard !isAsPlanned else {
+            let waiting =
+                migration.plan.next(after: step.position) == nil && step.bake != nil ? migration.unacknowledged : []
+            return waiting.isEmpty ? "" : " · waiting for \(waiting.map(\.name).joined(separator: ", ")) to acknowledge"
+        }
         let weight = migration.plan.weight(at: step.position)
         return " · a weight or flag was set by hand: it advances only at \(weight), or by a skip"
     }

@@ -39,7 +39,7 @@ struct GatewayWitness: ServiceLifecycle.Service {
 
     private func look() async throws {
         switch try await witness.look() {
-        case .nothing, .kept: break
+        case .nothing, .kept, .unvouched: break
         case .begunAnew(let checkpoint, let before):
             logger.error(
                 "the log does not go on from this gateway’s checkpoint, and has begun a new incarnation: if people declared it rewound, remove the file",

@@ -41,6 +41,10 @@ struct CheckpointCommand: AsyncParsableCommand {
         switch try await Witness(file: URL(fileURLWithPath: keep), log: log, acceptsRewind: acceptRewind).look() {
         case .nothing: throw Self.none
         case .kept(let checkpoint): Output.line("kept: \(checkpoint.size) commits of \(checkpoint.origin)")
+        case .unvouched(let kept):
+            Output.line(
+                "the log goes on from the kept checkpoint of \(kept.size) commits, which stays: its newest is by a key that it takes no longer"
+            )
         case .begunAnew(let checkpoint, let before):
             throw Failure(
                 .failed,

@@ -1,3 +1,4 @@
+import Logging
 import NIOCore
 import NIOPosix
 import Signals
@@ -8,18 +9,28 @@ final class LogReceiver: Sendable {
     private static let buffer = 8 << 20
 
     private let channel: any Channel
+    private let strangers: Strangers
+
+    /// How many lines were of somebody else.
+    private final class Strangers: Sendable {
+        let count = Atomic<Int>(0)
+    }
 
     /// - Parameters:
     ///   - port: on this host; 0 for any that is free.
     ///   - meter: of the services of the plan.
-    ///   - read: what a line says; nil for one that says nothing of an implementation.
+    ///   - isOurs: whether a line is of a data plane whose configuration was written for this plan.
+    ///   - read: what such a line says; nil for one that says nothing of an implementation.
     init(
         port: Int,
         services: Int,
         meter: Meter,
         group: any EventLoopGroup,
+        isOurs: @escaping @Sendable (Substring) -> Bool,
         read: @escaping @Sendable (Substring) -> LoggedRequest?
     ) async throws {
+        let strangers = Strangers()
+        self.strangers = strangers
         channel = try await DatagramBootstrap(group: group)
             .channelOption(.socketOption(.so_rcvbuf), value: Self.buffer)
             .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 2_048))
@@ -27,12 +38,15 @@ final class LogReceiver: Sendable {
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(
-                        Handler(services: services, meter: meter, read: read)
+                        Handler(services: services, meter: meter, strangers: strangers, isOurs: isOurs, read: read)
                     )
                 }
             }
             .bind(host: "127.0.0.1", port: port).get()
     }
+
+    /// How many lines were none of ours: by a configuration that was written for another plan, or by another release.
+    var foreign: Int { strangers.count.load(ordering: .relaxed) }
 
     /// How many messages the kernel has dropped because nobody took them in time; nil where it does not say.
     func dropped() async -> UInt32? {
@@ -55,9 +69,19 @@ final class LogReceiver: Sendable {
         private let services: Int
         private let meter: Meter
 
+        private let strangers: Strangers
+        private let isOurs: @Sendable (Substring) -> Bool
         private let read: @Sendable (Substring) -> LoggedRequest?
 
-        init(services: Int, meter: Meter, read: @escaping @Sendable (Substring) -> LoggedRequest?) {
+        init(
+            services: Int,
+            meter: Meter,
+            strangers: Strangers,
+            isOurs: @escaping @Sendable (Substring) -> Bool,
+            read: @escaping @Sendable (Substring) -> LoggedRequest?
+        ) {
+            self.strangers = strangers
+            self.isOurs = isOurs
             self.services = services
             self.meter = meter
             self.read = read
@@ -65,9 +89,17 @@ final class LogReceiver: Sendable {
 
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
             let text = String(buffer: unwrapInboundIn(data).data)
-            guard let line = read(text.prefix { $0 != "\n" && $0 != "\0" }), line.service < services else {
+            let line = text.prefix { $0 != "\n" && $0 != "\0" }
+            guard isOurs(line) else {
+                if strangers.count.wrappingAdd(1, ordering: .relaxed).oldValue == 0 {
+                    Logger(label: "migrate").error(
+                        "a data plane tells requests by a configuration that was not written for this plan, or by another release: windows with such are missing; write it anew with `migrate route config`",
+                        metadata: ["line": "\(line.prefix(100))"]
+                    )
+                }
                 return
             }
+            guard let line = read(line), line.service < services else { return }
             meter.count(
                 service: line.service,
                 line.implementation,

@@ -2,7 +2,8 @@ import AsyncHTTPClient
 import MigrationCore
 import Signals
 
-/// Whether everything that a data plane did was told: it is the same process, it dropped no line, and the kernel lost none.
+/// Whether everything that a data plane did was told: it is the same process, it dropped no line, the kernel lost none, and none was of
+/// somebody else.
 actor LogRecord {
     private let process: @Sendable () async -> String?
     private let receiver: LogReceiver
@@ -13,6 +14,7 @@ actor LogRecord {
     private struct Mark: Hashable {
         var process: String
         var lost: UInt32
+        var foreign: Int
     }
 
     /// - Parameter process: what is the same as long as it is the same process and has dropped nothing; nil when it cannot be asked.
@@ -31,7 +33,7 @@ actor LogRecord {
 
     private func look() async -> Mark? {
         guard let process = await process(), let lost = await receiver.dropped() else { return nil }
-        return Mark(process: process, lost: lost)
+        return Mark(process: process, lost: lost, foreign: receiver.foreign)
     }
 }
 
@@ -43,13 +45,15 @@ struct LogWindows: PlaneWindows {
 
     /// - Parameters:
     ///   - port: where the data plane tells its requests, by UDP on this host.
-    ///   - read: what a line says; nil for one that says nothing of an implementation.
+    ///   - isOurs: whether a line is of a data plane whose configuration was written for this plan.
+    ///   - read: what such a line says; nil for one that says nothing of an implementation.
     ///   - process: what is the same as long as it is the same process and has dropped nothing; nil when it cannot be asked.
     init(
         port: Int,
         _ plan: Plan,
         meter: Meter,
         client: HTTPClient,
+        isOurs: @escaping @Sendable (Substring) -> Bool,
         read: @escaping @Sendable (Substring) -> LoggedRequest?,
         process: @escaping @Sendable () async -> String?
     ) async throws {
@@ -59,6 +63,7 @@ struct LogWindows: PlaneWindows {
             services: plan.services.count,
             meter: meter,
             group: client.eventLoopGroup,
+            isOurs: isOurs,
             read: read
         )
         record = LogRecord(receiver: receiver, process: process)

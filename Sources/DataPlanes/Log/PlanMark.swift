@@ -21,6 +21,9 @@ package struct PlanMark: Sendable {
         text = String(repeating: "0", count: 16 - digits.count) + digits
     }
 
+    /// How nginx's lines begin, after what syslog puts before it.
+    var tag: String { "migrate_\(text): " }
+
     /// What comes after the mark and a blank in a line.
     ///
     /// - Returns: nil for a line that has another, or none.

@@ -62,7 +62,6 @@ package struct NginxAdapter: PlaneAdapter {
         }
         try now.require(table, plan)
         let master = try master()
-        try requireNoElder()
         let end = ContinuousClock.now + Self.patience
         if now != wanted || reload.last?.master != master || reload.last?.route != wanted {
             if now != wanted { try write(wanted) }

@@ -8,7 +8,7 @@ extension LoggedRequest {
     ///
     /// - Returns: nil for a line of another form, and for a request that its client gave up before there was an answer.
     package init?(nginx text: some StringProtocol, mark: PlanMark) {
-        guard let start = text.range(of: "migrate_\(mark.text): ")?.upperBound else { return nil }
+        guard let start = text.range(of: mark.tag)?.upperBound else { return nil }
         let fields = text[start...].split(separator: "|", maxSplits: 5, omittingEmptySubsequences: false)
         guard fields.count == 6, let backEnd = BackEnd(fields[0]), let status = Int(fields[1]), status != 499,
             let seconds = Double(fields[3]), seconds >= 0, seconds < 1e6

@@ -36,6 +36,7 @@ package struct NginxPlane: DataPlane {
             plan,
             meter: meter,
             client: client,
+            isOurs: { [tag = PlanMark(plan).tag] in $0.contains(tag) },
             read: { [mark = PlanMark(plan)] in LoggedRequest(nginx: $0, mark: mark) }
         ) {
             // Another while its program is upgraded, and again when that is over.

@@ -142,7 +142,9 @@ extension FrontHandler: UpstreamDelegate {
         }
         // A client that has not sent its request, or does not take the answer, is not the service's failure.
         if !exchange.isRequestComplete, exchange.upstream?.isWritable ?? false {
-            let rest = settings.bodyTimeout - (SystemClock.steady - awaitedSince)
+            let silent = settings.bodyTimeout - (SystemClock.steady - awaitedSince)
+            let whole = settings.bodyTimeout + .seconds(Int64(exchange.bodyBytes / Self.slowest))
+            let rest = min(silent, whole - (SystemClock.steady - exchange.startedAt))
             return rest > .zero ? schedule(exchange, in: rest) : giveUp()
         }
         // Once it has taken it for half of the time it is the service that is slow.

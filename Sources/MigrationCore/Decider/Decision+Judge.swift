@@ -85,7 +85,7 @@ extension Decision {
         let seen = window.environments.first { $0.environment == environment }
         let reported = expected.filter { seen?.routers.contains($0.name) ?? false }
         let shares = (seen?.services ?? plan.services.map { _ in ServiceWindow() }).map {
-            Measurement(value: $0.candidate.requests, of: $0.candidate.requests + $0.legacy.requests)
+            Measurement(value: $0.candidate.requests, of: $0.candidate.requests.saturating($0.legacy.requests))
         }
         return Observed(environment: environment, reported: reported.count, expected: expected.count, shares: shares)
     }

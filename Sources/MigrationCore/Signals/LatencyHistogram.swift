@@ -20,7 +20,7 @@ package struct LatencyHistogram: Hashable, Sendable {
         self.buckets = []
         for bucket in buckets.sorted(by: { $0.micros < $1.micros }) where bucket.count > 0 {
             if let last = self.buckets.indices.last, self.buckets[last].micros == bucket.micros {
-                self.buckets[last].count += bucket.count
+                self.buckets[last].count = self.buckets[last].count.saturating(bucket.count)
             } else {
                 self.buckets.append(bucket)
             }
@@ -30,7 +30,7 @@ package struct LatencyHistogram: Hashable, Sendable {
     /// - Parameter rising: buckets whose values rise, each with a count; whoever gives them has seen to that.
     package init(rising: [Bucket]) { buckets = rising }
 
-    package var count: Int { buckets.reduce(0) { $0 + $1.count } }
+    package var count: Int { buckets.reduce(0) { $0.saturating($1.count) } }
 
     /// The smallest recorded value that at least the given share of the samples does not exceed (nearest rank).
     ///
@@ -57,7 +57,9 @@ package struct LatencyHistogram: Hashable, Sendable {
     }
 
     /// How many samples are longer than a limit, in microseconds.
-    package func count(above limit: Int) -> Int { buckets.reduce(0) { $1.micros > limit ? $0 + $1.count : $0 } }
+    package func count(above limit: Int) -> Int {
+        buckets.reduce(0) { $1.micros > limit ? $0.saturating($1.count) : $0 }
+    }
 
     package static func + (left: LatencyHistogram, right: LatencyHistogram) -> LatencyHistogram {
         if left.buckets.isEmpty { return right }

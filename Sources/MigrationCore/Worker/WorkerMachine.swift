@@ -180,8 +180,13 @@ package struct WorkerMachine: Sendable {
             let environment = migration.guardedEnvironment
         else { return [] }
         asked = asked.filter { $0.key.k >= next }
-        return (next..<next + Self.questions).prefix { now >= migration.plan.clock.end(of: $0) }
+        return (next..<next + Self.questions).prefix { now >= moment(of: $0, migration.plan) }
             .map { Question(k: $0, environment: environment) }.filter { asked[$0] == nil }
+    }
+
+    /// When sources are asked for a window: at its end, or as late as its grace allows, so that what comes late is there.
+    private func moment(of k: Int64, _ plan: Plan) -> Timestamp {
+        plan.clock.end(of: k) + max(.zero, plan.grace - plan.window)
     }
 
     /// Whether a window that is due still waits for its sources: until all have answered, and no longer than the slowest may take, than a
@@ -227,9 +232,9 @@ package struct WorkerMachine: Sendable {
             moments.append(migration.plan.clock.end(of: k) + migration.plan.grace)
             if !migration.plan.sources.isEmpty {
                 let question = migration.guardedEnvironment.flatMap { asked[Question(k: k, environment: $0)] }
-                moments.append(question.map { $0 + patience(migration.plan) } ?? migration.plan.clock.end(of: k))
+                moments.append(question.map { $0 + patience(migration.plan) } ?? moment(of: k, migration.plan))
                 // The next may be asked for while this one waits.
-                moments.append(migration.plan.clock.end(of: k + 1))
+                moments.append(moment(of: k + 1, migration.plan))
             }
         }
         moments.removeAll { $0 <= now }
@@ -318,5 +323,7 @@ package struct RouterSignal: Hashable, Codable, Sendable {
         self.services = services
     }
 
-    package var requests: Int { services.reduce(0) { $0 + $1.legacy.requests + $1.candidate.requests } }
+    package var requests: Int {
+        services.reduce(0) { $0.saturating($1.legacy.requests).saturating($1.candidate.requests) }
+    }
 }

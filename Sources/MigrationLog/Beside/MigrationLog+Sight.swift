@@ -93,7 +93,8 @@ extension MigrationLog {
 
     /// A router's measurements; what cannot be read is no measurement, and never health.
     private static func services(_ body: [UInt8]) throws -> [ServiceWindow] {
-        (try? JSONDecoder().decode([ServiceWindow].self, from: Data(body))) ?? []
+        let services = (try? JSONDecoder().decode([ServiceWindow].self, from: Data(body))) ?? []
+        return services.allSatisfy { $0.legacy.isPlausible && $0.candidate.isPlausible } ? services : []
     }
 
     /// Performs a worker's command; the signals that it carries leave the table in the same transaction.

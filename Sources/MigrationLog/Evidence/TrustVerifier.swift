@@ -7,6 +7,7 @@ struct TrustVerifier {
     private(set) var head: [UInt8] = []
     private var incarnation: Int64 = 0
     private let log: Incarnations
+    private var commands: Set<UUID> = []
 
     init(log: Incarnations) { self.log = log }
 
@@ -16,6 +17,9 @@ struct TrustVerifier {
     /// - Throws: a ``LogError/Code/damaged`` for the first row that does not hold.
     mutating func admit(_ row: CommitRow) throws {
         let state = history.latest
+        guard commands.insert(row.commandID).inserted else {
+            throw Self.damaged(row.version, "its command ID is that of an earlier commit")
+        }
         do {
             try row.verify(log: log, stream: TrustHistory.stream, version: state.version + 1, prev: head)
             try CommitCodec.requireUnambiguous(row.body, row.version)

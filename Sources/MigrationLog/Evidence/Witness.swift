@@ -13,6 +13,8 @@ package struct Witness: Sendable {
         /// The log does not begin as the kept one says, and has begun a new incarnation since, as after a declared rewind: whether that is
         /// what happened is for a person to say, and until then the kept one stays.
         case begunAnew(Checkpoint, before: Checkpoint)
+        /// The log begins as the kept one says, and nothing newer is vouched for by a key that the log takes now: the kept one stays.
+        case unvouched(Checkpoint)
         /// The log is not the one that it was.
         case broken(String, kept: Checkpoint)
     }
@@ -53,7 +55,10 @@ package struct Witness: Sendable {
             guard let kept else { throw error }
             return .broken("the log’s checkpoint is none: \(error.message)", kept: kept)
         }
-        guard try await log.trustHistory().signer(of: latest)?.isActive == true else {
+        let signer = try await log.trustHistory().signer(of: latest)
+        guard signer?.isActive == true else {
+            // Its key may be another by now, and no worker have signed with that.
+            if let kept, signer != nil, try await log.flaw(of: kept) == nil { return .unvouched(kept) }
             let flaw = "the log’s checkpoint is not signed by a key that the log takes now"
             guard let kept else { throw LogError(.damaged, flaw, mend: "see: migrate keys list") }
             return .broken(flaw, kept: kept)

@@ -102,6 +102,21 @@ extension MigrationLog {
         }
     }
 
+    /// The first number, up to a size, of which the commit is gone; nil where all are there.
+    package func missing(upTo size: Int64) async throws -> Int64? {
+        try await guarded {
+            try await pool.run { connection in
+                try connection.query(
+                    """
+                    select min(s.n) as n from migrate.seal s
+                    where s.n <= $1::bigint and not exists (select from migrate.commit c where c.id = s.id)
+                    """,
+                    [.int(size)]
+                ).first?.optionalInt("n")
+            }
+        }
+    }
+
     package static let sealedQuery = """
         select s.n, s.leaf, c.stream, \(CommitRow.columns.split(separator: ", ").map { "c.\($0)" }.joined(separator: ", "))
         from migrate.seal s join migrate.commit c on c.id = s.id

@@ -126,6 +126,10 @@ package struct Replay: Sendable {
         if let flaw = try await log.flaw(of: checkpoint) {
             throw Divergence(nil, "against the checkpoint of \(checkpoint.size) commits: \(flaw)")
         }
+        // The tree is over the leaves: whether what they are of is still there shows only here.
+        if let n = try await log.missing(upTo: checkpoint.size) {
+            throw Divergence(nil, "against the checkpoint of \(checkpoint.size) commits: number \(n) has no commit")
+        }
     }
 
     /// The stream's commits and the keys have to be in the tree over the order, and the tree in its newest checkpoint.
@@ -161,7 +165,9 @@ package struct Replay: Sendable {
             guard try await log.trustHistory().signer(of: checkpoint) != nil else {
                 throw Divergence(nil, "the newest checkpoint is not signed by a key of the log that may")
             }
-            try await check(checkpoint)
+            if let flaw = try await log.flaw(of: checkpoint) {
+                throw Divergence(nil, "against the checkpoint of \(checkpoint.size) commits: \(flaw)")
+            }
         } catch let error as Checkpoint.Malformed {
             throw Divergence(nil, "the newest checkpoint is none: \(error.message)")
         }

@@ -11,6 +11,8 @@ package struct StreamVerifier: Sendable {
     /// The hash of the last row; empty before the first.
     package private(set) var head: [UInt8] = []
     private var incarnation: Int64 = 0
+    /// The IDs of people's commands: what they signed counts once.
+    private var commands: Set<UUID> = []
 
     package init(_ stream: String, log: Incarnations, trust: TrustHistory) {
         self.stream = stream
@@ -25,6 +27,12 @@ package struct StreamVerifier: Sendable {
         try row.verify(log: log, stream: stream, version: state.version + 1, prev: head)
         let body = try CommitCodec.body(row.body, version: row.version, isStrict: true)
         let commit = Commit(body, version: row.version, actor: row.actor)
+        guard row.actor.hasPrefix(Command.workerPrefix) || commands.insert(row.commandID).inserted else {
+            throw Replay.Divergence(
+                commit.version,
+                "its command ID is that of an earlier commit: what it says was said once"
+            )
+        }
         guard commit.decidedAt <= row.at, row.at - commit.decidedAt <= .seconds(60) else {
             throw Replay.Divergence(
                 commit.version,

@@ -43,6 +43,8 @@ package struct WhatIf: Sendable {
         let names = { (plan: Plan) in plan.services.map(\.name) }
         try require(names(new) == names(old), "it has other services than \(names(old).joined(separator: ", "))")
         try require(new.window == old.window, "its windows are \(new.window) long, and \(old.window) were recorded")
+        // Windows were judged when the recorded grace was over; one by a shorter grace would be late with each.
+        try require(new.grace == old.grace, "its grace is \(new.grace), and \(old.grace) was recorded")
         try require(
             new.environments.allSatisfy(old.environments.contains),
             "it has environments that were not recorded; there are: \(old.environments.joined(separator: ", "))"
