@@ -472,13 +472,15 @@ struct ReplayCommandTests {
         // A disk that is full has not taken it.
         var environment = ProcessInfo.processInfo.environment
         environment["MIGRATE_DATABASE_URL"] = try TestDatabase.conninfo
-        let full = try ChildProcess(
-            "/bin/sh",
-            ["-c", "exec \"$0\" export shop > /dev/full", Program.path("migrate")],
-            environment: environment,
-            output: file("full")
-        )
-        #expect(try await offThread { full.wait() } == 1)
+        for command in ["export shop", "replay shop --format html", "replay shop --format json", "status shop --format json"] {
+            let full = try ChildProcess(
+                "/bin/sh",
+                ["-c", "exec \"$0\" \(command) > /dev/full", Program.path("migrate")],
+                environment: environment,
+                output: file("full")
+            )
+            #expect(try await offThread { full.wait() } == 1, "\(command)")
+        }
 
         // What no checkpoint covers yet is not exported as if one did.
         let later = try Program.file(Self.text.replacing("migration: shop", with: "migration: later"), "later.yaml")

@@ -111,7 +111,7 @@ struct ReplayCommand: AsyncParsableCommand {
             story.sealed.map { "Versions 1 to \($0) have their places in the order of the log" }
             ?? "No version has its place in the order of the log yet"
         let reports = ReplayReports(story: story, report: report, evidence: "\(sealed); \(covered).")
-        Output.line(format == .html ? reports.html() : reports.markdown())
+        try Output.raw(Array((format == .html ? reports.html() : reports.markdown()).utf8) + [UInt8(ascii: "\n")])
         if report.divergence != nil { throw ExitCode(Failure.Code.failed.rawValue) }
     }
 

@@ -32,9 +32,11 @@ package enum Output {
     }
 
     /// A value as documented, versioned JSON: sorted keys, one object.
+    ///
+    /// - Throws: a ``Failure`` where it is not taken.
     package static func json(_ value: some Encodable) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-        line(String(decoding: try encoder.encode(value), as: UTF8.self))
+        try raw(Array(encoder.encode(value)) + [UInt8(ascii: "\n")])
     }
 }

@@ -5,20 +5,29 @@ import Postgres
 extension MigrationLog {
     /// Signs where the order stands, and keeps that beside it.
     ///
-    /// - Returns: the checkpoint; nil when nothing has been sealed since the last.
+    /// - Returns: the checkpoint; nil when nothing has been sealed since the last, and before the key itself has its place in the order.
     /// - Throws: a ``LogError/Code/damaged`` when the key is not one that may sign checkpoints, or the tree does not hold.
     package func sign(with key: SigningKey) async throws -> Checkpoint? {
         try await guarded {
-            guard try await trustHistory().latest.key(key.publicKey.id)?.has(.checkpoint) == true else {
+            let trust = try await trustHistory()
+            guard let own = trust.latest.key(key.publicKey.id), own.has(.checkpoint) else {
                 throw LogError(
                     .damaged,
                     "key \(key.publicKey.id) is not one that may sign checkpoints of this log",
                     mend: "add it: migrate keys add --role checkpoint"
                 )
             }
-            let trust = try await trustHistory()
             return try await pool.transact { connection in
                 let head = try Self.orderHead(connection)
+                // What it vouches for has to show who it is.
+                let place = try connection.query(
+                    """
+                    select s.n from migrate.commit c join migrate.seal s on s.id = c.id
+                    where c.stream = $1::text and c.version = $2::bigint
+                    """,
+                    [.text(TrustHistory.stream), .int(own.addedAt)]
+                ).first?.int("n")
+                guard let place, place <= head.size else { return nil }
                 let incarnations = try Self.incarnations(connection)
                 guard head.size > 0, let log = incarnations.id(of: incarnations.newest) else { return nil }
                 var checkpoint = Checkpoint(log: log, head: head)

@@ -17,7 +17,7 @@ package struct WhatIf: Sendable {
     package private(set) var firstOther: (version: Int64, at: Timestamp)?
 
     /// - Parameters:
-    ///   - plan: the other plan; its services, environments and windows are those of the recorded one.
+    ///   - plan: the other plan; its services, environments, windows and grace are those of the recorded one.
     ///   - recorded: whole from version 1.
     ///   - forbidden: by version, why whoever gave a command might not, by the keys of the log.
     package init(_ plan: Plan, hash: String, recorded: [Commit], forbidden: [Int64: Refusal] = [:]) throws {
@@ -36,7 +36,7 @@ package struct WhatIf: Sendable {
 
     private static func requireComparable(_ new: Plan, _ old: Plan) throws(Impossible) {
         let mend =
-            "compare plans of the same services, environments and windows, or rehearse the other: migrate simulate"
+            "compare plans of the same services, environments, windows and grace, or rehearse the other: migrate simulate"
         func require(_ holds: Bool, _ message: String) throws(Impossible) {
             if !holds { throw Impossible(message: message, mend: mend) }
         }
