@@ -472,7 +472,9 @@ struct ReplayCommandTests {
         // A disk that is full has not taken it.
         var environment = ProcessInfo.processInfo.environment
         environment["MIGRATE_DATABASE_URL"] = try TestDatabase.conninfo
-        for command in ["export shop", "replay shop --format html", "replay shop --format json", "status shop --format json"] {
+        for command in [
+            "export shop", "replay shop --format html", "replay shop --format json", "status shop --format json",
+        ] {
             let full = try ChildProcess(
                 "/bin/sh",
                 ["-c", "exec \"$0\" \(command) > /dev/full", Program.path("migrate")],
