@@ -124,10 +124,22 @@ package actor PlaneKeeper {
         return again.isCancelled ? nil : try result.get()
     }
 
-    /// What the data plane says that it has, whoever told it; nil for what it starts from.
-    package func found(in environment: String) async throws(RoutingError) -> RouteTable? {
-        let route = try await adapter.read()
-        return route.isUntold ? nil : route.table(plan, in: environment)
+    /// What the data plane has in force beyond what it was offered, whoever told it: another commit, or a later one. It is shown, and nothing of it is kept or wanted.
+    ///
+    /// - Returns: nil where it has nothing of the kind, or something new has come meanwhile.
+    package func beyond(_ offered: RouteTable) async throws(RoutingError) -> RouteTable? {
+        await enter()
+        defer { leave() }
+        let adapter = adapter, plan = plan
+        let found = try await adapter.read()
+        guard !found.isUntold, found.revision > offered.revision || found.hash != offered.hash else { return nil }
+        let table = found.table(plan, in: offered.environment)
+        let isShown = try await cutOffByNews { () async throws(RoutingError) in
+            guard try await adapter.read() == found else { return false }
+            if !adapter.isSeenByReading { _ = try await adapter.apply(table) }
+            return true
+        }
+        return isShown ?? false ? table : nil
     }
 
     /// Tells the data plane again what it has forgotten: it starts from legacy, and so it may after a reload.

@@ -76,7 +76,6 @@ package struct PlaneRouter: ServiceLifecycle.Service {
                 Follower(
                     source: source,
                     keeper: keeper,
-                    environment: environment,
                     record: record,
                     plane: plane.name,
                     logger: logger
@@ -124,7 +123,6 @@ package struct PlaneRouter: ServiceLifecycle.Service {
     private struct Follower: ServiceLifecycle.Service {
         let source: any RouteSource
         let keeper: PlaneKeeper
-        let environment: String
         let record: PlaneRecord
         let plane: String
         let logger: Logger
@@ -134,14 +132,12 @@ package struct PlaneRouter: ServiceLifecycle.Service {
         init(
             source: any RouteSource,
             keeper: PlaneKeeper,
-            environment: String,
             record: PlaneRecord,
             plane: String,
             logger: Logger
         ) {
             self.source = source
             self.keeper = keeper
-            self.environment = environment
             self.record = record
             self.plane = plane
             self.logger = logger
@@ -203,12 +199,7 @@ package struct PlaneRouter: ServiceLifecycle.Service {
 
         /// The data plane refuses what the log offers: what it has is the log's to hear, where that is another commit, and shown to be in force.
         private func hear(of offered: RouteTable) async {
-            let found = try? await keeper.found(in: environment)
-            if let found, found.revision > offered.revision || found.hash != offered.hash,
-                (try? await keeper.apply(found)) != nil
-            {
-                return await acknowledge(found)
-            }
+            if let found = try? await keeper.beyond(offered) { return await acknowledge(found) }
             if await keeper.table == offered { await lose() }
         }
 

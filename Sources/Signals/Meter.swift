@@ -141,7 +141,7 @@ package final class Meter: Sendable {
         state.withLock { state in
             let k = max(own, state.open)
             // Nobody takes them: the clock was set back, say.
-            if state.windows[k] == nil, state.windows.count >= Self.kept, let oldest = state.windows.keys.min() {
+            if state.windows[k] == nil, state.windows.count >= Self.kept + 2, let oldest = state.windows.keys.min() {
                 state.windows[oldest] = nil
             }
             change(

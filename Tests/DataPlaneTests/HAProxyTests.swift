@@ -86,7 +86,12 @@ struct HAProxyTests {
             try await haproxy.run {
                 try await haproxy.follow(routes) {
                     try await routes.untilMeasuring()
+                    // What HAProxy says of itself is no request.
+                    let quiet = try #require(routes.signals.last).k
+                    try await haproxy.tell("Proxy migrate stopped (cumulated conns: FE: 1, BE: 0).")
+                    try await eventually("windows after that") { (routes.signals.last?.k ?? 0) > quiet + 4 }
                     let before = try #require(routes.signals.last).k
+                    #expect(Set(routes.signals.map(\.k)).isSuperset(of: quiet...before))
                     // By a configuration of another plan, or an earlier release's.
                     for line in ["0.candidate 200 -- 5 - {}", "0123456789abcdef 0.candidate 200 -- 5 - {}"] {
                         try await haproxy.tell(line)

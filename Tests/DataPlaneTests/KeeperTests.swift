@@ -1,5 +1,6 @@
 import DataPlanes
 import Foundation
+import Gateway
 import Logging
 import MigrationCore
 import Routing
@@ -86,7 +87,13 @@ struct KeeperTests {
         #expect(try await second.confirm() == TestRoutes.table(9, .all))
         // With a log that has gone on from less.
         await #expect(throws: RoutingError.self) { try await second.apply(TestRoutes.table(8, .zero)) }
-        #expect(try await second.found(in: "production") == TestRoutes.table(9, .all))
+        #expect(try await second.beyond(TestRoutes.table(8, .zero)) == TestRoutes.table(9, .all))
+        #expect(try await second.beyond(TestRoutes.table(9, .all)) == nil)
+        // What nobody here has told is said, and not kept.
+        plane.state.withLock { $0.route = RouteText(TestRoutes.table(12, .all), plan) }
+        #expect(try await second.beyond(TestRoutes.table(10, .zero)) == TestRoutes.table(12, .all))
+        #expect(await second.table == TestRoutes.table(9, .all))
+        #expect(try RouteStore(file: state).read()?.table == TestRoutes.table(9, .all))
         // Where the log's head is known nothing older is said.
         #expect(try await keeper(plane, first: TestRoutes.table(10, .zero)).confirm() == nil)
     }

@@ -114,22 +114,34 @@ struct NginxTests {
     func upgraded() async throws {
         try await staged { nginx, _, _ in
             let adapter = nginx.plane.adapter(router: "n", plan: nginx.plan)
-            // As a daemon: one in the foreground is not upgraded.
-            let starter = try nginx.start([])
-            #expect(try await offThread { starter.wait() } == 0)
-            try await eventually("nginx to answer") { (try? await adapter.read()) != nil }
-            let old = try nginx.master()
             let elder = nginx.folder.url.appendingPathComponent("nginx.pid.oldbin").path
+            var begun: Set<Int32> = []
+            func note() {
+                guard let master = try? nginx.master() else { return }
+                begun.formUnion([master] + nginx.children(of: master))
+            }
             do {
+                // As a daemon: one in the foreground is not upgraded.
+                let starter = try nginx.start([])
+                #expect(try await offThread { starter.wait() } == 0)
+                try await eventually("nginx to answer") { (try? await adapter.read()) != nil }
+                note()
+                let old = try nginx.master()
                 _ = try await adapter.apply(TestRoutes.table(1, .all))
+                note()
                 kill(old, SIGUSR2)
                 try await eventually("two of them") {
                     FileManager.default.fileExists(atPath: elder) && (try? nginx.master()) ?? old != old
                 }
-                let error = await #expect(throws: RoutingError.self) {
-                    try await adapter.apply(TestRoutes.table(2, .zero))
+                note()
+                var refusal = ""
+                try await eventually("the older one to be named") {
+                    let error = await #expect(throws: RoutingError.self) {
+                        try await adapter.apply(TestRoutes.table(2, .zero))
+                    }
+                    refusal = error?.message ?? ""
+                    return refusal.contains("before an upgrade")
                 }
-                #expect(error?.message.contains("before an upgrade") == true, "\(error?.message ?? "")")
                 // The newer one has it all the same.
                 try await eventually("the newer one to say so") { try await adapter.read().revision == 2 }
                 kill(old, SIGQUIT)
@@ -138,8 +150,9 @@ struct NginxTests {
             } catch {
                 Issue.record(error)
             }
-            let masters = Set([old, (try? nginx.master()) ?? old])
-            for master in masters { for pid in [master] + nginx.children(of: master) { kill(pid, SIGKILL) } }
+            note()
+            for pid in begun where nginx.isNginx(pid) { kill(pid, SIGKILL) }
+            try await eventually("all to be gone") { begun.allSatisfy { !nginx.isNginx($0) } }
         }
     }
 

@@ -87,6 +87,11 @@ final class TestNginx: TestPlane {
         return pid
     }
 
+    func isNginx(_ pid: Int32) -> Bool {
+        let title = FileManager.default.contents(atPath: "/proc/\(pid)/cmdline") ?? Data()
+        return String(decoding: title, as: UTF8.self).hasPrefix("nginx: ")
+    }
+
     func children(of pid: Int32) -> [Int32] {
         let text = FileManager.default.contents(atPath: "/proc/\(pid)/task/\(pid)/children") ?? Data()
         return String(decoding: text, as: UTF8.self).split(separator: " ").compactMap { Int32($0) }

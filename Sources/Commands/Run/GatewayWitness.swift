@@ -39,7 +39,12 @@ struct GatewayWitness: ServiceLifecycle.Service {
 
     private func look() async throws {
         switch try await witness.look() {
-        case .nothing, .kept, .unvouched: break
+        case .nothing, .kept: break
+        case .unvouched(let kept):
+            logger.warning(
+                "nothing newer than this gateway’s checkpoint is signed by a key that the log takes: have a worker sign with one",
+                metadata: ["kept": "\(kept.size)"]
+            )
         case .begunAnew(let checkpoint, let before):
             logger.error(
                 "the log does not go on from this gateway’s checkpoint, and has begun a new incarnation: if people declared it rewound, remove the file",

@@ -51,7 +51,7 @@ package struct EtcdPlane: DataPlane {
             plan,
             meter: meter,
             client: client,
-            isOurs: { [mark = PlanMark(plan)] in mark.rest(of: $0) != nil },
+            isForeign: { [mark = PlanMark(plan)] in mark.isMissing(in: $0) { LoggedRequest(resolver: $0) != nil } },
             read: { [mark = PlanMark(plan)] in mark.rest(of: $0).flatMap { LoggedRequest(resolver: $0) } }
         ) {
             // A resolver that has come, gone or begun anew may have sent requests that nobody told.

@@ -36,7 +36,7 @@ package struct HAProxyPlane: DataPlane {
             plan,
             meter: meter,
             client: client,
-            isOurs: { [mark = PlanMark(plan)] in mark.rest(of: $0) != nil },
+            isForeign: { [mark = PlanMark(plan)] in mark.isMissing(in: $0) { LoggedRequest(haproxy: $0) != nil } },
             read: { [mark = PlanMark(plan)] in mark.rest(of: $0).flatMap { LoggedRequest(haproxy: $0) } }
         ) {
             guard let answer = try? await socket.ask("show info") else { return nil }

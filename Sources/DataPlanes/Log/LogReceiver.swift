@@ -19,14 +19,14 @@ final class LogReceiver: Sendable {
     /// - Parameters:
     ///   - port: on this host; 0 for any that is free.
     ///   - meter: of the services of the plan.
-    ///   - isOurs: whether a line is of a data plane whose configuration was written for this plan.
-    ///   - read: what such a line says; nil for one that says nothing of an implementation.
+    ///   - isForeign: whether a line tells a request by a configuration that was not written for this plan.
+    ///   - read: what a line says; nil for one that says nothing of an implementation.
     init(
         port: Int,
         services: Int,
         meter: Meter,
         group: any EventLoopGroup,
-        isOurs: @escaping @Sendable (Substring) -> Bool,
+        isForeign: @escaping @Sendable (Substring) -> Bool,
         read: @escaping @Sendable (Substring) -> LoggedRequest?
     ) async throws {
         let strangers = Strangers()
@@ -38,7 +38,13 @@ final class LogReceiver: Sendable {
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(
-                        Handler(services: services, meter: meter, strangers: strangers, isOurs: isOurs, read: read)
+                        Handler(
+                            services: services,
+                            meter: meter,
+                            strangers: strangers,
+                            isForeign: isForeign,
+                            read: read
+                        )
                     )
                 }
             }
@@ -70,18 +76,18 @@ final class LogReceiver: Sendable {
         private let meter: Meter
 
         private let strangers: Strangers
-        private let isOurs: @Sendable (Substring) -> Bool
+        private let isForeign: @Sendable (Substring) -> Bool
         private let read: @Sendable (Substring) -> LoggedRequest?
 
         init(
             services: Int,
             meter: Meter,
             strangers: Strangers,
-            isOurs: @escaping @Sendable (Substring) -> Bool,
+            isForeign: @escaping @Sendable (Substring) -> Bool,
             read: @escaping @Sendable (Substring) -> LoggedRequest?
         ) {
             self.strangers = strangers
-            self.isOurs = isOurs
+            self.isForeign = isForeign
             self.services = services
             self.meter = meter
             self.read = read
@@ -90,7 +96,7 @@ final class LogReceiver: Sendable {
         func channelRead(context: ChannelHandlerContext, data: NIOAny) {
             let text = String(buffer: unwrapInboundIn(data).data)
             let line = text.prefix { $0 != "\n" && $0 != "\0" }
-            guard isOurs(line) else {
+            guard !isForeign(line) else {
                 if strangers.count.wrappingAdd(1, ordering: .relaxed).oldValue == 0 {
                     Logger(label: "migrate").error(
                         "a data plane tells requests by a configuration that was not written for this plan, or by another release: windows with such are missing; write it anew with `migrate route config`",

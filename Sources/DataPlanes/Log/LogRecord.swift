@@ -45,15 +45,15 @@ struct LogWindows: PlaneWindows {
 
     /// - Parameters:
     ///   - port: where the data plane tells its requests, by UDP on this host.
-    ///   - isOurs: whether a line is of a data plane whose configuration was written for this plan.
-    ///   - read: what such a line says; nil for one that says nothing of an implementation.
+    ///   - isForeign: whether a line tells a request by a configuration that was not written for this plan.
+    ///   - read: what a line says; nil for one that says nothing of an implementation.
     ///   - process: what is the same as long as it is the same process and has dropped nothing; nil when it cannot be asked.
     init(
         port: Int,
         _ plan: Plan,
         meter: Meter,
         client: HTTPClient,
-        isOurs: @escaping @Sendable (Substring) -> Bool,
+        isForeign: @escaping @Sendable (Substring) -> Bool,
         read: @escaping @Sendable (Substring) -> LoggedRequest?,
         process: @escaping @Sendable () async -> String?
     ) async throws {
@@ -63,7 +63,7 @@ struct LogWindows: PlaneWindows {
             services: plan.services.count,
             meter: meter,
             group: client.eventLoopGroup,
-            isOurs: isOurs,
+            isForeign: isForeign,
             read: read
         )
         record = LogRecord(receiver: receiver, process: process)

@@ -21,6 +21,12 @@ package struct PlanMark: Sendable {
         text = String(repeating: "0", count: 16 - digits.count) + digits
     }
 
+    /// Whether a line has another mark, or none, and tells a request all the same; what a data plane says of itself tells none.
+    func isMissing(in line: Substring, isRequest: (Substring) -> Bool) -> Bool {
+        guard rest(of: line) == nil else { return false }
+        return isRequest(line) || line.firstIndex(of: " ").map { isRequest(line[$0...].dropFirst()) } ?? false
+    }
+
     /// How nginx's lines begin, after what syslog puts before it.
     var tag: String { "migrate_\(text): " }
 

@@ -36,7 +36,8 @@ package struct NginxPlane: DataPlane {
             plan,
             meter: meter,
             client: client,
-            isOurs: { [tag = PlanMark(plan).tag] in $0.contains(tag) },
+            isForeign: { [tag = PlanMark(plan).tag] in !$0.contains(tag) && $0.contains(#/ migrate(_[0-9a-f]{16})?: /#)
+            },
             read: { [mark = PlanMark(plan)] in LoggedRequest(nginx: $0, mark: mark) }
         ) {
             // Another while its program is upgraded, and again when that is over.

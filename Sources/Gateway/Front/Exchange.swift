@@ -56,6 +56,8 @@ final class Exchange {
     var isPaused = false
     /// Since when it no longer does; nil when it never had to.
     var resumedAt: TimeSpan?
+    /// For how long its client could not send, because the service did not take it.
+    var held = TimeSpan.zero
     /// Somebody asked for this side: it shows nothing of what users meet, and is not counted.
     var isForced = false
     /// Legacy answers because the candidate failed.

@@ -143,7 +143,7 @@ extension FrontHandler: UpstreamDelegate {
         // A client that has not sent its request, or does not take the answer, is not the service's failure.
         if !exchange.isRequestComplete, exchange.upstream?.isWritable ?? false {
             let silent = settings.bodyTimeout - (SystemClock.steady - awaitedSince)
-            let whole = settings.bodyTimeout + .seconds(Int64(exchange.bodyBytes / Self.slowest))
+            let whole = settings.bodyTimeout + exchange.held + .seconds(Int64(exchange.bodyBytes / Self.slowest))
             let rest = min(silent, whole - (SystemClock.steady - exchange.startedAt))
             return rest > .zero ? schedule(exchange, in: rest) : giveUp()
         }

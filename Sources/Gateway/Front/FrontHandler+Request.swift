@@ -277,7 +277,13 @@ extension FrontHandler {
         }
         guard isOn != isReading else { return }
         isReading = isOn
-        if isOn { awaitedSince = SystemClock.steady }
+        let now = SystemClock.steady
+        if isOn {
+            // What it could not send meanwhile is not its own slowness.
+            if let exchange, let since = heldSince { exchange.held = exchange.held + (now - since) }
+            awaitedSince = now
+        }
+        heldSince = isOn ? nil : now
         setReading(isOn)
     }
 

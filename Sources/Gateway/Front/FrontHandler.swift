@@ -47,6 +47,8 @@ final class FrontHandler: ChannelInboundHandler {
     /// When the client began to be awaited, for a head or for the rest of a body.
     var awaitedSince = SystemClock.steady
     var isReading = true
+    /// Since when it is not read.
+    var heldSince: TimeSpan?
     /// Whether the last answer of a connection that ends has gone out.
     var hasLeft = false
     /// Whether the request under way, or the one that was refused, wants no body for an answer.

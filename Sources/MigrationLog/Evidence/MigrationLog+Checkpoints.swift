@@ -20,14 +20,9 @@ extension MigrationLog {
             return try await pool.transact { connection in
                 let head = try Self.orderHead(connection)
                 // What it vouches for has to show who it is.
-                let place = try connection.query(
-                    """
-                    select s.n from migrate.commit c join migrate.seal s on s.id = c.id
-                    where c.stream = $1::text and c.version = $2::bigint
-                    """,
-                    [.text(TrustHistory.stream), .int(own.addedAt)]
-                ).first?.int("n")
-                guard let place, place <= head.size else { return nil }
+                guard let place = try Self.place(ofKeys: own.addedAt, connection), place <= head.size else {
+                    return nil
+                }
                 let incarnations = try Self.incarnations(connection)
                 guard head.size > 0, let log = incarnations.id(of: incarnations.newest) else { return nil }
                 var checkpoint = Checkpoint(log: log, head: head)
@@ -52,6 +47,21 @@ extension MigrationLog {
                 return nil
             }
         }
+    }
+
+    /// The number of a version of the keys in the order; nil before it has one.
+    package func place(ofKeys version: Int64) async throws -> Int64? {
+        try await guarded { try await pool.run { try Self.place(ofKeys: version, $0) } }
+    }
+
+    private static func place(ofKeys version: Int64, _ connection: isolated PostgresConnection) throws -> Int64? {
+        try connection.query(
+            """
+            select s.n from migrate.commit c join migrate.seal s on s.id = c.id
+            where c.stream = $1::text and c.version = $2::bigint
+            """,
+            [.text(TrustHistory.stream), .int(version)]
+        ).first?.int("n")
     }
 
     /// The checkpoints of the log from a size on, in the order of their sizes, as they stand there.

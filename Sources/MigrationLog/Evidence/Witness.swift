@@ -13,7 +13,7 @@ package struct Witness: Sendable {
         /// The log does not begin as the kept one says, and has begun a new incarnation since, as after a declared rewind: whether that is
         /// what happened is for a person to say, and until then the kept one stays.
         case begunAnew(Checkpoint, before: Checkpoint)
-        /// The log begins as the kept one says, and nothing newer is vouched for by a key that the log takes now: the kept one stays.
+        /// The log begins as the kept one says, and its newest checkpoint is by a key that was taken away after it: the kept one stays.
         case unvouched(Checkpoint)
         /// The log is not the one that it was.
         case broken(String, kept: Checkpoint)
@@ -58,7 +58,12 @@ package struct Witness: Sendable {
         let signer = try await log.trustHistory().signer(of: latest)
         guard signer?.isActive == true else {
             // Its key may be another by now, and no worker have signed with that.
-            if let kept, signer != nil, try await log.flaw(of: kept) == nil { return .unvouched(kept) }
+            if let kept, let revoked = signer?.revokedAt, latest.size >= kept.size,
+                try await log.place(ofKeys: revoked).map({ latest.size < $0 }) ?? true,
+                try await log.flaw(of: kept) == nil, try await log.flaw(of: latest) == nil
+            {
+                return .unvouched(kept)
+            }
             let flaw = "the log’s checkpoint is not signed by a key that the log takes now"
             guard let kept else { throw LogError(.damaged, flaw, mend: "see: migrate keys list") }
             return .broken(flaw, kept: kept)

@@ -102,14 +102,16 @@ extension MigrationLog {
         }
     }
 
-    /// The first number, up to a size, of which the commit is gone; nil where all are there.
+    /// The first number, up to a size, of which the commit is gone, or another; nil where all are there.
     package func missing(upTo size: Int64) async throws -> Int64? {
         try await guarded {
             try await pool.run { connection in
                 try connection.query(
                     """
                     select min(s.n) as n from migrate.seal s
-                    where s.n <= $1::bigint and not exists (select from migrate.commit c where c.id = s.id)
+                    where s.n <= $1::bigint and not exists (
+                        select from migrate.commit c where c.id = s.id and sha256('\\x00'::bytea || c.hash) = s.leaf
+                    )
                     """,
                     [.int(size)]
                 ).first?.optionalInt("n")
