@@ -73,8 +73,7 @@ package final class Meter: Sendable {
 
     /// A client that went away before the service had said anything: how the request would have ended nobody knows, so it is in no window.
     package func givenUp(service: Int, _ implementation: Implementation) {
-        let index = service * 2 + (implementation == .legacy ? 0 : 1)
-        state.withLock { $0.totals[index].countGivenUp() }
+        state.withLock { $0.totals[Self.place(service, implementation)].countGivenUp() }
     }
 
     /// One copied request of which both sides' answers were compared.
@@ -127,7 +126,11 @@ package final class Meter: Sendable {
 
     /// What a service's implementation did since this began.
     package func totals(service: Int, _ implementation: Implementation) -> Totals {
-        state.withLock { $0.totals[service * 2 + (implementation == .legacy ? 0 : 1)] }
+        state.withLock { $0.totals[Self.place(service, implementation)] }
+    }
+
+    private static func place(_ service: Int, _ implementation: Implementation) -> Int {
+        service * 2 + (implementation == .legacy ? 0 : 1)
     }
 
     private func change(
@@ -136,7 +139,7 @@ package final class Meter: Sendable {
         _ moment: Timestamp,
         _ change: (inout Tally, inout Totals) -> Void
     ) {
-        let index = service * 2 + (implementation == .legacy ? 0 : 1)
+        let index = Self.place(service, implementation)
         let own = clock.index(of: moment)
         state.withLock { state in
             let k = max(own, state.open)

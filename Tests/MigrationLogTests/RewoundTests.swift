@@ -20,7 +20,8 @@ struct RewoundTests {
         )
     }
 
-    private func report(_ test: TestLog, _ route: MigrationLog.Route) async throws {
+    @discardableResult
+    private func report(_ test: TestLog, _ route: MigrationLog.Route, by instance: UUID? = nil) async throws -> Bool {
         try await test.log.report(
             "m",
             router: "r1",
@@ -28,6 +29,7 @@ struct RewoundTests {
             log: route.log,
             revision: route.revision,
             hash: route.hash,
+            instance: instance,
             notify: false
         )
     }
@@ -37,18 +39,7 @@ struct RewoundTests {
         let test = try await TestLog()
         try await test.sample()
         let route = try #require(try await test.log.route("m", environment: "staging"))
-        func says(_ instance: UUID) async throws -> Bool {
-            try await test.log.report(
-                "m",
-                router: "r1",
-                environment: "staging",
-                log: route.log,
-                revision: route.revision,
-                hash: route.hash,
-                instance: instance,
-                notify: false
-            )
-        }
+        func says(_ instance: UUID) async throws -> Bool { try await report(test, route, by: instance) }
         func heard() async throws -> Int64? { try await test.log.reports(of: "m").first?.revision }
         let first = UUID(), second = UUID(), third = UUID()
         for instance in [first, first, second, second] {

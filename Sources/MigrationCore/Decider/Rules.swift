@@ -1,6 +1,6 @@
 /// By which version of its rules a commit was decided. It stands in the commit as its format: what an earlier release decided is decided by that
 /// release's rules again, and folds as it folded there.
-package struct Rules: Hashable, Comparable, Sendable {
+package struct Rules: Hashable, Sendable {
     package let version: Int
 
     package init(version: Int) { self.version = version }
@@ -9,8 +9,6 @@ package struct Rules: Hashable, Comparable, Sendable {
     /// 3: nothing goes forward before what is over is judged and what is due is done; who has a higher weight than is asked is not evicted; nothing
     /// completes before every router has its last weight; a rollback knows the evicted routers that have not heard of it.
     package static let current = Rules(version: 3)
-
-    package static func < (left: Rules, right: Rules) -> Bool { left.version < right.version }
 
     /// Whether nothing goes forward on less than everything that can be known.
     var areStrict: Bool { version >= 3 }
