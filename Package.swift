@@ -91,6 +91,7 @@ let package = Package(
                 .embedInCode("0007_append.sql"), .embedInCode("0008_observed.sql"),
                 .embedInCode("0009_checkpoint.sql"), .embedInCode("0010_decided.sql"),
                 .embedInCode("0011_routers.sql"),
+                .embedInCode("0012_sign.sql"),
             ]
         ),
         room("Signals", ["MigrationCore", histogram]),

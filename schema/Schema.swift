@@ -27,5 +27,6 @@ package enum Schema {
         File(number: 9, name: "0009_checkpoint.sql", bytes: PackageResources._009_checkpoint_sql),
         File(number: 10, name: "0010_decided.sql", bytes: PackageResources._010_decided_sql),
         File(number: 11, name: "0011_routers.sql", bytes: PackageResources._011_routers_sql),
+        File(number: 12, name: "0012_sign.sql", bytes: PackageResources._012_sign_sql),
     ]
 }

@@ -13,11 +13,19 @@ package protocol DataPlane: Sendable {
     var state: URL { get }
     /// - Throws: a `RoutingError` for a plan that asks for what it cannot do.
     func requireSuitable(_ plan: Plan) throws(RoutingError)
+    /// Has it begin with what the log says, where it is not there yet and begins with more than legacy.
+    ///
+    /// - Throws: a `RoutingError` where it was told what may not come before that.
+    func prepare(_ table: RouteTable, _ plan: Plan) throws(RoutingError)
     func adapter(router: String, plan: Plan) -> any PlaneAdapter
     /// - Parameters:
     ///   - meter: what is counted besides, such as probes.
     ///   - client: for asking it.
     func windows(_ plan: Plan, meter: Meter, client: HTTPClient) async throws -> any PlaneWindows
+}
+
+extension DataPlane {
+    package func prepare(_ table: RouteTable, _ plan: Plan) throws(RoutingError) {}
 }
 
 /// What a data plane does, in windows.

@@ -12,6 +12,8 @@ package protocol PlaneAdapter: ServiceDiscoveryAdapter {
     func read() async throws(RoutingError) -> RouteText
     /// Whether a route that was acknowledged once is in force if it is read: nobody else has to have taken it.
     var isSeenByReading: Bool { get }
+    /// - Throws: ``RoutingError/Code/unsuitable`` where its configuration was not written for this plan, as it says itself.
+    func requireOwnConfiguration() async throws(RoutingError)
 }
 
 extension PlaneAdapter {
@@ -73,7 +75,7 @@ package actor PlaneKeeper {
             taken += 1
             return
         }
-        _ = try await adapter.apply(table)
+        try await Self.tell(table, adapter)
         taken += 1
         guard isNew else { return }
         try store.write(RouteStore.Kept(plan: plan, table: table))
@@ -95,10 +97,24 @@ package actor PlaneKeeper {
         let adapter = adapter, text = RouteText(kept, plan)
         let isShown = try await cutOffByNews { () async throws(RoutingError) in
             if adapter.isSeenByReading, try await adapter.read() == text { return true }
-            _ = try await adapter.apply(kept)
+            try await Self.tell(kept, adapter)
             return true
         }
         return isShown == nil ? nil : kept
+    }
+
+    /// Puts a table into force where the data plane's configuration was written for this plan. Of another only a rollback of all is told, as what its back ends are is not known,
+    /// and that is not acknowledged either.
+    private static func tell(_ table: RouteTable, _ adapter: any PlaneAdapter) async throws(RoutingError) {
+        if table.weights.values.contains(where: { $0 > .zero }) {
+            do {
+                try await adapter.requireOwnConfiguration()
+            } catch  where error.code != .unsuitable {
+                // One that is away may find what is told when it comes.
+            }
+        }
+        _ = try await adapter.apply(table)
+        try await adapter.requireOwnConfiguration()
     }
 
     /// Carries out what nobody new has asked for, in its turn.
@@ -136,7 +152,7 @@ package actor PlaneKeeper {
         let table = found.table(plan, in: offered.environment)
         let isShown = try await cutOffByNews { () async throws(RoutingError) in
             guard try await adapter.read() == found else { return false }
-            if !adapter.isSeenByReading { _ = try await adapter.apply(table) }
+            if !adapter.isSeenByReading { try await Self.tell(table, adapter) }
             return true
         }
         return isShown ?? false ? table : nil
@@ -154,6 +170,8 @@ package actor PlaneKeeper {
         let before: RouteText
         do {
             before = try await adapter.read()
+            // One that was started anew with another's configuration may have kept the route.
+            try await adapter.requireOwnConfiguration()
         } catch {
             // What was told and seen meanwhile is known better than by a question that had no answer.
             if taken != since { return nil }
@@ -167,7 +185,7 @@ package actor PlaneKeeper {
         let adapter = adapter, text = RouteText(table, plan)
         let wasTold = try await cutOffByNews { () async throws(RoutingError) in
             if try await adapter.read() == text { return false }
-            _ = try await adapter.apply(table)
+            try await Self.tell(table, adapter)
             return true
         }
         guard let wasTold else { return nil }

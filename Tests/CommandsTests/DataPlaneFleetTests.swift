@@ -17,7 +17,8 @@ struct DataPlaneFleetTests {
         return text.firstMatch(of: /"phase" : "([a-zA-Z]+)"/).map { String($0.1) } ?? ""
     }
 
-    private static func text(_ legacy: Int, _ candidate: Int) -> String {
+    /// - Parameter routers: what the plan says of those that are away.
+    private static func text(_ legacy: Int, _ candidate: Int, routers: String) -> String {
         """
         migration: fleet
         services:
@@ -30,7 +31,7 @@ struct DataPlaneFleetTests {
         rollback: [error_rate > 10% for 1s]
         watch: 1s
         expires: 1d
-        routers: { away: 12s, then: evict }
+        \(routers)
 
         """
     }
@@ -44,20 +45,41 @@ struct DataPlaneFleetTests {
         var processes: [ChildProcess]
     }
 
-    private func migrate(_ arguments: [String], _ output: String) throws -> ChildProcess {
+    /// - Parameter isFull: whether no file can be written, as on a full disk.
+    private func migrate(_ arguments: [String], _ output: String, isFull: Bool = false) throws -> ChildProcess {
         var environment = ProcessInfo.processInfo.environment
         environment["MIGRATE_DATABASE_URL"] = try TestDatabase.conninfo
-        return try ChildProcess(Program.path("migrate"), arguments, environment: environment, output: output)
+        var command = [Program.path("migrate")] + arguments
+        if isFull {
+            let script = "trap '' XFSZ; ulimit -f 0; exec \"$@\" > /dev/null 2>&1"
+            command = ["/bin/sh", "-c", script, "sh"] + command
+        }
+        return try ChildProcess(command[0], Array(command[1...]), environment: environment, output: output)
+    }
+
+    /// What of a router runs already when it is started.
+    private struct Rest {
+        var carrier: ChildProcess?
+        var teller: ChildProcess?
+        /// Whether the disk of the program that tells it is full.
+        var isFull = false
     }
 
     /// Starts a router, in the folder that it had before if it was there.
     ///
-    /// - Parameter teller: what tells it where to send requests, where that runs already.
-    private func start(_ name: String, _ port: Int, _ plan: String, teller: ChildProcess? = nil) throws -> Router {
+    /// - Parameters:
+    ///   - ports: where it takes its clients, and where it asks for its routes, if it is one that asks.
+    private func start(
+        _ name: String,
+        _ ports: (clients: Int, questions: Int),
+        _ plan: String,
+        _ rest: Rest
+    ) throws -> Router {
+        let port = ports.clients
         let folder = URL(fileURLWithPath: plan).deletingLastPathComponent().path
         func follow(_ kind: String, _ arguments: [String]) throws -> ChildProcess {
             let place = ["--migration", "fleet", "--environment", "p", "--name", name]
-            return try migrate([kind] + place + arguments, folder + "/output")
+            return try migrate([kind] + place + arguments, folder + "/output", isFull: rest.isFull)
         }
         let listen = ["--listen", "127.0.0.1:\(port)"], own = "\(folder)/\(name)"
         func carrier(_ program: String, _ arguments: [String]) throws -> ChildProcess {
@@ -71,6 +93,7 @@ struct DataPlaneFleetTests {
             )
             guard written.code == 0 else { throw TestFailure(written.text) }
         }
+        let limits = ["--concurrency", "2", "--log-level", "warning", "--disable-hot-restart"]
         let processes: [ChildProcess]
         switch name.first {
         case "g": processes = [try follow("gateway", listen + ["--state", own + ".json"])]
@@ -80,19 +103,21 @@ struct DataPlaneFleetTests {
             try configure("haproxy", log)
             processes = [
                 try carrier("/usr/sbin/haproxy", ["-db", "-f", own + "/haproxy.cfg"]),
-                try teller ?? follow("haproxy", ["--folder", own] + log),
+                try rest.teller ?? follow("haproxy", ["--folder", own] + log),
+            ]
+        case "d":
+            let discovery = ["--discovery", "127.0.0.1:\(ports.questions)"]
+            try configure("envoy", discovery)
+            processes = [
+                try rest.carrier ?? carrier(TestPeers.envoy(), ["-c", own + "/envoy.json"] + limits),
+                try follow("envoy", ["--folder", own] + discovery),
             ]
         default:
             try configure("envoy", [])
+            let envoy = "ENVOY=\(try TestPeers.envoy())"
             processes = [
-                try carrier(
-                    TestPeers.envoy(),
-                    [
-                        "-c", own + "/envoy.json", "--concurrency", "2", "--log-level", "warning",
-                        "--disable-hot-restart",
-                    ]
-                ),
-                try teller ?? follow("envoy", ["--folder", own]),
+                try carrier("/usr/bin/env", [envoy, own + "/start"] + limits),
+                try rest.teller ?? follow("envoy", ["--folder", own]),
             ]
         }
         return Router(url: "http://127.0.0.1:\(port)", processes: processes)
@@ -124,30 +149,33 @@ struct DataPlaneFleetTests {
         "two gateways, two HAProxies and two Envoys: a step waits for all of them, those that are away are named and evicted, and who comes back serves by what is in force then"
     )
     func fleet() async throws {
-        try await staged(Self.routers) { fleet, _, begin in try await play(&fleet, begin) }
+        try await staged(Self.routers, "routers: { away: 12s, then: evict }") { fleet, _, begin in
+            try await play(&fleet, begin)
+        }
     }
 
-    private typealias Begin = (_ name: String, _ teller: ChildProcess?) throws -> Router
+    private typealias Begin = (_ name: String, _ rest: Rest) throws -> Router
 
     /// Routers, a worker and a migration that is planned, while the body runs.
     private func staged(
         _ names: [String],
+        _ routers: String = "",
         _ body: (inout [String: Router], _ candidate: TestUpstream, _ begin: Begin) async throws -> Void
     ) async throws {
         let legacy = try await TestUpstream(.answers("legacy")),
             candidate = try await TestUpstream(.answers("candidate"))
-        let plan = try Program.file(Self.text(legacy.port, candidate.port), "fleet.yaml")
+        let plan = try Program.file(Self.text(legacy.port, candidate.port, routers: routers), "fleet.yaml")
         let folder = URL(fileURLWithPath: plan).deletingLastPathComponent().path
         #expect(try run("db", "install").code == 0)
         #expect(try run("create", plan).code == 0)
-        var ports: [String: Int] = [:]
-        for name in names { ports[name] = try freePort() }
-        let begin = { name, teller in try start(name, ports[name] ?? 0, plan, teller: teller) }
+        var ports: [String: (Int, Int)] = [:]
+        for name in names { ports[name] = (try freePort(), try freePort()) }
+        let begin = { name, rest in try start(name, ports[name] ?? (0, 0), plan, rest) }
         var fleet: [String: Router] = [:]
         let result: Result<Void, any Error>
         var worker: ChildProcess?
         do {
-            for name in names { fleet[name] = try begin(name, nil) }
+            for name in names { fleet[name] = try begin(name, Rest()) }
             worker = try migrate(["worker", "--name", "w"], folder + "/output")
             result = .success(try await body(&fleet, candidate, begin))
         } catch {
@@ -191,7 +219,7 @@ struct DataPlaneFleetTests {
             let before = candidate.requests
             #expect(try phase() == "rollingBack")
             let begun = ContinuousClock.now
-            fleet["g1"] = try begin("g1", nil)
+            fleet["g1"] = try begin("g1", Rest())
             try await eventually("it to accept again") { (try? await SteadyLoad.side(url, user: "u")) != nil }
             try await load.keepUp(url) {
                 try await eventually("the rollback to be acknowledged") { try phase() != "rollingBack" }
@@ -201,6 +229,68 @@ struct DataPlaneFleetTests {
             }
             #expect(candidate.requests == before)
             #expect(load.failed == 0)
+        }
+    }
+
+    @Test(
+        "a router that is away holds the step where the plan does not evict it, however long that takes, and is named; who retires it lets the step go on"
+    )
+    func held() async throws {
+        try await staged(["g1", "g2"]) { fleet, _, _ in
+            try await eventually(within: 30, "both to be registered") {
+                let events = try await events()
+                return Set(events.filter { $0.type == "routerAcknowledged" }.map(\.router)) == ["g1", "g2"]
+            }
+            for process in fleet["g2"]?.processes ?? [] { try await kill(process) }
+            #expect(try run("start", "fleet").code == 0)
+            // Longer than the least that an eviction may wait for.
+            try await eventually(within: 30, "it to be named") {
+                let drift = try run("route", "drift", "fleet", "--silent-for", "7s")
+                return drift.code == 1 && drift.text.contains("g2")
+            }
+            #expect(try run("status", "fleet").text.contains("g2"))
+            #expect(try await !events().contains { ["stepAcknowledged", "routerRetired"].contains($0.type) })
+            let retired = try run("retire-router", "fleet", "g2", "--actor", "ana", "--reason", "gone")
+            #expect(retired.code == 0, "\(retired.text)")
+            try await eventually("the step to go on") {
+                try await events().contains { $0.type == "stepAcknowledged" }
+            }
+        }
+    }
+
+    @Test(
+        "an Envoy that asks is given a rollback although the disk of who tells it is full; that is confirmed once it can be kept"
+    )
+    func full() async throws {
+        try await staged(["d1"]) { fleet, candidate, begin in
+            let url = try #require(fleet["d1"]?.url), envoy = try #require(fleet["d1"]?.processes.first)
+            try await eventually(within: 30, "it to be registered") {
+                try await events().contains { $0.type == "routerAcknowledged" }
+            }
+            #expect(try run("start", "fleet").code == 0)
+            let moved = try #require(
+                (0..<100).map { "user-\($0)" }.first { Bucket.of($0, migration: "fleet") >= 5_000 }
+            )
+            try await eventually("the step to be acknowledged") {
+                try await events().contains { $0.type == "stepAcknowledged" }
+            }
+            #expect(try await SteadyLoad.side(url, user: moved) == "candidate")
+            func replace(_ isFull: Bool) async throws {
+                if let teller = fleet["d1"]?.processes.last { try await kill(teller) }
+                fleet["d1"] = try begin("d1", Rest(carrier: envoy, isFull: isFull))
+            }
+            try await replace(true)
+            #expect(try run("rollback", "fleet", "--actor", "ana", "--reason", "test").code == 0)
+            try await eventually("the rollback to be in force") {
+                try await SteadyLoad.side(url, user: moved) == "legacy"
+            }
+            #expect(try phase() == "rollingBack")
+            try await candidate.catchUp()
+            let before = candidate.requests
+            try await replace(false)
+            try await eventually("the rollback to be confirmed") { try phase() == "rolledBack" }
+            #expect(try await SteadyLoad.side(url, user: moved) == "legacy")
+            #expect(candidate.requests == before)
         }
     }
 
@@ -238,7 +328,7 @@ struct DataPlaneFleetTests {
             #expect(try run("history", "fleet").text.contains("the plan evicts it"))
             // They come back with what they had before; the first that they serve goes by what is in force now.
             for name in ["g2", "e2"] {
-                let router = try begin(name, name == "e2" ? fleet[name]?.processes.last : nil)
+                let router = try begin(name, Rest(teller: name == "e2" ? fleet[name]?.processes.last : nil))
                 back[name] = router
                 var side: String?
                 try await eventually(within: 30, "\(name) to serve") {

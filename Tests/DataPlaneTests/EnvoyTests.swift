@@ -1,6 +1,7 @@
 import AsyncHTTPClient
 import DataPlanes
 import Foundation
+import Gateway
 import JSON
 import Logging
 import MigrationCore
@@ -255,13 +256,39 @@ struct EnvoyTests {
         }
     }
 
-    @Test("begins at legacy where its configuration is written anew before it starts")
+    @Test("begins at legacy where it is started by the program for that and nobody tells it")
     func begunAnew() async throws {
         try await staged { envoy, routes, _ in
-            try await envoy.checkBegunAnew(routes) {
-                try envoy.write()
-            } run: { body in
-                try await envoy.run(body)
+            try await envoy.checkBegunAnew(routes) { body in try await envoy.runAnew(body) }
+        }
+    }
+
+    @Test("acknowledges and measures nothing for a plan that its configuration was not written for")
+    func foreign() async throws {
+        try await staged { envoy, _, _ in
+            try await envoy.run {
+                try await envoy.checkForeign()
+                var other = envoy.plan
+                other.services[0].timeout = .milliseconds(800)
+                let clock = envoy.plan.clock
+                func windows(_ plan: Plan) async throws -> any PlaneWindows {
+                    let windows = try await envoy.plane.windows(
+                        plan,
+                        meter: Meter(services: 1, clock: clock),
+                        client: .shared
+                    )
+                    await windows.begin()
+                    return windows
+                }
+                let (own, foreign) = (try await windows(envoy.plan), try await windows(other))
+                var measured = 0, k = clock.index(of: SystemClock.now)
+                try await eventually("three windows") {
+                    k += 1
+                    while SystemClock.now < clock.start(of: k) { try await Task.sleep(for: .milliseconds(5)) }
+                    measured += await own.take(from: k - 1, before: k)?.count ?? 0
+                    #expect(await foreign.take(from: k - 1, before: k) == nil)
+                    return measured >= 3
+                }
             }
         }
     }

@@ -182,6 +182,11 @@ struct EtcdTests {
         }
     }
 
+    @Test("a resolver acknowledges nothing for a plan that it was not configured for")
+    func foreign() async throws {
+        try await staged { etcd, _, _, _ in try await etcd.run { try await etcd.checkForeign() } }
+    }
+
     @Test("lines of another form say nothing")
     func lines() {
         let line = LoggedRequest(resolver: "1.candidate|200|answered|0.25|c; hit|ana|x")

@@ -255,6 +255,11 @@ struct HAProxyTests {
         }
     }
 
+    @Test("acknowledges nothing for a plan that its configuration was not written for")
+    func foreign() async throws {
+        try await staged { haproxy, _, _, _ in try await haproxy.run { try await haproxy.checkForeign() } }
+    }
+
     @Test("takes the configuration of any plan, with whatever its paths have in them")
     func configured() async throws {
         let plan = TestRoutes.oddPlan()

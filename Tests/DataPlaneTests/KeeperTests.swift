@@ -41,6 +41,8 @@ struct KeeperTests {
             return Acknowledgement(router: router, revision: table.revision, at: Timestamp(rawValue: 0))
         }
 
+        func requireOwnConfiguration() async throws(RoutingError) {}
+
         func read() async throws(RoutingError) -> RouteText {
             if state.withLock({ $0.readsWait }) {
                 state.withLock { $0.isWaiting = true }

@@ -220,15 +220,16 @@ struct NginxTests {
         }
     }
 
-    @Test("begins at legacy where its configuration is written anew before it starts")
+    @Test("begins at legacy where it is started by the program for that and nobody tells it")
     func begunAnew() async throws {
         try await staged { nginx, routes, _ in
-            try await nginx.checkBegunAnew(routes) {
-                try nginx.write()
-            } run: { body in
-                try await nginx.run(body)
-            }
+            try await nginx.checkBegunAnew(routes) { body in try await nginx.runAnew(body) }
         }
+    }
+
+    @Test("acknowledges nothing for a plan that its configuration was not written for")
+    func foreign() async throws {
+        try await staged { nginx, _, _ in try await nginx.run { try await nginx.checkForeign() } }
     }
 
     @Test("refuses an older revision, another commit at the same one, and another log's, unless that came of it")

@@ -14,7 +14,6 @@ final class TestEnvoy: TestPlane {
     let folder: EnvoyFolder
     let port: Int
     var url: String { "http://127.0.0.1:\(port)" }
-    private let configuration: EnvoyConfiguration
     /// Who gives it its routes; nil where it sees the file.
     let discovery: EnvoyDiscovery?
     var plane: any DataPlane { EnvoyPlane(folder: folder, discovery: discovery) }
@@ -30,7 +29,7 @@ final class TestEnvoy: TestPlane {
         folder = EnvoyFolder(path.path, admin: asks ? Address(host: "127.0.0.1", port: try freePort()) : nil)
         port = try freePort()
         let discovery = asks ? Address(host: "127.0.0.1", port: try freePort()) : nil
-        configuration = try EnvoyConfiguration(
+        let configuration = try EnvoyConfiguration(
             plan: plan,
             host: "127.0.0.1",
             port: port,
@@ -38,21 +37,13 @@ final class TestEnvoy: TestPlane {
             discovery: discovery,
             trust: trust
         )
-        try Self.write(configuration, folder)
+        for file in try configuration.files() { try file.write() }
         var logger = Logger(label: "discovery")
         logger.logLevel = .critical
         self.discovery = try discovery.map { [folder] in
             try EnvoyDiscovery(folder: folder, listen: $0, logger: logger)
         }
     }
-
-    private static func write(_ configuration: EnvoyConfiguration, _ folder: EnvoyFolder) throws {
-        try configuration.routes().write(to: folder.routes)
-        try configuration.text().write(to: folder.configuration)
-    }
-
-    /// Writes its configuration anew, by which it begins at legacy.
-    func write() throws { try Self.write(configuration, folder) }
 
     /// Has it told its routes while the body runs.
     func discovered<R: Sendable>(_ body: () async throws -> R) async throws -> R {
@@ -62,12 +53,17 @@ final class TestEnvoy: TestPlane {
 
     private var output: String { folder.url.appendingPathComponent("envoy.log").path }
 
-    private var arguments: [String] {
-        ["-c", folder.configuration.path, "--concurrency", "2", "--log-level", "warning"]
-    }
+    private var arguments: [String] { ["-c", folder.configuration.path] + limits }
+    private var limits: [String] { ["--concurrency", "2", "--log-level", "warning"] }
 
     private func start(_ arguments: [String]) throws -> ChildProcess {
         try ChildProcess(TestPeers.envoy(), self.arguments + arguments, output: output)
+    }
+
+    /// Runs an Envoy that is started at legacy while the body runs.
+    func runAnew<R: Sendable>(_ body: () async throws -> R) async throws -> R {
+        let command = ["ENVOY=\(try TestPeers.envoy())", folder.start.path] + limits + ["--disable-hot-restart"]
+        return try await run(try ChildProcess("/usr/bin/env", command, output: output), SIGKILL, serves: true, body)
     }
 
     /// Whether Envoy itself takes the configuration.

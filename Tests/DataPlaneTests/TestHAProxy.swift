@@ -39,8 +39,7 @@ final class TestHAProxy: TestPlane {
             logPort: logPort,
             trust: trust
         )
-        try Data(configuration.map.utf8).write(to: folder.map)
-        try Data(configuration.text.utf8).write(to: folder.configuration)
+        for file in configuration.files { try file.write() }
     }
 
     private var output: String { folder.url.appendingPathComponent("haproxy.log").path }

@@ -10,7 +10,6 @@ final class TestNginx: TestPlane {
     let folder: NginxFolder
     let port: Int
     let logPort: Int
-    private let trust: URL
     var url: String { "http://127.0.0.1:\(port)" }
     var plane: any DataPlane { NginxPlane(folder: folder, logPort: logPort) }
 
@@ -22,12 +21,6 @@ final class TestNginx: TestPlane {
         folder = NginxFolder(path.path)
         port = try freePort()
         logPort = try freePort()
-        self.trust = trust
-        try write()
-    }
-
-    /// Writes its configuration, by which it begins at legacy.
-    func write() throws {
         let configuration = try NginxConfiguration(
             plan: plan,
             host: "127.0.0.1",
@@ -36,8 +29,7 @@ final class TestNginx: TestPlane {
             logPort: logPort,
             trust: trust
         )
-        try Data(configuration.routes.utf8).write(to: folder.routes)
-        try Data(configuration.text.utf8).write(to: folder.configuration)
+        for file in configuration.files { try file.write() }
     }
 
     func start(_ arguments: [String]) throws -> ChildProcess {
@@ -54,7 +46,18 @@ final class TestNginx: TestPlane {
 
     /// Runs an nginx while the body runs.
     func run<R: Sendable>(_ body: () async throws -> R) async throws -> R {
-        let process = try start(["-g", "daemon off;"])
+        try await run(try start(Self.foreground), body)
+    }
+
+    private static let foreground = ["-g", "daemon off;"]
+
+    /// Runs an nginx that is started at legacy while the body runs.
+    func runAnew<R: Sendable>(_ body: () async throws -> R) async throws -> R {
+        let output = "\(folder.url.path)/nginx.log"
+        return try await run(try ChildProcess(folder.start.path, Self.foreground, output: output), body)
+    }
+
+    private func run<R: Sendable>(_ process: ChildProcess, _ body: () async throws -> R) async throws -> R {
         let result: Result<R, any Error>
         do {
             let adapter = plane.adapter(router: "n", plan: plan)

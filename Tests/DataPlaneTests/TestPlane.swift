@@ -170,14 +170,12 @@ extension TestPlane {
         }
     }
 
-    /// Where its configuration is written anew before it starts, it begins at legacy, whatever it was told before, and is told again by itself.
+    /// Started by the program that is made for it, it begins at legacy, whatever it was told before, and is told again by itself; where somebody is there who tells it, it begins with
+    /// what is in its files.
     ///
-    /// - Parameters:
-    ///   - write: writes the configuration.
-    ///   - run: runs it while its body runs, and ends it then.
+    /// - Parameter run: runs it so while its body runs, and ends it then.
     func checkBegunAnew(
         _ routes: TestRoutes,
-        write: () throws -> Void,
         run: (_ body: () async throws -> Void) async throws -> Void
     ) async throws {
         let table = TestRoutes.table(1, .all)
@@ -185,7 +183,6 @@ extension TestPlane {
             _ = try await plane.adapter(router: "r", plan: plan).apply(table)
             #expect(try await SteadyLoad.side(url, user: "u") == "candidate")
         }
-        try write()
         try await run {
             #expect(try await SteadyLoad.side(url, user: "u") == "legacy")
             try await follow(routes) {
@@ -194,6 +191,45 @@ extension TestPlane {
                 #expect(try await SteadyLoad.side(url, user: "u") == "candidate")
             }
         }
+        let folder = plane.state.deletingLastPathComponent()
+        let claim = try await PlaneClaim(folder)
+        try await run {
+            let side = try await SteadyLoad.side(url, user: "u")
+            #expect(side == "candidate")
+        }
+        let error = await #expect(throws: RoutingError.self) { _ = try await PlaneClaim(folder) }
+        #expect(error?.message.contains("another program") == true)
+        withExtendedLifetime(claim) {}
+    }
+
+    /// For a plan that its configuration was not written for nothing is acknowledged: it is told no more than a rollback of all.
+    func checkForeign() async throws {
+        var other = plan
+        other.services[0].timeout = .milliseconds(800)
+        let state = FileManager.default.temporaryDirectory.appendingPathComponent("foreign-\(UUID().uuidString)")
+        let own = plane.adapter(router: "r", plan: plan)
+        let foreign = try PlaneKeeper(
+            plane.adapter(router: "r", plan: other),
+            plan: other,
+            state: state,
+            logger: Logger(label: "test")
+        )
+        func expectRefusal(_ body: () async throws -> Void) async {
+            let error = await #expect(throws: RoutingError.self) { try await body() }
+            #expect(error?.code == .unsuitable && error?.message.contains("not written for this plan") == true)
+        }
+        _ = try await own.apply(TestRoutes.table(1, .zero))
+        await expectRefusal { try await foreign.apply(TestRoutes.table(2, .all)) }
+        #expect(try await own.read().revision == 1)
+        #expect(try await SteadyLoad.side(url, user: "u") == "legacy")
+        _ = try await own.apply(TestRoutes.table(2, .all))
+        try await own.requireOwnConfiguration()
+        // It is the same route, and of who knows what.
+        await expectRefusal { _ = try await foreign.reassert() }
+        await expectRefusal { try await foreign.apply(TestRoutes.table(3, .zero)) }
+        #expect(try await own.read().revision == 3)
+        #expect(try await SteadyLoad.side(url, user: "u") == "legacy")
+        #expect(await foreign.table == nil && !FileManager.default.fileExists(atPath: state.path))
     }
 
     /// What a candidate answers to the users of ``checkMeasured(_:)``.

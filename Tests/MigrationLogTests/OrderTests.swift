@@ -186,7 +186,9 @@ struct OrderTests {
         )
     }
 
-    @Test("who may append keeps a checkpoint of where the order stands, and no other")
+    @Test(
+        "who may sign keeps a checkpoint of where the order stands, and no other; one that nobody vouches for hides nothing else from an audit"
+    )
     func checkpoints() async throws {
         let test = try await TestLog()
         try await test.sample()
@@ -194,12 +196,18 @@ struct OrderTests {
         let head = try await test.log.orderHead()
         let all = try await test.log.incarnations()
         let id = try #require(all.id(of: all.newest))
-        let narrow = PostgresPool(try TestDatabase.conninfo + " options='-c role=migrate_append'", name: "narrow")
-        func keep(_ head: MigrationLog.OrderHead, of log: UUID, _ sql: String) async throws -> Bool {
+        func pool(_ role: String) throws -> PostgresPool {
+            PostgresPool(try TestDatabase.conninfo + " options='-c role=\(role)'", name: role)
+        }
+        let (appender, signer) = (try pool("migrate_append"), try pool("migrate_sign"))
+        func keep(_ head: MigrationLog.OrderHead, of log: UUID, _ sql: String, by pool: PostgresPool? = nil)
+            async throws
+            -> Bool
+        {
             var checkpoint = Checkpoint(log: log, head: head)
             try checkpoint.sign(with: SigningKey())
             let note = checkpoint.note
-            return try await narrow.run { connection in
+            return try await (pool ?? signer).run { connection in
                 try connection.query(sql, [.int(head.size), .bytes(head.root), .text(note)]).first?.bool("is_kept")
                     ?? false
             }
@@ -212,9 +220,19 @@ struct OrderTests {
         await #expect(throws: PostgresError.self) { try await keep(head, of: id, insert) }
         await #expect(throws: PostgresError.self) { try await keep(wrong, of: id, function) }
         await #expect(throws: PostgresError.self) { try await keep(head, of: UUID(), function) }
+        let refused = await #expect(throws: PostgresError.self) {
+            try await keep(head, of: id, function, by: appender)
+        }
+        #expect(refused?.sqlState == "42501")
         #expect(try await !keep(early, of: id, function))
         #expect(try await keep(head, of: id, function))
         #expect(try await !keep(head, of: id, function))
-        await narrow.close()
+        let complaint = try await OrderAudit(test.log).run().divergence?.message ?? ""
+        #expect(complaint.contains("of 6 commits is not signed by a key of the log"), "\(complaint)")
+        try await test.tamper("update migrate.seal set leaf = sha256('x') where n = 6")
+        let worse = try await OrderAudit(test.log).run().divergence?.message ?? ""
+        #expect(worse.contains("number 6 of the order is not the leaf of its commit"), "\(worse)")
+        await appender.close()
+        await signer.close()
     }
 }

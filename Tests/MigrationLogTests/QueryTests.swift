@@ -272,6 +272,33 @@ struct QueryTests {
         await pool.close()
     }
 
+    @Test("logins that could append before checkpoints had a role of their own may sign after it, and others may not")
+    func signers() async throws {
+        let pool = PostgresPool(try TestDatabase.conninfo, name: "test", limit: 1)
+        _ = try await SchemaInstaller(pool: pool, files: Array(Schema.files.prefix(11))).install()
+        let id = UUID().uuidString.lowercased().prefix(8)
+        let (worker, reader) = ("worker-\(id)", "reader-\(id)")
+        try await pool.run { connection in
+            try connection.script(
+                #"create role "\#(worker)" login in role migrate_append; create role "\#(reader)" login in role migrate_read"#
+            )
+        }
+        #expect(try await SchemaInstaller(pool: pool).install().first == 12)
+        let may = try await pool.run { connection in
+            try [worker, reader].map { login in
+                try connection.query(
+                    """
+                    select has_function_privilege($1::name, 'migrate.keep_checkpoint(bigint, bytea, text)', 'execute') as may
+                    """,
+                    [.text(login)]
+                ).first?.bool("may")
+            }
+        }
+        #expect(may == [true, false])
+        try await pool.run { try $0.script(#"drop role "\#(worker)"; drop role "\#(reader)""#) }
+        await pool.close()
+    }
+
     @Test("an upgrade that is interrupted has installed whole files, and goes on from there")
     func interrupted() async throws {
         let pool = PostgresPool(try TestDatabase.conninfo, name: "test", limit: 4)

@@ -123,7 +123,11 @@ class Resolver:
                 return
             answer(
                 "kv/put",
-                {"key": coded(CONFIG["resolvers"] + NAME), "value": coded(self.settled), "lease": self.lease},
+                {
+                    "key": coded(CONFIG["resolvers"] + NAME),
+                    "value": coded(f"{self.settled}:{CONFIG['mark']}"),
+                    "lease": self.lease,
+                },
             )
 
     def keep_lease(self):

@@ -29,7 +29,7 @@ struct EnvoyRun: AsyncParsableCommand {
 
             Example:
               migrate route config envoy examples/recommendations.yaml --environment production --listen 127.0.0.1:8080 --folder /var/lib/migrate/envoy
-              envoy -c /var/lib/migrate/envoy/envoy.json &
+              /var/lib/migrate/envoy/start &
               migrate envoy --migration recommendations --environment production --folder /var/lib/migrate/envoy
             """
     )

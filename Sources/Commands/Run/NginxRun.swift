@@ -11,7 +11,7 @@ struct NginxRun: AsyncParsableCommand {
 
             Example:
               migrate route config nginx examples/recommendations.yaml --environment production --listen 127.0.0.1:8080 --folder /var/lib/migrate/nginx
-              nginx -e /var/lib/migrate/nginx/error.log -c /var/lib/migrate/nginx/nginx.conf
+              /var/lib/migrate/nginx/start
               migrate nginx --migration recommendations --environment production --folder /var/lib/migrate/nginx
             """
     )

@@ -2,7 +2,9 @@ import ArgumentParser
 import DataPlanes
 import Foundation
 import Gateway
+import Logging
 import MigrationCore
+import Routing
 import ServiceLifecycle
 import UnixSignals
 
@@ -40,6 +42,15 @@ struct PlaneRun {
             GatewayHead.Database(options: database, name: name),
             logger
         )
+        // Whoever starts it from here on has it begin with what is in its files.
+        let claim = try await PlaneClaim(plane.state.deletingLastPathComponent())
+        defer { withExtendedLifetime(claim) {} }
+        do {
+            if let table = head.table { try plane.prepare(table, head.plan) }
+        } catch {
+            // It goes on as it was told, and the log hears of it.
+            logger.error("\(plane.name) was told otherwise", metadata: ["reason": "\(error.message)"])
+        }
         let routes = LogRoutes(
             migration: migration,
             environment: environment,

@@ -38,19 +38,15 @@ struct RouteConfig: ParsableCommand {
         }
 
         /// Writes the files, and says what comes next.
-        func write(_ files: [(URL, Data)], then next: [String]) throws {
-            for (url, data) in files {
+        func write(_ files: [PlaneFile], then next: [String]) throws {
+            for file in files {
                 do {
-                    try FileManager.default.createDirectory(
-                        at: url.deletingLastPathComponent(),
-                        withIntermediateDirectories: true
-                    )
-                    try data.write(to: url, options: .atomic)
+                    try file.write()
                 } catch {
-                    throw Failure(.failed, "\(url.path) cannot be written: \(error.localizedDescription)")
+                    throw Failure(.failed, "\(file.url.path) cannot be written: \(error.localizedDescription)")
                 }
             }
-            Output.line("wrote \(files.map(\.0.path).joined(separator: " and "))")
+            Output.line("wrote \(files.map(\.url.path).joined(separator: ", "))")
             Output.line("next:")
             for line in next { Output.line("  \(line)") }
         }
@@ -84,7 +80,7 @@ struct RouteConfig: ParsableCommand {
                 trust: trust.file ?? PlaneTrust.system
             )
             try place.write(
-                [(folder.map, Data(configuration.map.utf8)), (folder.configuration, Data(configuration.text.utf8))],
+                configuration.files,
                 then: place.missing(trust, plan) + [
                     "haproxy -f \(folder.configuration.path)",
                     "migrate haproxy --migration \(plan.name) --environment \(place.environment) --folder \(folder.url.path)\(trust.text)",
@@ -96,7 +92,8 @@ struct RouteConfig: ParsableCommand {
     struct Nginx: ParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "nginx",
-            abstract: "nginx 1.22 or later: nginx.conf and routes.conf in a folder of their own.",
+            abstract:
+                "nginx 1.22 or later: nginx.conf, routes.conf and a program that starts it at legacy, in a folder of their own.",
             discussion: """
                 Each change is a reload, which costs what a reload costs: docs/reference.md says how much.
 
@@ -121,12 +118,9 @@ struct RouteConfig: ParsableCommand {
                 trust: trust.file ?? PlaneTrust.system
             )
             try place.write(
-                [
-                    (folder.routes, Data(configuration.routes.utf8)),
-                    (folder.configuration, Data(configuration.text.utf8)),
-                ],
+                configuration.files,
                 then: place.missing(trust, plan) + [
-                    "nginx -e \(folder.url.path)/error.log -c \(folder.configuration.path)",
+                    folder.start.path,
                     "migrate nginx --migration \(plan.name) --environment \(place.environment) --folder \(folder.url.path)\(trust.text)",
                 ]
             )
@@ -136,7 +130,8 @@ struct RouteConfig: ParsableCommand {
     struct Envoy: ParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "envoy",
-            abstract: "Envoy: envoy.json and routes.json in a folder of their own.",
+            abstract:
+                "Envoy: envoy.json, routes.json and a program that starts it at legacy, in a folder of their own.",
             discussion: """
                 Example: migrate route config envoy examples/recommendations.yaml --environment production \
                 --listen 127.0.0.1:8080 --folder /var/lib/migrate/envoy
@@ -173,9 +168,9 @@ struct RouteConfig: ParsableCommand {
                 value.map { " --\(name) \($0.host):\($0.port)" }
             }
             try place.write(
-                [(folder.routes, configuration.routes()), (folder.configuration, configuration.text())],
+                configuration.files(),
                 then: place.missing(trust, plan) + [
-                    "envoy -c \(folder.configuration.path)",
+                    envoy.discovery == nil ? folder.start.path : "envoy -c \(folder.configuration.path)",
                     "migrate envoy --migration \(plan.name) --environment \(place.environment) --folder \(folder.url.path)\(rest.joined())\(trust.text)",
                 ]
             )
@@ -207,7 +202,7 @@ struct RouteConfig: ParsableCommand {
                 logPort: etcd.log.logPort
             )
             try place.write(
-                [(folder.configuration, configuration.text())],
+                [PlaneFile(folder.configuration, configuration.text())],
                 then: [
                     "start each resolver with \(folder.configuration.path)",
                     "migrate etcd --migration \(plan.name) --environment \(place.environment) --folder \(folder.url.path) --endpoint \(etcd.endpoint)",
@@ -240,7 +235,7 @@ struct RouteConfig: ParsableCommand {
             )
             let name = route.route.map { " --route \($0)" } ?? ""
             try place.write(
-                [(folder.manifest, configuration.text())],
+                [PlaneFile(folder.manifest, configuration.text())],
                 then: [
                     "kubectl apply -f \(folder.manifest.path)",
                     "migrate kubernetes --migration \(plan.name) --environment \(place.environment) --namespace \(route.namespace)\(name) --folder \(folder.url.path) --gateway-url http://GATEWAY",

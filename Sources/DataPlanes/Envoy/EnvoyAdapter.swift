@@ -96,6 +96,14 @@ package struct EnvoyAdapter: PlaneAdapter {
         return Acknowledgement(router: router, revision: wanted.revision, at: SystemClock.now)
     }
 
+    /// What it finds when it starts, or is given when it asks first.
+    func prepare(_ table: RouteTable) throws(RoutingError) {
+        let told = try told(), wanted = RouteText(table, plan)
+        try told.require(table, plan)
+        if told != wanted { try write(wanted, instead: told) }
+        try discovery?.publish()
+    }
+
     /// A request that was routed before may still wait for its connection, up to the time limit of that (``EnvoyConfiguration``); and an Envoy from
     /// before a hot restart, which nobody can ask any more, may still have clients.
     private func untilNobodySends(to backEnds: [BackEnd]) async throws(RoutingError) {
@@ -146,6 +154,10 @@ package struct EnvoyAdapter: PlaneAdapter {
             seen.set(nil)
             throw error
         }
+    }
+
+    package func requireOwnConfiguration() async throws(RoutingError) {
+        try PlanMark(plan).require(try await EnvoyAdmin(folder).mark(), of: ("Envoy", "envoy"))
     }
 
     /// The same, where Envoy was found a moment ago if it is still there.

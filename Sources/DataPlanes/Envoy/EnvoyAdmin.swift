@@ -22,6 +22,25 @@ struct EnvoyAdmin: Sendable {
         return try await get("/stats?\(options)&filter=\(encoded)")
     }
 
+    /// What it has counted, by name.
+    ///
+    /// - Parameter filter: a regular expression over the names.
+    private func counts(_ filter: String) async throws(RoutingError) -> [String: Int] {
+        struct Answer: Decodable {
+            struct Stat: Decodable {
+                var name: String?
+                var value: Int?
+            }
+            var stats: [Stat]
+        }
+        let text = try await stats("format=json", filter: filter)
+        var values: [String: Int] = [:]
+        for stat in (try? JSONDecoder().decode(Answer.self, from: Data(text.utf8)))?.stats ?? [] {
+            if let name = stat.name, let value = stat.value { values[name] = value }
+        }
+        return values
+    }
+
     /// Who may still send requests by an older route.
     struct Leftovers: Hashable, Sendable {
         /// Requests that wait for a connection to a back end; those of the Envoy before a hot restart are among them.
@@ -34,36 +53,42 @@ struct EnvoyAdmin: Sendable {
 
     /// Who may still send requests to one of these by an older route.
     func leftovers(_ backEnds: [BackEnd]) async throws(RoutingError) -> Leftovers {
-        struct Answer: Decodable {
-            struct Stat: Decodable {
-                var name: String?
-                var value: Int?
-            }
-            var stats: [Stat]
-        }
         // Of no back end there is no name.
         let names =
             backEnds.isEmpty ? "-" : backEnds.map { $0.name.replacing(".", with: #"\."#) }.joined(separator: "|")
         let own = "server.hot_restart_epoch", before = "server.parent_connections"
-        let text = try await stats(
-            "format=json",
-            filter:
-                #"^(cluster\.(\#(names))\.upstream_rq_pending_active|server\.(hot_restart_epoch|parent_connections))$"#
+        var values = try await counts(
+            #"^(cluster\.(\#(names))\.upstream_rq_pending_active|server\.(hot_restart_epoch|parent_connections))$"#
         )
-        var values: [String: Int] = [:]
-        for stat in (try? JSONDecoder().decode(Answer.self, from: Data(text.utf8)))?.stats ?? [] {
-            if let name = stat.name, let value = stat.value { values[name] = value }
-        }
         guard let epoch = values.removeValue(forKey: own), let elders = values.removeValue(forKey: before),
             values.count == backEnds.count
         else {
             throw RoutingError(
                 .unreachable,
-                "Envoy does not say how many requests wait for a connection to \(names): \(text.prefix(200))",
+                "Envoy does not say how many requests wait for a connection to \(names)",
                 mend: "start Envoy with the configuration that `migrate route config envoy` wrote"
             )
         }
         return Leftovers(waiting: values.values.reduce(0, +), isRestartedHot: epoch > 0, elders: elders)
+    }
+
+    /// What its listener counts by, before the mark of the plan that its configuration was written for.
+    static let prefix = "migrate_"
+    /// What of that is asked for, which every release has had.
+    static let listened = #"http\.migrate[_0-9a-f]*\.downstream_cx_total"#
+
+    /// The mark of a plan in the name of a counter (``listened``).
+    ///
+    /// - Returns: nil for the name of another one, and for one without a mark.
+    static func mark(_ name: some StringProtocol) -> String? {
+        let parts = name.split(separator: ".")
+        guard parts.count == 3, parts[0] == "http", parts[1].hasPrefix(prefix) else { return nil }
+        return String(parts[1].dropFirst(prefix.count))
+    }
+
+    /// The mark of the plan that Envoy's configuration was written for; nil where it has none.
+    func mark() async throws(RoutingError) -> String? {
+        try await counts("^\(Self.listened)$").keys.lazy.compactMap(Self.mark).first
     }
 
     /// When this Envoy read its configuration, in its own words, to the millisecond: another one says something else.

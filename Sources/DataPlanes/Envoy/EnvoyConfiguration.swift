@@ -41,11 +41,25 @@ package struct EnvoyConfiguration: Sendable {
         self.trust = trust
     }
 
-    /// The text of `routes.json`.
-    package func routes() throws -> Data { try EnvoyRoutes(plan: plan, route: .legacy(plan)).text() }
+    /// All that Envoy reads; where it sees the file of its routes, also a program that starts it at legacy.
+    package func files() throws -> [PlaneFile] {
+        let routes = try EnvoyRoutes(plan: plan, route: .legacy(plan)).text()
+        let files = [PlaneFile(folder.routes, routes), PlaneFile(folder.configuration, try text())]
+        guard discovery == nil else { return files }
+        return files + [
+            PlaneFile(folder.legacy, routes),
+            .start(
+                folder.start,
+                "\(plan.name): written by `migrate route config envoy`",
+                legacy: folder.legacy,
+                routes: folder.routes,
+                command: "\"${ENVOY:-envoy}\" -c \(PlaneFile.quoted(folder.configuration.path))"
+            ),
+        ]
+    }
 
     /// The text of `envoy.json`.
-    package func text() throws -> Data {
+    private func text() throws -> Data {
         let encoded = try JSONSerialization.data(
             withJSONObject: bootstrap,
             options: [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
@@ -92,7 +106,7 @@ package struct EnvoyConfiguration: Sendable {
 
     private var manager: [String: Any] {
         Self.manager(
-            "migrate",
+            EnvoyAdmin.prefix + PlanMark(plan).text,
             [
                 "use_remote_address": true, "request_headers_timeout": "10s", "stream_idle_timeout": "0s",
                 "http_protocol_options": ["allow_chunked_length": false],

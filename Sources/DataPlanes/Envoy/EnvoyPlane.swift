@@ -28,6 +28,10 @@ package struct EnvoyPlane: DataPlane {
         try BackEnd.requireSuitable(plan, "Envoy", secure: .all)
     }
 
+    package func prepare(_ table: RouteTable, _ plan: Plan) throws(RoutingError) {
+        try EnvoyAdapter(router: "", plan: plan, folder: folder, discovery: discovery).prepare(table)
+    }
+
     package func adapter(router: String, plan: Plan) -> any PlaneAdapter {
         EnvoyAdapter(router: router, plan: plan, folder: folder, discovery: discovery)
     }
@@ -68,7 +72,9 @@ actor EnvoyWindows: PlaneWindows {
         }
         guard SystemClock.now - plan.clock.start(of: k) <= latest else { return nil }
         last = now
-        guard let before, k - first == 1, before.begun == now.begun, before.elders + now.elders == 0 else { return nil }
+        guard let before, k - first == 1, before.begun == now.begun, before.elders + now.elders == 0,
+            now.mark == PlanMark(plan).text
+        else { return nil }
         var window = probes.first ?? MeasuredWindow(k: first, services: plan.services.map { _ in ServiceWindow() })
         for (index, service) in plan.services.enumerated() {
             func counts(_ implementation: Implementation, _ probes: Counts) -> Counts? {

@@ -35,7 +35,8 @@ package struct EtcdAdapter: PlaneAdapter {
         let end = ContinuousClock.now + Self.patience
         while true {
             let resolvers = try await store.entries(keys.resolvers)
-            let late = resolvers.filter { $0.value != wanted.identity }
+            // What plan it was written for says each of them behind that (``requireOwnConfiguration()``).
+            let late = resolvers.filter { !$0.value.hasPrefix(wanted.identity + ":") }
             if !resolvers.isEmpty, late.isEmpty {
                 return Acknowledgement(router: router, revision: wanted.revision, at: SystemClock.now)
             }
@@ -64,6 +65,15 @@ package struct EtcdAdapter: PlaneAdapter {
             "\(keys.route) is written by somebody else all the time",
             mend: "see who else writes that key: one follower of the log for each environment is enough"
         )
+    }
+
+    package func requireOwnConfiguration() async throws(RoutingError) {
+        for resolver in try await store.entries(keys.resolvers) {
+            // Revision, log ID and hash come before.
+            let fields = resolver.value.split(separator: ":", omittingEmptySubsequences: false)
+            let name = "the resolver \(names([resolver]))"
+            try PlanMark(plan).require(fields.count == 4 ? fields[3] : nil, of: (name, "etcd"))
+        }
     }
 
     private func names(_ entries: [EtcdStore.Entry]) -> String {

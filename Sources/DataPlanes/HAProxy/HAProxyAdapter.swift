@@ -7,6 +7,8 @@ import Signals
 package struct HAProxyAdapter: PlaneAdapter {
     /// The map's only key.
     package static let key = "route"
+    /// What the description of the process is, before the mark of its plan.
+    static let description = "migrate plan "
     /// A request that was routed a moment before the change may still be on its way to the other side: 2.1 ms were seen at most (4-routing.md), and some 10 ms on a machine that is starved.
     private static let settle = Duration.milliseconds(50)
     /// A process that has just begun may have been asked before the one in whose place it is was told to stop, from when on that one serves legacy.
@@ -85,12 +87,20 @@ package struct HAProxyAdapter: PlaneAdapter {
         }
     }
 
+    package func requireOwnConfiguration() async throws(RoutingError) {
+        let mark = Self.line("description: \(Self.description)", of: try await socket.ask("show info"))
+        try PlanMark(plan).require(mark, of: ("HAProxy", "haproxy"))
+    }
+
+    /// What follows a name in an answer with a line for each.
+    private static func line(_ name: String, of answer: String) -> Substring? {
+        answer.split(separator: "\n").first { $0.hasPrefix(name) }.map { $0.dropFirst(name.count) }
+    }
+
     /// Whose socket it is, and for how long that has been up, to the second below.
     private func process() async throws(RoutingError) -> (id: Int, uptime: Duration) {
         let answer = try await socket.ask("show info")
-        func number(_ name: String) -> Int? {
-            answer.split(separator: "\n").first { $0.hasPrefix(name) }.flatMap { Int($0.dropFirst(name.count)) }
-        }
+        func number(_ name: String) -> Int? { Self.line(name, of: answer).flatMap { Int($0) } }
         guard let seconds = number("Uptime_sec: "), let process = number("Pid: ") else {
             throw RoutingError(.unreachable, "HAProxy does not say how long it has been up: \(answer.prefix(200))")
         }

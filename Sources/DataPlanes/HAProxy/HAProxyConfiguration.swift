@@ -47,11 +47,16 @@ package struct HAProxyConfiguration: Sendable {
     /// How long a request may wait for its connection to a back end.
     static let connecting = TimeSpan.seconds(2)
 
+    /// All that HAProxy reads.
+    package var files: [PlaneFile] {
+        [PlaneFile(folder.map, Data(map.utf8)), PlaneFile(folder.configuration, Data(text.utf8))]
+    }
+
     /// The text of the map: legacy for every service.
-    package var map: String { "\(HAProxyAdapter.key) \(RouteText.legacy(plan).text)\n" }
+    private var map: String { "\(HAProxyAdapter.key) \(RouteText.legacy(plan).text)\n" }
 
     /// The text of `haproxy.cfg`.
-    package var text: String {
+    private var text: String {
         let services = plan.services.enumerated()
         let lines =
             head + frontend + exporter
@@ -66,6 +71,7 @@ package struct HAProxyConfiguration: Sendable {
         return [
             "# \(plan.name): written by `migrate route config haproxy`. Until it is told otherwise, every request goes to legacy.",
             "global",
+            "    description \(quoted(HAProxyAdapter.description + PlanMark(plan).text))",
             "    stats socket \(quoted(folder.socket.path)) mode 600 level admin",
             "    log 127.0.0.1:\(logPort) len 1024 format raw local0",
             "    hard-stop-after \(milliseconds(longest))",
@@ -161,6 +167,6 @@ package struct HAProxyConfiguration: Sendable {
 
     private func milliseconds(_ span: TimeSpan) -> String { "\(max(1, span.rawValue / 1_000))ms" }
 
-    /// A word of the configuration in quotation marks, so that nothing in it is taken for more.
-    private func quoted(_ word: String) -> String { "'" + word.replacing("'", with: "'\\''") + "'" }
+    /// A word of the configuration in quotation marks, so that nothing in it is taken for more: as in a shell.
+    private func quoted(_ word: String) -> String { PlaneFile.quoted(word) }
 }

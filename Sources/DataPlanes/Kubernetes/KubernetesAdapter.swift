@@ -117,6 +117,9 @@ package struct KubernetesAdapter: PlaneAdapter {
         return told
     }
 
+    /// Nothing more: whatever is read is compared with the plan's paths and back ends.
+    package func requireOwnConfiguration() async throws(RoutingError) {}
+
     private func route() async throws(RoutingError) -> HTTPRoute {
         HTTPRoute(try await api.read(), plan: plan, place: place)
     }

@@ -53,11 +53,7 @@ package struct NginxAdapter: PlaneAdapter {
         do {
             now = try await read()
         } catch {
-            // Where it is away it finds this when it starts.
-            if let told = try NginxRoutes.read(folder, plan), told != wanted {
-                try told.require(table, plan)
-                try write(wanted)
-            }
+            try prepare(table)
             throw error
         }
         try now.require(table, plan)
@@ -77,6 +73,13 @@ package struct NginxAdapter: PlaneAdapter {
         }
         try requireNoElder()
         return Acknowledgement(router: router, revision: wanted.revision, at: SystemClock.now)
+    }
+
+    /// Where it is away it finds this when it starts.
+    func prepare(_ table: RouteTable) throws(RoutingError) {
+        guard let told = try NginxRoutes.read(folder, plan), told != RouteText(table, plan) else { return }
+        try told.require(table, plan)
+        try write(RouteText(table, plan))
     }
 
     /// Has nginx read its configuration anew.
@@ -107,8 +110,7 @@ package struct NginxAdapter: PlaneAdapter {
 
     /// What is in force in the workers that take connections.
     package func read() async throws(RoutingError) -> RouteText {
-        let place = AdminEndpoint.Place.address("http://127.0.0.1:\(port)")
-        let text = try await AdminEndpoint(place: place, program: ("nginx", "nginx")).get("/route")
+        let text = try await admin.get("/route")
         guard let route = RouteText(text, services: plan.services.count) else {
             throw RoutingError(
                 .storage,
@@ -117,6 +119,15 @@ package struct NginxAdapter: PlaneAdapter {
             )
         }
         return route
+    }
+
+    package func requireOwnConfiguration() async throws(RoutingError) {
+        try PlanMark(plan).require(try await admin.get("/plan"), of: Self.program)
+    }
+
+    private static let program = ("nginx", "nginx")
+    private var admin: AdminEndpoint {
+        AdminEndpoint(place: .address("http://127.0.0.1:\(port)"), program: Self.program)
     }
 
     private func wait(

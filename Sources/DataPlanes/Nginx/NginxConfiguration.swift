@@ -44,11 +44,25 @@ package struct NginxConfiguration: Sendable {
         self.trust = trust
     }
 
-    /// The routes that it starts from.
-    package var routes: String { NginxRoutes.text(.legacy(plan)) }
+    /// All that nginx reads, and a program that starts it at legacy.
+    package var files: [PlaneFile] {
+        let routes = Data(NginxRoutes.text(.legacy(plan)).utf8)
+        return [
+            PlaneFile(folder.routes, routes), PlaneFile(folder.configuration, Data(text.utf8)),
+            PlaneFile(folder.legacy, routes),
+            .start(
+                folder.start,
+                "\(plan.name): written by `migrate route config nginx`",
+                legacy: folder.legacy,
+                routes: folder.routes,
+                command:
+                    "nginx -e \(PlaneFile.quoted("\(folder.url.path)/error.log")) -c \(PlaneFile.quoted(folder.configuration.path))"
+            ),
+        ]
+    }
 
     /// The text of `nginx.conf`.
-    package var text: String {
+    private var text: String {
         let lines = head + keys + upstreams + secure + admin + front
         return lines.joined(separator: "\n") + "\n"
     }
@@ -144,7 +158,8 @@ package struct NginxConfiguration: Sendable {
     private var admin: [String] {
         [
             "server {", "listen 127.0.0.1:\(logPort);", "access_log off;",
-            "location = /route { default_type text/plain; return 200 $migrate_route; }", "}",
+            "location = /route { default_type text/plain; return 200 $migrate_route; }",
+            "location = /plan { default_type text/plain; return 200 \(PlanMark(plan).text); }", "}",
         ]
     }
 

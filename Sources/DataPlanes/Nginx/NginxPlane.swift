@@ -25,6 +25,10 @@ package struct NginxPlane: DataPlane {
         try BackEnd.requireSuitable(plan, "nginx", secure: .names)
     }
 
+    package func prepare(_ table: RouteTable, _ plan: Plan) throws(RoutingError) {
+        try NginxAdapter(router: "", plan: plan, folder: folder, port: logPort).prepare(table)
+    }
+
     package func adapter(router: String, plan: Plan) -> any PlaneAdapter {
         NginxAdapter(router: router, plan: plan, folder: folder, port: logPort)
     }

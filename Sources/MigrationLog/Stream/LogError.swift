@@ -49,6 +49,7 @@ extension LogError {
         static let damagedHead = "MG006"
         static let repeated = "MG008"
         static let sealedInverted = "MG009"
+        static let forbidden = "42501"
         static let undefinedTable = "42P01"
         static let undefinedFunction = "42883"
         static let undefinedSchema = "3F000"
@@ -67,6 +68,14 @@ extension LogError {
         case State.commandReused: self.init(.commandReused, error.message, cause: error)
         case State.damagedHead:
             self.init(.damaged, error.message, mend: "find out who changed it: migrate replay", cause: error)
+        case State.forbidden:
+            self.init(
+                .database,
+                error.description,
+                mend:
+                    "give this login the role: migrate_append appends, migrate_sign keeps checkpoints, migrate_redact redacts",
+                cause: error
+            )
         default: self.init(.database, error.description, cause: error)
         }
     }
