@@ -29,13 +29,21 @@ struct AdminEndpoint: Sendable {
 
     /// - Throws: ``RoutingError/Code/unreachable`` when it does not answer with 200 within two seconds.
     func get(_ uri: String) async throws(RoutingError) -> String {
-        func failure(_ why: String) -> RoutingError {
-            RoutingError(
-                .unreachable,
-                "\(program.name)’s administration at \(place) does not answer: \(why)",
-                mend: "start \(program.name) with the configuration that `migrate route config \(program.kind)` wrote"
-            )
-        }
+        guard let text = try await find(uri) else { throw failure("404 Not Found") }
+        return text
+    }
+
+    private func failure(_ why: String) -> RoutingError {
+        RoutingError(
+            .unreachable,
+            "\(program.name)’s administration at \(place) does not answer: \(why)",
+            mend: "start \(program.name) with the configuration that `migrate route config \(program.kind)` wrote"
+        )
+    }
+
+    /// - Returns: nil where it says that there is nothing (404).
+    /// - Throws: ``RoutingError/Code/unreachable`` when it does not answer with 200 within two seconds.
+    func find(_ uri: String) async throws(RoutingError) -> String? {
         guard let url = url(uri) else { throw failure("the path is none") }
         do {
             var request = HTTPClientRequest(url: url)
@@ -47,6 +55,7 @@ struct AdminEndpoint: Sendable {
                 within: .seconds(2),
                 longest: Self.longest
             )
+            if response.status == .notFound { return nil }
             guard response.status == .ok else { throw failure("\(response.status)") }
             return String(buffer: body)
         } catch let error as RoutingError {

@@ -13,7 +13,7 @@ package protocol DataPlane: Sendable {
     var state: URL { get }
     /// - Throws: a `RoutingError` for a plan that asks for what it cannot do.
     func requireSuitable(_ plan: Plan) throws(RoutingError)
-    /// Has it begin with what the log says, where it is not there yet and begins with more than legacy.
+    /// Has it begin with what the log says, where it is not there yet and would begin with more than that.
     ///
     /// - Throws: a `RoutingError` where it was told what may not come before that.
     func prepare(_ table: RouteTable, _ plan: Plan) throws(RoutingError)

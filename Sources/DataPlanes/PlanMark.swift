@@ -7,7 +7,7 @@ package struct PlanMark: Sendable {
     package let text: String
 
     package init(_ plan: Plan) {
-        var parts = ["migrate/plane/1", plan.name]
+        var parts = ["migrate/plane/2", plan.name]
         for place in plan.stickyBy {
             switch place {
             case .header(let name): parts.append("header \(name)")

@@ -16,8 +16,7 @@ package struct PlaneFile: Sendable {
         self.isProgram = isProgram
     }
 
-    /// A program that starts a data plane at legacy where the program beside it is away: one that reads its routes from a file finds there what it was told last, and whoever told it
-    /// has not heard of a rollback meanwhile.
+    /// A program that starts a data plane at legacy, as one does that keeps no routes: a file has what was told last, and whoever told it may be away, and have missed a rollback.
     ///
     /// - Parameters:
     ///   - name: what the file is written for.
@@ -25,18 +24,14 @@ package struct PlaneFile: Sendable {
     ///   - routes: the file that the data plane reads.
     ///   - command: how it is started, a line of a shell.
     static func start(_ url: URL, _ name: String, legacy: URL, routes: URL, command: String) -> PlaneFile {
-        let new = quoted(routes.path + ".new")
+        let (legacy, routes, new) = (quoted(legacy.path), quoted(routes.path), quoted(routes.path + ".new"))
+        // A link takes no room on a full disk, and a rename shows whoever reads it the old file or this one. Whoever tells it renames another one into its place, and so
+        // never writes to legacy's.
         let text = """
             #!/bin/sh
-            # \(name). Begins at legacy, unless the program beside it is there, which has it begin with what the log says.
-            set -e
+            # \(name). Begins at legacy; the program beside it tells it again.
             PATH=$PATH:/usr/sbin
-            exec 9>> \(quoted(PlaneClaim.file(url.deletingLastPathComponent()).path))
-            if flock -n 9; then
-                cp \(quoted(legacy.path)) \(new)
-                mv \(new) \(quoted(routes.path))
-            fi
-            exec 9>&-
+            cmp -s \(legacy) \(routes) || { ln -f \(legacy) \(new) && mv -f \(new) \(routes); } || exit 1
             exec \(command) "$@"
 
             """

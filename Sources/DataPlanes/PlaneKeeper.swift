@@ -6,6 +6,8 @@ package import Routing
 import Signals
 
 /// An adapter that can read back all of what is in force.
+///
+/// Where the data plane is away, ``apply(_:)`` has it find no more than a rollback when it comes: nobody has seen for which plan it will be configured then.
 package protocol PlaneAdapter: ServiceDiscoveryAdapter {
     /// The data plane's name in the log.
     var router: String { get }
@@ -75,7 +77,7 @@ package actor PlaneKeeper {
             taken += 1
             return
         }
-        try await Self.tell(table, adapter)
+        try await Self.tell(table, plan, adapter)
         taken += 1
         guard isNew else { return }
         try store.write(RouteStore.Kept(plan: plan, table: table))
@@ -94,24 +96,24 @@ package actor PlaneKeeper {
         await enter()
         defer { leave() }
         guard fence.table == kept, wanted ?? kept == kept else { return nil }
-        let adapter = adapter, text = RouteText(kept, plan)
+        let adapter = adapter, plan = plan, text = RouteText(kept, plan)
         let isShown = try await cutOffByNews { () async throws(RoutingError) in
             if adapter.isSeenByReading, try await adapter.read() == text { return true }
-            try await Self.tell(kept, adapter)
+            try await Self.tell(kept, plan, adapter)
             return true
         }
         return isShown == nil ? nil : kept
     }
 
-    /// Puts a table into force where the data plane's configuration was written for this plan. Of another only a rollback of all is told, as what its back ends are is not known,
-    /// and that is not acknowledged either.
-    private static func tell(_ table: RouteTable, _ adapter: any PlaneAdapter) async throws(RoutingError) {
-        if table.weights.values.contains(where: { $0 > .zero }) {
-            do {
-                try await adapter.requireOwnConfiguration()
-            } catch  where error.code != .unsuitable {
-                // One that is away may find what is told when it comes.
-            }
+    /// Puts a table into force. Where the data plane's configuration was not written for this plan, whom it would send where is not known: it is told only what sends nobody more to a
+    /// candidate, and acknowledges nothing.
+    private static func tell(_ table: RouteTable, _ plan: Plan, _ adapter: any PlaneAdapter)
+        async throws(RoutingError)
+    {
+        // A rollback of all waits for no answer. One that is away is told no more than that either (``PlaneAdapter``).
+        let wanted = RouteText(table, plan)
+        if wanted.raises(.legacy(plan)), let now = try? await adapter.read(), wanted.raises(now) {
+            try await adapter.requireOwnConfiguration()
         }
         _ = try await adapter.apply(table)
         try await adapter.requireOwnConfiguration()
@@ -152,7 +154,7 @@ package actor PlaneKeeper {
         let table = found.table(plan, in: offered.environment)
         let isShown = try await cutOffByNews { () async throws(RoutingError) in
             guard try await adapter.read() == found else { return false }
-            if !adapter.isSeenByReading { try await Self.tell(table, adapter) }
+            if !adapter.isSeenByReading { try await Self.tell(table, plan, adapter) }
             return true
         }
         return isShown ?? false ? table : nil
@@ -170,8 +172,10 @@ package actor PlaneKeeper {
         let before: RouteText
         do {
             before = try await adapter.read()
-            // One that was started anew with another's configuration may have kept the route.
-            try await adapter.requireOwnConfiguration()
+            // One that was started anew with another's configuration may have kept the route; what it has lost it is told first.
+            if let table = wanted ?? fence.table, before == RouteText(table, plan) {
+                try await adapter.requireOwnConfiguration()
+            }
         } catch {
             // What was told and seen meanwhile is known better than by a question that had no answer.
             if taken != since { return nil }
@@ -182,10 +186,10 @@ package actor PlaneKeeper {
         await enter()
         defer { leave() }
         guard let table = wanted ?? fence.table else { return false }
-        let adapter = adapter, text = RouteText(table, plan)
+        let adapter = adapter, plan = plan, text = RouteText(table, plan)
         let wasTold = try await cutOffByNews { () async throws(RoutingError) in
             if try await adapter.read() == text { return false }
-            try await Self.tell(table, adapter)
+            try await Self.tell(table, plan, adapter)
             return true
         }
         guard let wasTold else { return nil }

@@ -44,6 +44,18 @@ package struct RouteText: Hashable, Sendable {
         )
     }
 
+    /// Whether it sends somebody to a candidate who is not sent there by another route.
+    func raises(_ other: RouteText) -> Bool {
+        weights.count != other.weights.count || zip(weights, other.weights).contains { $0 > $1 }
+    }
+
+    /// The same route with less of each service where another says less.
+    func lowered(to other: RouteText) -> RouteText {
+        var lowered = self
+        lowered.weights = zip(weights, other.weights).map { min($0, $1) }
+        return lowered
+    }
+
     package var isUntold: Bool { revision == 0 }
 
     package var text: String {

@@ -7,7 +7,6 @@ import Synchronization
 
 /// Runs migrations: several workers share them, each by itself, by rendezvous over those that are alive.
 package struct Worker: ServiceLifecycle.Service {
-    private static let presence = "worker/"
 
     private let name: String
     private let log: MigrationLog
@@ -56,7 +55,10 @@ package struct Worker: ServiceLifecycle.Service {
                 }
             }
         }
-        try? await log.resign(assignments.held.map(MigrationRunner.lease) + [Self.presence + name], of: name)
+        try? await log.resign(
+            assignments.held.map(MigrationRunner.lease) + [MigrationLog.presenceLease + name],
+            of: name
+        )
     }
 
     private var sealer: Sealer {
@@ -86,8 +88,8 @@ package struct Worker: ServiceLifecycle.Service {
     /// - Returns: those that it has to begin with.
     private func assign() async -> [String] {
         do {
-            _ = try await log.lease(Self.presence + name, to: name, for: leaseLife)
-            let live = try await log.liveLeases(prefix: Self.presence)
+            _ = try await log.lease(MigrationLog.presenceLease + name, to: name, for: leaseLife)
+            let live = try await log.liveLeases(prefix: MigrationLog.presenceLease)
             let mine = try await log.unfinished().filter { Rendezvous.owner(of: $0, among: live) == name }
             return assignments.assign(mine)
         } catch {

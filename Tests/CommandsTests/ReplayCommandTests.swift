@@ -343,7 +343,7 @@ struct ReplayCommandTests {
         let sick = try run("doctor")
         #expect(sick.code == 1)
         #expect(sick.text.contains("projection: the projections of shop"))
-        #expect(try run("doctor", "--mend", "--format", "json").text.contains("wrote the projections anew of shop"))
+        #expect(try run("doctor", "--mend", "--format", "json").text.contains("wrote the projections of shop anew"))
         #expect(try run("replay", "shop", "--projections").code == 0)
         try await connection.run { _ = try $0.query("delete from migrate.criterion") }
         #expect(try run("replay", "shop", "--projections", "--rebuild").code == 0)
@@ -474,6 +474,7 @@ struct ReplayCommandTests {
         environment["MIGRATE_DATABASE_URL"] = try TestDatabase.conninfo
         for command in [
             "export shop", "replay shop --format html", "replay shop --format json", "status shop --format json",
+            "checkpoint", "status shop", "plan schema",
         ] {
             let full = try ChildProcess(
                 "/bin/sh",

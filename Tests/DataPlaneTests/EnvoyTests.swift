@@ -256,7 +256,7 @@ struct EnvoyTests {
         }
     }
 
-    @Test("begins at legacy where it is started by the program for that and nobody tells it")
+    @Test("begins at legacy where it is started by the program for that")
     func begunAnew() async throws {
         try await staged { envoy, routes, _ in
             try await envoy.checkBegunAnew(routes) { body in try await envoy.runAnew(body) }
@@ -290,6 +290,12 @@ struct EnvoyTests {
                     return measured >= 3
                 }
             }
+        }
+        try await staged { envoy, _, _ in
+            try envoy.rewrite(envoy.folder.configuration) { text in
+                text.replacing("\"migrate-\(PlanMark(envoy.plan).text)\"", with: "\"migrate\"")
+            }
+            try await envoy.run { try await envoy.checkForeign(isMarked: false) }
         }
     }
 
@@ -363,7 +369,7 @@ struct EnvoyTests {
                 try await envoy.run(serves: false) {
                     try await eventually("Envoy to refuse") {
                         do throws(RoutingError) {
-                            _ = try await envoy.adapter.apply(TestRoutes.table(1, .all))
+                            _ = try await envoy.adapter.apply(TestRoutes.table(1, .zero))
                             return false
                         } catch { return error.message.contains("refuses") }
                     }
@@ -429,10 +435,11 @@ struct EnvoyTests {
             // Whoever asks has less patience than that.
             try await Self.discovered(envoy, hold: .seconds(60)) { address, adapter in
                 async let asked = Self.ask(address, has: "0:-:-:10000")
-                // No Envoy takes it; but whoever asks is given it.
-                async let told = try? adapter.apply(TestRoutes.table(5, .all))
+                // No Envoy takes it; but whoever asks is given it. More than there is nobody is told whom nobody sees.
+                await #expect(throws: RoutingError.self) { try await adapter.apply(TestRoutes.table(4, .all)) }
+                async let told = try? adapter.apply(TestRoutes.table(5, .zero))
                 let answer = try await asked
-                #expect(answer.status == 200 && answer.text.contains("\"5:log:h5:0\""))
+                #expect(answer.status == 200 && answer.text.contains("\"5:log:h5:10000\""))
                 _ = await told
                 #expect(try await Self.ask(address, has: "9:elsewhere:h9:10000").status == 200)
             }

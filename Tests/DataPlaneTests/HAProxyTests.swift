@@ -255,9 +255,34 @@ struct HAProxyTests {
         }
     }
 
+    @Test("a candidate whose name nobody resolves keeps it from nothing but that candidate")
+    func unresolved() async throws {
+        let legacy = try await TestUpstream(.answers("legacy"))
+        var plan = TestRoutes.plan(legacy: legacy.port, candidate: 1)
+        // Too long a label for any server to be asked.
+        plan.services[0].candidate = "http://\(String(repeating: "x", count: 64)).invalid:80"
+        let haproxy = try await TestHAProxy(plan)
+        defer { haproxy.remove() }
+        try await haproxy.run { () async throws in
+            #expect(try await SteadyLoad.side(haproxy.url, user: "u") == "legacy")
+            let adapter = haproxy.plane.adapter(router: "r", plan: plan)
+            #expect(try await adapter.apply(TestRoutes.table(1, .all)).revision == 1)
+            #expect((try? await SteadyLoad.side(haproxy.url, user: "u")) != "legacy")
+            #expect(try await adapter.apply(TestRoutes.table(2, .zero)).revision == 2)
+            #expect(try await SteadyLoad.side(haproxy.url, user: "u") == "legacy")
+        }
+        await legacy.close()
+    }
+
     @Test("acknowledges nothing for a plan that its configuration was not written for")
     func foreign() async throws {
         try await staged { haproxy, _, _, _ in try await haproxy.run { try await haproxy.checkForeign() } }
+        try await staged { haproxy, _, _, _ in
+            try haproxy.rewrite(haproxy.folder.configuration) { text in
+                text.split(separator: "\n").filter { !$0.hasPrefix("    description ") }.joined(separator: "\n") + "\n"
+            }
+            try await haproxy.run { try await haproxy.checkForeign(isMarked: false) }
+        }
     }
 
     @Test("takes the configuration of any plan, with whatever its paths have in them")
@@ -325,6 +350,7 @@ struct HAProxyTests {
         #expect(mark.rest(of: "0.legacy 200") == nil && mark.rest(of: Substring(mark.text)) == nil)
         #expect(LoggedRequest(haproxy: "0.legacy 504 sH 700 - {}")?.outcome == .timedOut)
         #expect(LoggedRequest(haproxy: "0.legacy 503 SC 0 - {}")?.outcome == .failed)
+        #expect(LoggedRequest(haproxy: "0.legacy 503 sC 2000 - {}")?.outcome == .failed)
         #expect(LoggedRequest(haproxy: "0.legacy 200 SD 5 - {}")?.outcome == .failed)
         #expect(LoggedRequest(haproxy: "0.legacy 502 SH 5 - {}")?.outcome == .failed)
         #expect(LoggedRequest(haproxy: "0.legacy -1 SD 5 - {}")?.outcome == .failed)

@@ -90,6 +90,29 @@ struct KubernetesTests {
         }
     }
 
+    @Test(
+        "its Gateway killed during a rollback, it comes to legacy by itself, and the candidate hears of nobody once that is acknowledged"
+    )
+    func killed() async throws {
+        let legacy = try await TestUpstream(.answers("legacy"))
+        let candidate = try await TestUpstream(.answers("candidate"))
+        let cluster = try await TestKubernetes(TestRoutes.plan(legacy: legacy.port, candidate: candidate.port))
+        let result: Result<Void, any Error>
+        do {
+            result = .success(
+                try await cluster.checkKilledDuringRollback(TestRoutes(), candidate) { body in
+                    try await cluster.run(body)
+                }
+            )
+        } catch {
+            result = .failure(error)
+        }
+        await cluster.close()
+        await legacy.close()
+        await candidate.close()
+        try result.get()
+    }
+
     @Test("refuses an older revision, another commit at the same one, and another log's, unless that came of it")
     func fenced() async throws {
         try await staged { cluster, _, _ in try await cluster.checkFence() }

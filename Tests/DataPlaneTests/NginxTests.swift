@@ -220,7 +220,7 @@ struct NginxTests {
         }
     }
 
-    @Test("begins at legacy where it is started by the program for that and nobody tells it")
+    @Test("begins at legacy where it is started by the program for that")
     func begunAnew() async throws {
         try await staged { nginx, routes, _ in
             try await nginx.checkBegunAnew(routes) { body in try await nginx.runAnew(body) }
@@ -229,7 +229,37 @@ struct NginxTests {
 
     @Test("acknowledges nothing for a plan that its configuration was not written for")
     func foreign() async throws {
-        try await staged { nginx, _, _ in try await nginx.run { try await nginx.checkForeign() } }
+        try await staged { nginx, _, _ in
+            try await nginx.run { try await nginx.checkForeign() }
+        }
+        try await staged { nginx, _, _ in
+            try nginx.rewrite(nginx.folder.configuration) { text in
+                text.split(separator: "\n").filter { !$0.hasPrefix("location = /plan ") }.joined(separator: "\n")
+            }
+            try await nginx.run { try await nginx.checkForeign(isMarked: false) }
+        }
+    }
+
+    @Test(
+        "a candidate whose name nobody resolves keeps it from nothing but that candidate: it begins, refuses to send anybody there, and takes everybody back"
+    )
+    func unresolved() async throws {
+        let legacy = try await TestUpstream(.answers("legacy"))
+        var plan = TestRoutes.plan(legacy: legacy.port, candidate: 1)
+        // Too long a label for any server to be asked.
+        plan.services[0].candidate = "http://\(String(repeating: "x", count: 64)).invalid:80"
+        let nginx = try await TestNginx(plan)
+        defer { nginx.remove() }
+        try await nginx.run { () async throws in
+            let adapter = nginx.plane.adapter(router: "r", plan: plan)
+            #expect(try await adapter.apply(TestRoutes.table(1, .zero)).revision == 1)
+            let error = await #expect(throws: RoutingError.self) { try await adapter.apply(TestRoutes.table(2, .all)) }
+            #expect(error?.message.contains("does not take the routes") == true)
+            #expect(try await side(nginx.url, user: "u") == "legacy")
+            #expect(try await adapter.apply(TestRoutes.table(3, .zero)).revision == 3)
+            #expect(try await side(nginx.url, user: "u") == "legacy")
+        }
+        await legacy.close()
     }
 
     @Test("refuses an older revision, another commit at the same one, and another log's, unless that came of it")
@@ -278,16 +308,17 @@ struct NginxTests {
         func read(_ text: String) -> LoggedRequest? {
             LoggedRequest(nginx: text.replacing("migrate: ", with: "migrate_\(mark.text): "), mark: mark)
         }
-        let line = read("<190>Nov 25 01:02:03 migrate: 1.candidate|200|OK|0.021|t; hit|user-1")
+        let line = read("<190>Nov 25 01:02:03 migrate: 1.candidate|200|OK|0.021|0.001|t; hit|user-1")
         #expect(line?.service == 1 && line?.implementation == .candidate && line?.outcome == .answered)
         #expect(line?.latency == .milliseconds(21) && line?.cache == .hit && line?.user == XXHash64.hash("user-1"))
-        #expect(read("<190>x migrate: 0.legacy|504||0.700||")?.outcome == .timedOut)
-        #expect(read("<190>x migrate: 0.legacy|502||0.700||")?.outcome == .failed)
-        #expect(read("<190>x migrate: 0.legacy|200||0.700||")?.outcome == .failed)
-        #expect(read("<190>x migrate: 0.legacy|200|OK|0.700||")?.user == nil)
+        #expect(read("<190>x migrate: 0.legacy|504||0.700|0.000||")?.outcome == .timedOut)
+        #expect(read("<190>x migrate: 0.legacy|504||2.000|-||")?.outcome == .failed)
+        #expect(read("<190>x migrate: 0.legacy|502||0.700|-||")?.outcome == .failed)
+        #expect(read("<190>x migrate: 0.legacy|200||0.700|0.000||")?.outcome == .failed)
+        #expect(read("<190>x migrate: 0.legacy|200|OK|0.700|0.000||")?.user == nil)
         for text in [
-            "", "migrate: ", "migrate: 0.legacy|499||0.1||u", "migrate: x|200|OK|0.1||",
-            "migrate: 0.legacy|200|OK|-1||", "0.legacy|200|OK|0.1||",
+            "", "migrate: ", "migrate: 0.legacy|499||0.1|0||u", "migrate: x|200|OK|0.1|0||",
+            "migrate: 0.legacy|200|OK|-1|0||", "0.legacy|200|OK|0.1|0||", "migrate: 0.legacy|200|OK|0.1||u",
         ] {
             #expect(read(text) == nil, "\(text)")
         }

@@ -17,6 +17,19 @@ struct RenderedTests {
         try RenderedRoutes(plan: Self.plan, weights: ["a": SamplePlan.weight(basisPoints)]).text(kind)
     }
 
+    @Test(
+        "what Consul has no two services for is refused",
+        arguments: ["http://old.shop.svc:9090", "http://10.0.0.7:80"]
+    )
+    func same(candidate: String) throws {
+        var plan = Self.plan
+        plan.services[0].candidate = candidate
+        let routes = try RenderedRoutes(plan: plan, weights: [:])
+        let error = #expect(throws: RoutingError.self) { try routes.text(.consul) }
+        #expect(error?.code == .unsuitable && error?.message.contains(candidate) == true)
+        #expect(try routes.text(.traefik).contains(candidate))
+    }
+
     @Test("a service splitter of Consul splits by hundredths of a percent")
     func consul() throws {
         #expect(

@@ -55,7 +55,11 @@ final class TestKubernetes: TestPlane {
 
     /// Runs the Gateway, and the controller that tells it, while the body runs.
     func run<R: Sendable>(_ body: () async throws -> R) async throws -> R {
-        try await envoy.run { try await api.controlled(body) }
+        // Once the controller has told it, it says nothing of an Envoy of ours.
+        try await envoy.run(serves: false) {
+            try await eventually("the Gateway to answer") { (try? await SteadyLoad.side(url, user: "u")) != nil }
+            return try await api.controlled(body)
+        }
     }
 
     func close() async {

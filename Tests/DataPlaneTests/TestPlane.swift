@@ -170,8 +170,7 @@ extension TestPlane {
         }
     }
 
-    /// Started by the program that is made for it, it begins at legacy, whatever it was told before, and is told again by itself; where somebody is there who tells it, it begins with
-    /// what is in its files.
+    /// Started by the program that is made for it, it begins at legacy, whatever it was told before, and is told again by itself.
     ///
     /// - Parameter run: runs it so while its body runs, and ends it then.
     func checkBegunAnew(
@@ -191,21 +190,14 @@ extension TestPlane {
                 #expect(try await SteadyLoad.side(url, user: "u") == "candidate")
             }
         }
-        let folder = plane.state.deletingLastPathComponent()
-        let claim = try await PlaneClaim(folder)
-        try await run {
-            let side = try await SteadyLoad.side(url, user: "u")
-            #expect(side == "candidate")
-        }
-        let error = await #expect(throws: RoutingError.self) { _ = try await PlaneClaim(folder) }
-        #expect(error?.message.contains("another program") == true)
-        withExtendedLifetime(claim) {}
     }
 
-    /// For a plan that its configuration was not written for nothing is acknowledged: it is told no more than a rollback of all.
-    func checkForeign() async throws {
+    /// For a plan that its configuration was not written for nothing is acknowledged: it is told only what sends nobody more to a candidate.
+    ///
+    /// - Parameter isMarked: whether its configuration says for which plan it was written.
+    func checkForeign(isMarked: Bool = true) async throws {
         var other = plan
-        other.services[0].timeout = .milliseconds(800)
+        if isMarked { other.services[0].timeout = .milliseconds(800) }
         let state = FileManager.default.temporaryDirectory.appendingPathComponent("foreign-\(UUID().uuidString)")
         let own = plane.adapter(router: "r", plan: plan)
         let foreign = try PlaneKeeper(
@@ -214,22 +206,32 @@ extension TestPlane {
             state: state,
             logger: Logger(label: "test")
         )
+        let reason = isMarked ? "not written for this plan" : "written by another release"
         func expectRefusal(_ body: () async throws -> Void) async {
             let error = await #expect(throws: RoutingError.self) { try await body() }
-            #expect(error?.code == .unsuitable && error?.message.contains("not written for this plan") == true)
+            #expect(error?.code == .unsuitable && error?.message.contains(reason) == true, "\(error?.message ?? "")")
         }
         _ = try await own.apply(TestRoutes.table(1, .zero))
         await expectRefusal { try await foreign.apply(TestRoutes.table(2, .all)) }
         #expect(try await own.read().revision == 1)
         #expect(try await SteadyLoad.side(url, user: "u") == "legacy")
         _ = try await own.apply(TestRoutes.table(2, .all))
-        try await own.requireOwnConfiguration()
-        // It is the same route, and of who knows what.
+        if isMarked { try await own.requireOwnConfiguration() }
+        // The same route is of who knows what.
         await expectRefusal { _ = try await foreign.reassert() }
-        await expectRefusal { try await foreign.apply(TestRoutes.table(3, .zero)) }
-        #expect(try await own.read().revision == 3)
+        for (revision, weight) in [(Int64(3), SamplePlan.weight(5_000)), (4, .zero)] {
+            await expectRefusal { try await foreign.apply(TestRoutes.table(revision, weight)) }
+            #expect(try await own.read() == RouteText(TestRoutes.table(revision, weight), plan))
+        }
         #expect(try await SteadyLoad.side(url, user: "u") == "legacy")
         #expect(await foreign.table == nil && !FileManager.default.fileExists(atPath: state.path))
+    }
+
+    /// Rewrites its configuration, as a release without marks had it.
+    func rewrite(_ configuration: URL, _ change: (String) -> String) throws {
+        let text = String(decoding: try Data(contentsOf: configuration), as: UTF8.self)
+        #expect(change(text) != text)
+        try Data(change(text).utf8).write(to: configuration)
     }
 
     /// What a candidate answers to the users of ``checkMeasured(_:)``.

@@ -138,6 +138,28 @@ struct HostileTests {
         }
     }
 
+    @Test("a client whose body was refused is not heard for longer because it goes on with it")
+    func refusedAndSteady() async throws {
+        let change: @Sendable (inout GatewaySettings) -> Void = { $0.bodyTimeout = .seconds(1) }
+        try await serve(TestGateway(), change: change) { url, _ in
+            let port = try #require(URL(string: url)?.port)
+            let (answer, sent) = try await offThread {
+                let socket = try RawSocket(port)
+                socket.send("POST /a HTTP/1.1\r\nhost: g\r\ncontent-length: 99999999999\r\n\r\n")
+                let answer = try socket.answer()
+                // A byte in a while, as long as anybody takes it.
+                var sent = 0
+                while sent < 150, socket.send("x") == 1 {
+                    sent += 1
+                    Thread.sleep(forTimeInterval: 0.1)
+                }
+                return (answer, sent)
+            }
+            #expect(answer.hasPrefix("HTTP/1.1 413"), "\(answer)")
+            #expect(sent < 150)
+        }
+    }
+
     @Test(
         "a client that takes its time with its body, and is never silent, is waited for longer than a service may take"
     )

@@ -278,6 +278,35 @@ struct EvidenceTests {
         #expect(try scenario.migration.phase.name == "rollingBack")
     }
 
+    @Test(
+        "a window joins what routers counted and what several sources said, and one that fails is an error of its own conditions alone"
+    )
+    func joined() throws {
+        func said(_ name: String) -> Metric { .named(name: name, unit: .ratio, isBadWhenHigh: false) }
+        var plan = SamplePlan.plan()
+        plan.criteria =
+            [Criterion(condition: Condition(metric: .errorRate, side: .below, threshold: 20_000), minimum: 1)]
+            + ["quality", "coverage"].map { name in
+                Criterion(condition: Condition(metric: said(name), side: .above, threshold: 950_000), minimum: 50)
+            }
+        var scenario = try MigrationScenario(plan)
+        try scenario.reach(0, 0)
+        func judged(_ readings: [String: Reading]) throws -> [Verdict] {
+            let migration = try scenario.migration
+            let k = try #require(migration.nextWindow)
+            scenario.now = max(scenario.now, plan.clock.end(of: k) + plan.grace)
+            var window = try MigrationScenario.window(k, migration, errors: 0)
+            window.environments[0].readings = readings
+            try scenario.perform(.sealWindow(window: window))
+            return try scenario.migration.judgement?.criteria.map(\.verdict) ?? []
+        }
+        let well = Reading(candidate: Measurement(value: 96, of: 100), legacy: nil)
+        let failed = Reading(candidate: nil, legacy: nil, isFailed: true)
+        #expect(try judged(["quality": well, "coverage": failed]) == [.pass, .pass, .error])
+        #expect(try judged(["quality": failed, "coverage": well]) == [.pass, .error, .pass])
+        #expect(try judged(["quality": well, "coverage": well]) == [.pass, .pass, .pass])
+    }
+
     @Test("what a source says is judged; what it does not say is missing, and what it fails to say is an error")
     func named() throws {
         let metric = Metric.named(name: "quality", unit: .ratio, isBadWhenHigh: false)

@@ -24,6 +24,46 @@ struct DoctorTests {
         #expect(off[0].message.contains("ahead of the database’s"))
     }
 
+    @Test("names what moves by itself and no worker sees to")
+    func unattended() async throws {
+        let test = try await TestLog()
+        try await test.sample()
+        #expect(try await look(test).isEmpty)
+        _ = try await test.log.perform(.resume(reason: "go"), on: "m", by: "ben")
+        let findings = try await look(test)
+        #expect(findings.map(\.kind) == [.worker])
+        #expect(findings.first?.message.contains("rolls back m:") == true)
+        _ = try await test.log.lease(MigrationLog.presenceLease + "w", to: "w", for: .seconds(60))
+        #expect(try await look(test).isEmpty)
+    }
+
+    @Test("names a head that is gone, and removes nothing that belongs to its commits")
+    func lostHead() async throws {
+        let test = try await TestLog()
+        try await test.sample()
+        try await test.tamper("delete from migrate.stream where stream = 'm'")
+        for _ in 0..<2 {
+            let findings = try await look(test)
+            #expect(findings.map(\.kind) == [.head])
+            #expect(findings.first?.message == "the head of m is gone, and its last commit is 6")
+            for finding in findings { #expect(try await Doctor(test.log).mend(finding) == nil) }
+        }
+    }
+
+    @Test("writes the projections of each migration anew that has wrong ones, and says which")
+    func several() async throws {
+        let test = try await TestLog()
+        try await test.sample()
+        try await test.sample("n")
+        try await test.tamper("update migrate.traffic set revision = revision + 1")
+        let findings = try await look(test)
+        #expect(findings.map(\.kind) == [.projection, .projection])
+        var mended: [String] = []
+        for finding in findings { mended.append(try #require(try await Doctor(test.log).mend(finding))) }
+        #expect(mended.sorted() == ["wrote the projections of m anew", "wrote the projections of n anew"])
+        #expect(try await look(test).isEmpty)
+    }
+
     @Test("names an unsealed tail, who holds the order back, and that nobody seals; and seals what it can")
     func unsealed() async throws {
         let test = try await TestLog()

@@ -229,6 +229,36 @@ struct LogTests {
         }
     }
 
+    @Test("a command ID that another stream’s commit takes at the same moment is one that was used")
+    func takenMeanwhile() async throws {
+        let test = try await TestLog()
+        try await test.sample()
+        let id = UUID()
+        let other = try await PostgresConnection(try TestDatabase.conninfo, name: "other")
+        try await other.run { connection in
+            try connection.query("begin")
+            _ = try connection.query(
+                """
+                select version from migrate.append('other', 0, $1::uuid, 'w', convert_to(
+                    '{"command":1,"events":[],"decidedAt":' || (extract(epoch from clock_timestamp()) * 1000000)::bigint - 1 || '}', 'UTF8'))
+                """,
+                [.text(id.uuidString)]
+            )
+        }
+        let performed = Task { try await test.log.perform(.resume(reason: "go"), on: "m", by: "ana", id: id) }
+        try await eventually("the append to wait for the other") {
+            try await test.pool.run { connection in
+                try connection.query(
+                    "select from pg_stat_activity where datname = current_database() and wait_event = 'transactionid'"
+                ).first != nil
+            }
+        }
+        try await other.run { _ = try $0.query("commit") }
+        await other.close()
+        let error = await #expect(throws: LogError.self) { try await performed.value }
+        #expect(error?.code == .commandReused)
+    }
+
     @Test("the append role appends")
     func appendRole() async throws {
         let test = try await TestLog()

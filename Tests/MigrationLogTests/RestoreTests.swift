@@ -2,6 +2,7 @@ import Foundation
 import MigrationCore
 import MigrationLog
 import Postgres
+import Schema
 import TestSupport
 import Testing
 
@@ -55,6 +56,59 @@ struct RestoreTests {
         try result.get()
     }
 
+    @Test(
+        "logins that could append when the cluster got the role to sign have it, and others not; who lost it since does not get it back"
+    )
+    func signers() async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "roles-\(UUID().uuidString.prefix(8))"
+        )
+        let cluster = PrivateCluster(folder: folder.appendingPathComponent("c"))
+        try await offThread { try cluster.start() }
+        let result: Result<Void, any Error>
+        do {
+            for name in ["one", "two"] { _ = try cluster.tool("psql", ["-q", "-c", "create database \(name)"]) }
+            func pool(_ name: String) -> PostgresPool {
+                PostgresPool(cluster.conninfo + " dbname=\(name)", name: "test", limit: 1)
+            }
+            func maySign(_ pool: PostgresPool) async throws -> [String] {
+                try await pool.run { connection in
+                    try connection.query(
+                        """
+                        select rolname::text from pg_roles where rolcanlogin and not rolsuper and has_function_privilege(
+                            oid, 'migrate.keep_checkpoint(bigint, bytea, text)', 'execute') order by rolname
+                        """
+                    ).rows.map { try $0.text("rolname") }
+                }
+            }
+            let (one, two) = (pool("one"), pool("two"))
+            _ = try await SchemaInstaller(pool: one, files: Array(Schema.files.prefix(11))).install()
+            try await one.run {
+                try $0.script(
+                    """
+                    create role worker login in role migrate_append; create role workers in role migrate_append;
+                    create role member login in role workers; create role reader login in role migrate_read
+                    """
+                )
+            }
+            #expect(try await maySign(one) == ["member", "worker"])
+            #expect(try await SchemaInstaller(pool: one).install().first == 12)
+            #expect(try await maySign(one) == ["member", "worker"])
+            try await one.run {
+                try $0.script("revoke migrate_sign from worker; create role late login in role migrate_append")
+            }
+            _ = try await SchemaInstaller(pool: two).install()
+            for pool in [one, two] { #expect(try await maySign(pool) == ["member"]) }
+            await one.close()
+            result = .success(await two.close())
+        } catch {
+            result = .failure(error)
+        }
+        try await offThread { try cluster.stop() }
+        try FileManager.default.removeItem(at: folder)
+        try result.get()
+    }
+
     private func check(_ dump: URL, _ cluster: PrivateCluster, _ trusted: TrustedLog) async throws {
         // Without its roles it is not what it was, and the doctor says so.
         #expect(try await offThread { try Self.restore(dump, cluster, "strict", isStrict: true) } != 0)
@@ -74,7 +128,7 @@ struct RestoreTests {
         #expect(try await SchemaInstaller(pool: log.pool).install().isEmpty)
         let doctor = Doctor(log)
         let found = try await doctor.look(now: nil)
-        #expect(found.allSatisfy { [.restored, .unsealed, .sealer].contains($0.kind) }, "\(found)")
+        #expect(found.allSatisfy { [.restored, .unsealed, .sealer, .worker].contains($0.kind) }, "\(found)")
         for finding in found where finding.mend == nil { _ = try await doctor.mend(finding) }
         // Where the younger cluster's transactions have passed the old one's by now, it only waits for its turn.
         while try await log.sealNext() > 0 {}

@@ -36,6 +36,46 @@ struct SealerTests {
         )
     }
 
+    @Test("says once who holds the order back, when that has been so for a minute")
+    func heldBack() async throws {
+        let conninfo = try TestDatabase.conninfo
+        let log = MigrationLog(pool: PostgresPool(conninfo, name: "test", limit: 8))
+        _ = try await SchemaInstaller(pool: log.pool).install()
+        let holder = try await PostgresConnection(conninfo, name: "forgotten session")
+        try await holder.run {
+            try $0.query("begin")
+            _ = try $0.query("select pg_current_xact_id()")
+        }
+        let command = TrustCommand.addKey(owner: "ana", key: SigningKey().publicKey, roles: [.operate], reason: "x")
+        _ = try await log.perform(command, by: "kim", key: nil)
+        try await log.pool.run {
+            try $0.script(
+                """
+                set session_replication_role = replica; update migrate.commit set at = at - interval '61 seconds';
+                set session_replication_role = default
+                """
+            )
+        }
+        let heard = HeardErrors()
+        let worker = Worker(
+            name: "w",
+            log: log,
+            listener: LogListener(conninfo, name: "w", channels: []),
+            leaseLife: .milliseconds(900),
+            pollEvery: .milliseconds(50),
+            logger: Logger(label: "w") { _ in heard }
+        )
+        let task = Task { try await worker.run() }
+        let alarm = "a transaction holds the order back: see migrate doctor"
+        try await eventually("the alarm") { heard.all.contains(alarm) }
+        try await holder.run { _ = try $0.query("rollback") }
+        await holder.close()
+        try await eventually("the commit to have its number") { try await log.orderHead().size == 1 }
+        task.cancel()
+        _ = await task.result
+        #expect(heard.all.filter { $0 == alarm }.count == 1)
+    }
+
     @Test("one that is gone without a word is waited for as long as its lease, and then another seals where it stopped")
     func takeover() async throws {
         let conninfo = try TestDatabase.conninfo

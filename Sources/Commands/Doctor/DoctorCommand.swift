@@ -10,7 +10,7 @@ struct DoctorCommand: AsyncParsableCommand {
         abstract: "Looks at the log as a whole: what is wrong with it or beside it, and what mends it.",
         discussion: """
             Heads that are not the last commits, commits without a number and who holds them back, an unsealed tail after a logical restore,
-            projections that are behind, dead leases, old measurements, a clock that is off. Exits 1 while something is wrong.
+            migrations that no worker sees to, projections that are behind, dead leases, old measurements, a clock that is off. Exits 1 while something is wrong.
 
             Example: migrate doctor --mend
             """

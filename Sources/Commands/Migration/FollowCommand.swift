@@ -41,19 +41,17 @@ struct FollowCommand: AsyncParsableCommand {
 
     func run() async throws {
         let log = try await LogAccess(database).log
-        var place = after ?? 0
         let subscription = self.as.map { Subscription($0, of: log) }
+        var place = try await subscription?.position() ?? after ?? 0
         while !Task.isCancelled {
-            let count: Int
-            if let subscription {
-                count = try await subscription.next { commit, _ in try Output.raw(Self.line(commit)) }
-            } else {
-                let commits = try await log.sealed(after: place)
-                for commit in commits { try Output.raw(Self.line(commit)) }
-                place = commits.last?.n ?? place
-                count = commits.count
+            let commits = try await log.sealed(after: place)
+            // In no transaction: whoever reads this may take his time, and an open one would hold the order back.
+            for commit in commits { try Output.raw(Self.line(commit)) }
+            if let last = commits.last {
+                place = last.n
+                try await subscription?.reach(place)
+                continue
             }
-            guard count == 0 else { continue }
             guard wait else { return }
             try await Task.sleep(for: Self.pause)
         }

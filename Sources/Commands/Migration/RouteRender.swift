@@ -29,6 +29,6 @@ struct RouteRender: AsyncParsableCommand {
         }
         let pairs = zip(found.plan.services, traffic.effective).map { ($0.name, $1) }
         let routes = try RenderedRoutes(plan: found.plan, weights: Dictionary(pairs) { first, _ in first })
-        Output.line(routes.text(kind))
+        Output.line(try routes.text(kind))
     }
 }

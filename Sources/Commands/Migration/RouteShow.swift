@@ -163,7 +163,8 @@ struct RouteShow: AsyncParsableCommand {
 struct RouteDrift: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "drift",
-        abstract: "Names the routers that do not have what is asked, or are silent; exits 1 when there is one.",
+        abstract:
+            "Names the routers that do not have what is asked, or are silent; exits 1 when there is one, or no router at all.",
         discussion: "Example: migrate route drift recommendations --silent-for 30s"
     )
     @Argument(help: "The migration.") var migration: String
@@ -184,9 +185,10 @@ struct RouteDrift: AsyncParsableCommand {
                 )
             }
         }
-        guard isDrifting else {
+        guard isDrifting || reports.allSatisfy(\.routers.isEmpty) else {
             return Output.line("every router has what is asked")
         }
+        if !isDrifting { Output.line("no router has ever said anything") }
         throw ExitCode(Failure.Code.failed.rawValue)
     }
 }

@@ -50,7 +50,7 @@ struct Status: AsyncParsableCommand {
             let text = StatusText.lines(migration, stream).joined(separator: "\n")
             // Home, then the text with each line's rest cleared, then everything below: no flicker, and the last screen stays.
             let isLive = watch && Output.isTerminal
-            Output.raw(
+            try Output.raw(
                 isLive ? "\u{1B}[H" + text.replacing("\n", with: "\u{1B}[K\n") + "\u{1B}[K\n\u{1B}[J" : text + "\n"
             )
         }

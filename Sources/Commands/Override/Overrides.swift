@@ -57,7 +57,7 @@ enum Overrides {
     /// Asks on a terminal before something that moves all traffic.
     static func confirm(_ question: String, _ options: OverrideOptions) throws {
         guard !options.yes, isatty(0) == 1, isatty(1) == 1 else { return }
-        Output.raw("\(question) [y/N] ")
+        try Output.raw("\(question) [y/N] ")
         guard let answer = readLine(), ["y", "yes"].contains(answer.lowercased()) else {
             throw Failure(.usage, "nothing was done")
         }

@@ -51,7 +51,7 @@ struct PlanShow: AsyncParsableCommand {
     )
     @OptionGroup var options: PlanOptions
 
-    func run() async throws { Output.raw(PlanFile.render(try options.plan())) }
+    func run() async throws { try Output.raw(PlanFile.render(try options.plan())) }
 }
 
 struct PlanSchema: AsyncParsableCommand {
@@ -65,5 +65,5 @@ struct PlanSchema: AsyncParsableCommand {
             """
     )
 
-    func run() async throws { Output.raw(PlanFile.schema) }
+    func run() async throws { try Output.raw(PlanFile.schema) }
 }

@@ -4,6 +4,7 @@ import Foundation
 import Gateway
 import Logging
 import MigrationCore
+import MigrationLog
 import Routing
 import ServiceLifecycle
 import UnixSignals
@@ -35,22 +36,7 @@ struct PlaneRun {
     ) async throws {
         let logger = Logs.logger("migrate.\(plane.name.lowercased())")
         let kept = try RouteStore(file: plane.state).read()
-        let head = try await GatewayHead.pull(
-            migration,
-            environment,
-            kept,
-            GatewayHead.Database(options: database, name: name),
-            logger
-        )
-        // Whoever starts it from here on has it begin with what is in its files.
-        let claim = try await PlaneClaim(plane.state.deletingLastPathComponent())
-        defer { withExtendedLifetime(claim) {} }
-        do {
-            if let table = head.table { try plane.prepare(table, head.plan) }
-        } catch {
-            // It goes on as it was told, and the log hears of it.
-            logger.error("\(plane.name) was told otherwise", metadata: ["reason": "\(error.message)"])
-        }
+        guard let head = try await head(kept, name, others, logger) else { return }
         let routes = LogRoutes(
             migration: migration,
             environment: environment,
@@ -73,6 +59,12 @@ struct PlaneRun {
             trust: trust?.file,
             logger: logger
         )
+        do {
+            if let table = head.table { try plane.prepare(table, head.plan) }
+        } catch {
+            // It goes on as it was told, and the log hears of it.
+            logger.error("\(plane.name) was told otherwise", metadata: ["reason": "\(error.message)"])
+        }
         let witness = GatewayWitness(stateFile: plane.state, log: head.access.log, logger: logger)
         Output.line("\(name) tells \(plane.name) who goes where in \(environment)")
         try await ServiceGroup(
@@ -80,5 +72,37 @@ struct PlaneRun {
             gracefulShutdownSignals: [.sigterm, .sigint],
             logger: logger
         ).run()
+    }
+
+    /// The head of the log. Where the database is away and nothing was ever kept, whoever asks for routes is given what the folder says until it is there: legacy.
+    ///
+    /// - Returns: nil where it was told to stop before that.
+    private func head(
+        _ kept: RouteStore.Kept?,
+        _ name: String,
+        _ others: [any ServiceLifecycle.Service],
+        _ logger: Logger
+    ) async throws -> GatewayHead? {
+        let (migration, environment) = (migration, environment)
+        let place = GatewayHead.Database(options: database, name: name)
+        let pull: @Sendable () async throws -> GatewayHead = {
+            try await GatewayHead.pull(migration, environment, kept, place, logger)
+        }
+        do {
+            return try await pull()
+        } catch let error as LogError where error.code == .database && !others.isEmpty {
+            logger.warning("the database is away: it is waited for", metadata: ["reason": "\(error.message)"])
+        }
+        let wait = HeadWait(pull)
+        var members = others.map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) }
+        members.append(.init(service: wait, successTerminationBehavior: .gracefullyShutdownGroup))
+        try await ServiceGroup(
+            configuration: .init(
+                services: members,
+                gracefulShutdownSignals: [.sigterm, .sigint],
+                logger: logger
+            )
+        ).run()
+        return wait.head
     }
 }

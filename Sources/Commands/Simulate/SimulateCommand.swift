@@ -64,7 +64,7 @@ struct SimulateCommand: AsyncParsableCommand {
         switch format {
         case .text: for line in SimulateText.lines(told, width: Self.width) { Output.line(line) }
         case .json: try Output.json(SimulateReport(told))
-        case .html: Output.raw(SimulatePage.html(told))
+        case .html: try Output.raw(SimulatePage.html(told))
         }
     }
 

@@ -20,7 +20,8 @@ package enum Output {
             }
         }
     }
-    package static func raw(_ text: String) { write(text, FileHandle.standardOutput) }
+    /// - Throws: a ``Failure`` where it is not taken.
+    package static func raw(_ text: String) throws { try raw(Array(text.utf8)) }
 
     package static var isTerminal: Bool { isatty(1) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb" }
 

@@ -36,7 +36,7 @@ struct CheckpointCommand: AsyncParsableCommand {
         if let against { return try await compare(CheckpointFile.read(against), log) }
         guard let keep else {
             guard let note = try await log.latestCheckpoint() else { throw Self.none }
-            return Output.raw(note)
+            return try Output.raw(note)
         }
         switch try await Witness(file: URL(fileURLWithPath: keep), log: log, acceptsRewind: acceptRewind).look() {
         case .nothing: throw Self.none

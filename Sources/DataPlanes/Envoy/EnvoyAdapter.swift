@@ -51,7 +51,7 @@ package struct EnvoyAdapter: PlaneAdapter {
 
     /// Puts a table into force, and waits until no request that was routed before is sent any more.
     ///
-    /// An Envoy that does not answer finds the new routes when it starts.
+    /// An Envoy that does not answer finds the new routes when it starts, where they send nobody more to a candidate.
     ///
     /// - Throws: ``RoutingError`` when Envoy has a higher revision, another commit at this one, or one of a log that is not this one's
     ///   ancestor; or when it does not answer.
@@ -62,6 +62,10 @@ package struct EnvoyAdapter: PlaneAdapter {
         // Nobody else has told it anything since it was seen with what stands in its file.
         let isSeen = told != wanted && seen.fresh?.route == told
         let now = isSeen ? told : try? await glance()
+        guard now != nil || !wanted.raises(told) else {
+            try prepare(table)
+            throw RoutingError(.unreachable, "Envoy does not answer, and is told no more than it was")
+        }
         try now?.require(table, plan)
         if told != wanted { try write(wanted, instead: told) }
         try discovery?.publish()
@@ -96,11 +100,13 @@ package struct EnvoyAdapter: PlaneAdapter {
         return Acknowledgement(router: router, revision: wanted.revision, at: SystemClock.now)
     }
 
-    /// What it finds when it starts, or is given when it asks first.
+    /// What it finds when it starts, or is given when it asks first: nobody more is sent to a candidate than before.
     func prepare(_ table: RouteTable) throws(RoutingError) {
         let told = try told(), wanted = RouteText(table, plan)
         try told.require(table, plan)
-        if told != wanted { try write(wanted, instead: told) }
+        let next = wanted.raises(told) ? told.lowered(to: wanted) : wanted
+        guard next != told else { return }
+        try write(next, instead: told)
         try discovery?.publish()
     }
 
@@ -214,8 +220,7 @@ package struct EnvoyAdapter: PlaneAdapter {
             try EnvoyRoutes(plan: plan, route: route).text().write(to: folder.routes, options: .atomic)
         } catch {
             // An Envoy that asks needs no disk to take something back; it is not acknowledged before it is kept.
-            let isLowered = zip(route.weights, told.weights).allSatisfy { $0 <= $1 }
-            if isLowered, let text = try? EnvoyRoutes(plan: plan, route: route).text() {
+            if !route.raises(told), let text = try? EnvoyRoutes(plan: plan, route: route).text() {
                 discovery?.publish(route.text, text)
             }
             throw RoutingError(.storage, "\(folder.routes.path) cannot be written: \(error.localizedDescription)")

@@ -72,23 +72,20 @@ struct EnvoyAdmin: Sendable {
         return Leftovers(waiting: values.values.reduce(0, +), isRestartedHot: epoch > 0, elders: elders)
     }
 
-    /// What its listener counts by, before the mark of the plan that its configuration was written for.
-    static let prefix = "migrate_"
-    /// What of that is asked for, which every release has had.
-    static let listened = #"http\.migrate[_0-9a-f]*\.downstream_cx_total"#
-
-    /// The mark of a plan in the name of a counter (``listened``).
-    ///
-    /// - Returns: nil for the name of another one, and for one without a mark.
-    static func mark(_ name: some StringProtocol) -> String? {
-        let parts = name.split(separator: ".")
-        guard parts.count == 3, parts[0] == "http", parts[1].hasPrefix(prefix) else { return nil }
-        return String(parts[1].dropFirst(prefix.count))
-    }
+    /// What its node's ID is, before the mark of the plan that its configuration was written for.
+    static let node = "migrate-"
 
     /// The mark of the plan that Envoy's configuration was written for; nil where it has none.
     func mark() async throws(RoutingError) -> String? {
-        try await counts("^\(Self.listened)$").keys.lazy.compactMap(Self.mark).first
+        struct Info: Decodable {
+            struct Node: Decodable { var id: String? }
+            var node: Node?
+        }
+        let text = try await get("/server_info")
+        guard let info = try? JSONDecoder().decode(Info.self, from: Data(text.utf8)) else {
+            throw RoutingError(.unreachable, "Envoy does not say what node it is: \(text.prefix(200))")
+        }
+        return info.node?.id.flatMap { $0.hasPrefix(Self.node) ? String($0.dropFirst(Self.node.count)) : nil }
     }
 
     /// When this Envoy read its configuration, in its own words, to the millisecond: another one says something else.

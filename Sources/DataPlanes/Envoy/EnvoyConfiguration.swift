@@ -69,7 +69,7 @@ package struct EnvoyConfiguration: Sendable {
 
     private var bootstrap: [String: Any] {
         [
-            "node": ["id": "migrate", "cluster": plan.name],
+            "node": ["id": EnvoyAdmin.node + PlanMark(plan).text, "cluster": plan.name],
             "admin": ["address": admin],
             "stats_flush_interval": "0.1s",
             "static_resources": [
@@ -104,11 +104,15 @@ package struct EnvoyConfiguration: Sendable {
         ]
     }
 
+    private var longest: TimeSpan { plan.services.map(\.timeout).max() ?? .seconds(60) }
+
     private var manager: [String: Any] {
         Self.manager(
-            EnvoyAdmin.prefix + PlanMark(plan).text,
+            "migrate",
             [
-                "use_remote_address": true, "request_headers_timeout": "10s", "stream_idle_timeout": "0s",
+                "use_remote_address": true, "request_headers_timeout": "10s",
+                // A client that stalls in its body; what a service may take is in its route, and is less.
+                "stream_idle_timeout": EnvoyRoutes.seconds(max(longest + .seconds(5), .seconds(75))),
                 "http_protocol_options": ["allow_chunked_length": false],
                 "rds": ["route_config_name": EnvoyRoutes.name, "config_source": source] as [String: Any],
             ]
@@ -202,6 +206,15 @@ package struct EnvoyConfiguration: Sendable {
         cluster(name, "STRICT_DNS", Self.address(address.host, address.port), limit: limit)
     }
 
+    private static let options = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+    /// Usual servers close idle connections after 5 s; a request that meets their end would be an error of theirs.
+    private static var upstream: [String: Any] {
+        [
+            "@type": "type.googleapis.com/\(options)", "common_http_protocol_options": ["idle_timeout": "4s"],
+            "explicit_http_config": ["http_protocol_options": [String: Any]()],
+        ]
+    }
+
     /// - Parameter kind: how its address is found.
     private static func cluster(
         _ name: String,
@@ -212,6 +225,7 @@ package struct EnvoyConfiguration: Sendable {
         let endpoint = ["endpoint": ["address": address]]
         return [
             "name": name, "type": kind, "connect_timeout": "2s",
+            "typed_extension_protocol_options": [options: upstream],
             "circuit_breakers": [
                 "thresholds": [
                     ["max_connections": limit, "max_pending_requests": limit, "max_requests": limit]

@@ -17,7 +17,7 @@ package struct EnvoyFolder: Sendable {
     package var routes: URL { url.appendingPathComponent("routes.json") }
     /// The routes that it begins with where it is started by ``start``: legacy.
     var legacy: URL { url.appendingPathComponent("legacy.json") }
-    /// A program that starts it at legacy where nobody tells it.
+    /// A program that starts it at legacy.
     package var start: URL { url.appendingPathComponent("start") }
     /// Envoy's administration, a socket.
     package var admin: URL { url.appendingPathComponent("admin.sock") }

@@ -66,15 +66,12 @@ actor EnvoyWindows: PlaneWindows {
         last = nil
         // What is counted after the window's end is told as the window's: only so much of it as nobody would notice.
         let latest = TimeSpan(rawValue: min(250_000, max(100_000, plan.window.rawValue / 10)))
-        guard SystemClock.now - plan.clock.start(of: k) <= latest, let now = try? await EnvoyStatistics.read(admin)
-        else {
-            return nil
-        }
+        guard SystemClock.now - plan.clock.start(of: k) <= latest, let now = try? await EnvoyStatistics.read(admin),
+            (try? await admin.mark()) == PlanMark(plan).text
+        else { return nil }
         guard SystemClock.now - plan.clock.start(of: k) <= latest else { return nil }
         last = now
-        guard let before, k - first == 1, before.begun == now.begun, before.elders + now.elders == 0,
-            now.mark == PlanMark(plan).text
-        else { return nil }
+        guard let before, k - first == 1, before.begun == now.begun, before.elders + now.elders == 0 else { return nil }
         var window = probes.first ?? MeasuredWindow(k: first, services: plan.services.map { _ in ServiceWindow() })
         for (index, service) in plan.services.enumerated() {
             func counts(_ implementation: Implementation, _ probes: Counts) -> Counts? {

@@ -25,15 +25,13 @@ struct EnvoyStatistics: Hashable, Sendable {
     var totals: [BackEnd: Totals] = [:]
     /// When this Envoy began, by its own clock: another one counts from 0.
     var begun: String
-    /// The mark of the plan that its configuration was written for.
-    var mark: String?
     /// Connections of the one before a hot restart, whose requests are counted here without their latencies.
     var elders = 0
 
     private static let counters = (
         options: "format=json",
         filter:
-            #"^(cluster\.[0-9]+\.(legacy|candidate)\.upstream_rq_(completed|5xx|503|504|timeout|rx_reset)|server\.parent_connections|\#(EnvoyAdmin.listened))$"#
+            #"^(cluster\.[0-9]+\.(legacy|candidate)\.upstream_rq_(completed|5xx|503|504|timeout|rx_reset)|server\.parent_connections)$"#
     )
     private static let latencies = (
         options: "format=json&histogram_buckets=detailed&type=Histograms",
@@ -78,7 +76,6 @@ struct EnvoyStatistics: Hashable, Sendable {
         for stat in counters.stats {
             guard let name = stat.name, let value = stat.value else { continue }
             if name == "server.parent_connections" { statistics.elders = value }
-            if let mark = EnvoyAdmin.mark(name) { statistics.mark = mark }
             guard let (backEnd, what) = parts(name) else { continue }
             switch what {
             case "upstream_rq_completed": statistics.totals[backEnd, default: Totals()].completed = value

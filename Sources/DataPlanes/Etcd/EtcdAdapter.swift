@@ -36,7 +36,7 @@ package struct EtcdAdapter: PlaneAdapter {
         while true {
             let resolvers = try await store.entries(keys.resolvers)
             // What plan it was written for says each of them behind that (``requireOwnConfiguration()``).
-            let late = resolvers.filter { !$0.value.hasPrefix(wanted.identity + ":") }
+            let late = resolvers.filter { $0.value != wanted.identity && !$0.value.hasPrefix(wanted.identity + ":") }
             if !resolvers.isEmpty, late.isEmpty {
                 return Acknowledgement(router: router, revision: wanted.revision, at: SystemClock.now)
             }

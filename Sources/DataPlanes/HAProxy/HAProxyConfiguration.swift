@@ -87,6 +87,8 @@ package struct HAProxyConfiguration: Sendable {
             "    timeout http-keep-alive 75s",
             "    option forwardfor",
             "    option http-ignore-probes",
+            // One whose name cannot be resolved is down, and keeps nobody from the others. Usual servers close idle connections after 5 s.
+            "    default-server init-addr last,libc,none pool-purge-delay 2s",
             "",
         ]
     }

@@ -10,12 +10,14 @@ extension LoggedRequest {
         var request = LoggedRequest(service: 0, implementation: .legacy, outcome: .answered, latency: .zero)
         let fields = text.split(separator: " ", maxSplits: 5)
         guard fields.count >= 5 else { return nil }
+        // Why it ended, and in which phase.
         guard let backEnd = BackEnd(fields[0]), let status = Int(fields[1]), let end = fields[2].first,
             let millis = Int64(fields[3]), millis < 1_000_000_000
         else { return nil }
         switch end {
         case "C", "c": return nil
-        case "s": request.outcome = .timedOut
+        // Where nobody took the connection it is no time-out of the service's, as at the gateway.
+        case "s": request.outcome = fields[2].dropFirst().first == "C" ? .failed : .timedOut
         // The back end broke off, perhaps in the middle of an answer that began well.
         case "S": request.outcome = status == 504 ? .timedOut : .failed
         default: request.outcome = status == 504 ? .timedOut : (100..<500).contains(status) ? .answered : .failed

@@ -75,11 +75,13 @@ package struct NginxAdapter: PlaneAdapter {
         return Acknowledgement(router: router, revision: wanted.revision, at: SystemClock.now)
     }
 
-    /// Where it is away it finds this when it starts.
+    /// What it finds when it starts: nobody more is sent to a candidate than before.
     func prepare(_ table: RouteTable) throws(RoutingError) {
-        guard let told = try NginxRoutes.read(folder, plan), told != RouteText(table, plan) else { return }
+        guard let told = try NginxRoutes.read(folder, plan) else { return }
+        let wanted = RouteText(table, plan)
         try told.require(table, plan)
-        try write(RouteText(table, plan))
+        let next = wanted.raises(told) ? told.lowered(to: wanted) : wanted
+        if next != told { try write(next) }
     }
 
     /// Has nginx read its configuration anew.
@@ -122,7 +124,12 @@ package struct NginxAdapter: PlaneAdapter {
     }
 
     package func requireOwnConfiguration() async throws(RoutingError) {
-        try PlanMark(plan).require(try await admin.get("/plan"), of: Self.program)
+        let mark = PlanMark(plan)
+        try mark.require(try await admin.find("/plan"), of: Self.program)
+        // What a reload brings.
+        let text = FileManager.default.contents(atPath: folder.configuration.path) ?? Data()
+        let isOwn = String(decoding: text, as: UTF8.self).contains(NginxConfiguration.plan(mark))
+        try mark.require(isOwn ? mark.text : "", of: Self.program)
     }
 
     private static let program = ("nginx", "nginx")
@@ -174,7 +181,7 @@ package struct NginxAdapter: PlaneAdapter {
 
     private func write(_ route: RouteText) throws(RoutingError) {
         do {
-            try Data(NginxRoutes.text(route).utf8).write(to: folder.routes, options: .atomic)
+            try Data(NginxRoutes.text(route, plan).utf8).write(to: folder.routes, options: .atomic)
         } catch {
             throw RoutingError(.storage, "\(folder.routes.path) cannot be written: \(error.localizedDescription)")
         }

@@ -46,7 +46,7 @@ package struct NginxConfiguration: Sendable {
 
     /// All that nginx reads, and a program that starts it at legacy.
     package var files: [PlaneFile] {
-        let routes = Data(NginxRoutes.text(.legacy(plan)).utf8)
+        let routes = Data(NginxRoutes.text(.legacy(plan), plan).utf8)
         return [
             PlaneFile(folder.routes, routes), PlaneFile(folder.configuration, Data(text.utf8)),
             PlaneFile(folder.legacy, routes),
@@ -95,8 +95,8 @@ package struct NginxConfiguration: Sendable {
             "proxy_connect_timeout 2s;",
             // A retry would hide a failure of the candidate, or carry a request out twice.
             "proxy_next_upstream off;",
-            // Which implementation, how it ended, how long it took, what its cache said, whose it was.
-            "log_format migrate escape=json '$migrate_side|$status|$request_completion|$request_time|$upstream_http_cache_status|$migrate_user';",
+            // Which implementation, how it ended, how long it took, how long until it was connected, what its cache said, whose it was.
+            "log_format migrate escape=json '$migrate_side|$status|$request_completion|$request_time|$upstream_connect_time|$upstream_http_cache_status|$migrate_user';",
         ]
     }
 
@@ -122,16 +122,9 @@ package struct NginxConfiguration: Sendable {
         ]
     }
 
+    /// Those of candidates come with the routes.
     private var upstreams: [String] {
-        plan.services.enumerated().flatMap { index, service in
-            [(service.legacy, Implementation.legacy), (service.candidate, .candidate)].compactMap { text, side in
-                Address(text).map { address in
-                    let host = address.host.contains(":") ? "[\(address.host)]" : address.host
-                    return
-                        "upstream \(BackEnd.name(index, side)) { server \(host):\(address.port) max_fails=0; keepalive 64; }"
-                }
-            }
-        }
+        plan.services.indices.compactMap { NginxRoutes.upstream($0, .legacy, plan) }
     }
 
     /// Which back ends are reached over TLS, under which name, and whom they have to be.
@@ -155,11 +148,14 @@ package struct NginxConfiguration: Sendable {
         ]
     }
 
+    /// How it says which plan it was written for.
+    static func plan(_ mark: PlanMark) -> String { "return 200 \(mark.text);" }
+
     private var admin: [String] {
         [
             "server {", "listen 127.0.0.1:\(logPort);", "access_log off;",
             "location = /route { default_type text/plain; return 200 $migrate_route; }",
-            "location = /plan { default_type text/plain; return 200 \(PlanMark(plan).text); }", "}",
+            "location = /plan { default_type text/plain; \(Self.plan(PlanMark(plan))) }", "}",
         ]
     }
 

@@ -11,7 +11,7 @@ package struct NginxFolder: Sendable {
     package var routes: URL { url.appendingPathComponent("routes.conf") }
     /// The routes that it begins with where it is started by ``start``: legacy.
     var legacy: URL { url.appendingPathComponent("legacy.conf") }
-    /// A program that starts it at legacy where nobody tells it.
+    /// A program that starts it at legacy.
     package var start: URL { url.appendingPathComponent("start") }
     package var pid: URL { url.appendingPathComponent("nginx.pid") }
     /// The process from before an upgrade of nginx's program, as long as both are there.

@@ -3,19 +3,20 @@ import MigrationCore
 import Signals
 
 extension LoggedRequest {
-    /// A line of nginx's log (``NginxConfiguration``): `side|status|OK or nothing|seconds|Cache-Status|key`, after what syslog puts before it, the
+    /// A line of nginx's log (``NginxConfiguration``): `side|status|OK or nothing|seconds|seconds until it was connected|Cache-Status|key`, after what syslog puts before it, the
     /// mark of the plan in its end.
     ///
     /// - Returns: nil for a line of another form, and for a request that its client gave up before there was an answer.
     package init?(nginx text: some StringProtocol, mark: PlanMark) {
         guard let start = text.range(of: mark.tag)?.upperBound else { return nil }
-        let fields = text[start...].split(separator: "|", maxSplits: 5, omittingEmptySubsequences: false)
-        guard fields.count == 6, let backEnd = BackEnd(fields[0]), let status = Int(fields[1]), status != 499,
+        let fields = text[start...].split(separator: "|", maxSplits: 6, omittingEmptySubsequences: false)
+        guard fields.count == 7, let backEnd = BackEnd(fields[0]), let status = Int(fields[1]), status != 499,
             let seconds = Double(fields[3]), seconds >= 0, seconds < 1e6
         else { return nil }
         let outcome: Outcome
         switch status {
-        case 504: outcome = .timedOut
+        // Where nobody took the connection it is no time-out of the service's, as at the gateway.
+        case 504: outcome = Double(fields[4]) == nil ? .failed : .timedOut
         case 500...: outcome = .failed
         // An answer that was broken off, by the service or by its client: nginx does not say by whom.
         default: outcome = fields[2] == "OK" ? .answered : .failed
@@ -25,8 +26,8 @@ extension LoggedRequest {
             implementation: backEnd.implementation,
             outcome: outcome,
             latency: TimeSpan(rawValue: Int64(seconds * 1_000_000)),
-            user: fields[5].isEmpty ? nil : XXHash64.hash(String(fields[5])),
-            cache: CacheOutcome(header: fields[4])
+            user: fields[6].isEmpty ? nil : XXHash64.hash(String(fields[6])),
+            cache: CacheOutcome(header: fields[5])
         )
     }
 }

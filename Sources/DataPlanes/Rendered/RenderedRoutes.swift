@@ -53,10 +53,22 @@ package struct RenderedRoutes: Sendable {
     }
 
     /// The text of a kind; both sides are always written, also at 0.
-    package func text(_ kind: Kind) -> String {
+    ///
+    /// - Throws: ``RoutingError/Code/unsuitable`` for Consul where an address does not name a service of its own.
+    package func text(_ kind: Kind) throws(RoutingError) -> String {
+        for target in targets where kind == .consul {
+            guard target.legacy.host != target.candidate.host, !target.legacy.isNumeric, !target.candidate.isNumeric
+            else {
+                throw RoutingError(
+                    .unsuitable,
+                    "Consul splits between services by their names, and \(target.service.name) has \(target.legacy.url) and \(target.candidate.url)",
+                    mend: "give each side the name of a service of its own in Consul"
+                )
+            }
+        }
         switch kind {
-        case .consul: targets.map { splitter($0) }.joined(separator: "---\n")
-        case .traefik: traefik
+        case .consul: return targets.map { splitter($0) }.joined(separator: "---\n")
+        case .traefik: return traefik
         }
     }
 

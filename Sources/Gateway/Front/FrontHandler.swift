@@ -77,7 +77,8 @@ final class FrontHandler: ChannelInboundHandler {
         if phase == .closing { return }
         if inbox.readableBytes == 0, phase == .head { awaitedSince = SystemClock.steady }
         inbox.refill(&bytes)
-        if phase != .head { awaitedSince = SystemClock.steady }
+        // What was refused is not waited for longer because it goes on.
+        if phase != .head, phase != .dropping { awaitedSince = SystemClock.steady }
         advance()
     }
 

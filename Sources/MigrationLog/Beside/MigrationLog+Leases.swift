@@ -37,6 +37,9 @@ extension MigrationLog {
         }
     }
 
+    /// What the name of the lease begins with by which a worker says that it is there.
+    package static let presenceLease = "worker/"
+
     /// The holders of the live leases whose names begin so, without that beginning.
     package func liveLeases(prefix: String) async throws -> [String] {
         try await guarded {

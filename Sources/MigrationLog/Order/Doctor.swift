@@ -6,12 +6,14 @@ package struct Doctor: Sendable {
     /// Something that is not as it should be.
     package struct Finding: Hashable, Sendable {
         package enum Kind: String, Hashable, Sendable {
-            case owner, head, horizon, unsealed, restored, sealer, projection, stray, leases, signals, clock
+            case owner, head, horizon, unsealed, restored, sealer, worker, projection, stray, leases, signals, clock
         }
         package var kind: Kind
         package var message: String
         /// What a person does; nil where ``Doctor/mend(_:)`` can.
         package var mend: String?
+        /// The stream that it is of, where it is of one.
+        package var stream: String?
     }
 
     private let log: MigrationLog
@@ -25,6 +27,7 @@ package struct Doctor: Sendable {
         var findings = try await owners()
         findings += try await heads()
         findings += try await order()
+        findings += try await unattended()
         findings += try await projections()
         findings += try await strays()
         findings += try await leftovers()
@@ -52,19 +55,16 @@ package struct Doctor: Sendable {
                 return "sealed \(sealed) commits, and \(try await log.sealRestored()) by their own numbers"
             }
         case .projection:
-            var rebuilt: [String] = []
-            for (name, _) in try await stale() {
-                _ = try await Rebuild(name, of: log).run()
-                rebuilt.append(name)
-            }
-            return "wrote the projections anew of \(rebuilt.joined(separator: ", "))"
+            guard let stream = finding.stream else { return nil }
+            _ = try await Rebuild(stream, of: log).run()
+            return "wrote the projections of \(stream) anew"
         case .stray:
             let names = try await log.strayProjections()
             try await log.removeStrayProjections()
             return "removed the projections of \(names.joined(separator: ", "))"
         case .leases: return try await told(remove(Self.deadLeases), "leases")
         case .signals: return try await told(remove(Self.deadSignals), "measurements")
-        case .owner, .head, .horizon, .sealer, .clock: return nil
+        case .owner, .head, .horizon, .sealer, .worker, .clock: return nil
         }
     }
 
@@ -100,18 +100,26 @@ package struct Doctor: Sendable {
     private func heads() async throws -> [Finding] {
         try await rows(
             """
-            select s.stream, s.version, c.version as last from migrate.stream s
+            with recursive streams as (
+                (select stream from migrate.commit order by stream limit 1)
+                union all
+                select (select c.stream from migrate.commit c where c.stream > s.stream order by c.stream limit 1)
+                from streams s where s.stream is not null
+            )
+            select n.stream, s.version, c.version as last
+            from (select stream from streams union select stream from migrate.stream) n
+            left join migrate.stream s on s.stream = n.stream
             left join lateral (
-                select version, hash from migrate.commit c where c.stream = s.stream order by version desc limit 1
+                select version, hash from migrate.commit c where c.stream = n.stream order by version desc limit 1
             ) c on true
-            where c.version is distinct from s.version or c.hash <> s.head
-            order by s.stream limit 20
+            where n.stream is not null and (c.version is distinct from s.version or c.hash <> s.head)
+            order by n.stream limit 20
             """
         ) { row in
             Finding(
                 kind: .head,
                 message:
-                    "the head of \(try row.text("stream")) says version \(try row.int("version")), and its last commit is \(try row.optionalInt("last") ?? 0)",
+                    "the head of \(try row.text("stream")) \(try row.optionalInt("version").map { "says version \($0)" } ?? "is gone"), and its last commit is \(try row.optionalInt("last") ?? 0)",
                 mend: "appends to it stop; find out who changed it: migrate replay \(try row.text("stream"))"
             )
         }
@@ -163,6 +171,23 @@ package struct Doctor: Sendable {
         return findings
     }
 
+    /// Migrations that go on by themselves, where nobody is there to see to it.
+    private func unattended() async throws -> [Finding] {
+        guard try await log.liveLeases(prefix: MigrationLog.presenceLease).isEmpty else { return [] }
+        let names = try await rows(
+            "select stream from migrate.migration where phase in ('running', 'watching', 'rollingBack') order by stream limit 20"
+        ) { try $0.text("stream") }
+        guard !names.isEmpty else { return [] }
+        return [
+            Finding(
+                kind: .worker,
+                message:
+                    "nobody judges or rolls back \(names.joined(separator: ", ")): no worker is alive",
+                mend: "start one: migrate worker"
+            )
+        ]
+    }
+
     /// Commits that the sealer's cursor has passed by: after a logical restore their transactions' IDs may be lower, and others have numbers by now.
     private func passed() async throws -> Int64 {
         try await rows(
@@ -182,7 +207,7 @@ package struct Doctor: Sendable {
 
     private func projections() async throws -> [Finding] {
         try await stale().map { name, row in
-            Finding(kind: .projection, message: "the projections of \(name) are not the fold’s: \(row)")
+            Finding(kind: .projection, message: "the projections of \(name) are not the fold’s: \(row)", stream: name)
         }
     }
 

@@ -60,10 +60,15 @@ extension MigrationLog {
 
     /// What lies beyond the sealer's cursor; and what lies before it although it came after everything that has a number, which only a
     /// restore brings about.
+    /// Behind the sealer's cursor: the index on it gives just those. By a join it would be a filter over all commits, and so it would by one on IDs.
+    private static let isUnsealed = """
+        (c.xid, c.id) > ((select xid from migrate.sealer), (select id from migrate.sealer))
+        and c.id + 0 > (select floor from migrate.sealer)
+        """
+
     package static let unsealedQuery = """
         with open as (
-            select c.xid, c.at, false as is_behind from migrate.sealer s
-            join only migrate.commit c on (c.xid, c.id) > (s.xid, s.id) and c.id > s.floor
+            select c.xid, c.at, false as is_behind from only migrate.commit c where \(isUnsealed)
             union all
             select c.xid, c.at, true from migrate.sealer s
             join only migrate.commit c on c.id > (select coalesce(max(id), 0) from migrate.seal) and (c.xid, c.id) <= (s.xid, s.id)
@@ -75,10 +80,9 @@ extension MigrationLog {
         """
 
     /// Those that began before the first commit that has no number. Its own transaction has written nothing, and so is not among them.
-    private static let holdersQuery = """
+    package static let holdersQuery = """
         with first as (
-            select c.xid::xid from migrate.sealer s join only migrate.commit c on (c.xid, c.id) > (s.xid, s.id) and c.id > s.floor
-            order by c.xid, c.id limit 1
+            select c.xid::xid from only migrate.commit c where \(isUnsealed) order by c.xid, c.id limit 1
         )
         select a.pid, coalesce(a.datname, '') as database, coalesce(a.application_name, '') as application,
             coalesce(a.query, '') as query,

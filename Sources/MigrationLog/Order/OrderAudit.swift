@@ -26,12 +26,13 @@ package struct OrderAudit: Sendable {
         let head = try await log.orderHead()
         var frontier = MerkleFrontier()
         var report = Report(size: head.size, checkpoints: 0)
-        var unsigned: [Checkpoint] = []
+        // Sizes of those that nobody vouches for; the last to be complained of, as they say nothing wrong of the order.
+        var unsigned: (first: Int64, count: Int)?
         do {
             if largest > head.size {
                 throw Self.broken("there is a checkpoint of \(largest) commits, and the order has \(head.size)")
             }
-            let trust = try await log.trustHistory()
+            var trust = try await log.trustHistory()
             let origins = Set(try await log.incarnations().all.map { Checkpoint.origin(of: $0.id) })
             var last: [String: Int64] = [:]
             while frontier.size < head.size {
@@ -41,14 +42,20 @@ package struct OrderAudit: Sendable {
                 let nodes = try await nodes(over: end)
                 // There may be one for every minute of years: never all of them at once.
                 var waiting = try await log.checkpoints(from: frontier.size + 1, upTo: end)[...]
+                var isFresh = false
                 for row in page {
                     try Self.add(row, to: &frontier, nodes)
                     try Self.follow(row, &last)
                     while let next = waiting.first, next.size == frontier.size {
                         waiting.removeFirst()
                         let checkpoint = try Self.check(next, frontier.root, origins)
+                        // It may have been signed meanwhile, by a key that is newer than those that were read.
+                        if trust.signer(of: checkpoint) == nil, !isFresh {
+                            trust = try await log.trustHistory()
+                            isFresh = true
+                        }
                         if trust.signer(of: checkpoint) == nil {
-                            unsigned.append(checkpoint)
+                            unsigned = (unsigned?.first ?? next.size, (unsigned?.count ?? 0) + 1)
                         } else {
                             report.checkpoints += 1
                         }
@@ -63,27 +70,18 @@ package struct OrderAudit: Sendable {
             if let kept, let flaw = try await log.flaw(of: kept) {
                 throw Self.broken("against the checkpoint of \(kept.size) commits: \(flaw)")
             }
-            try await requireSigned(unsigned, &report)
+            if let (first, count) = unsigned {
+                let others = count == 1 ? "" : ", as \(count - 1) more,"
+                throw Self.broken(
+                    "the checkpoint of \(first) commits\(others) is not signed by a key of the log that may; the rest of the order is whole"
+                )
+            }
         } catch let divergence as Replay.Divergence {
             report.divergence = divergence
         } catch let error as LogError where error.code == .damaged {
             report.divergence = Replay.Divergence(error.version, error.message)
         }
         return report
-    }
-
-    /// The last to be complained of: they say nothing wrong of the order, only nobody vouches for it by them.
-    private func requireSigned(_ checkpoints: [Checkpoint], _ report: inout Report) async throws {
-        guard !checkpoints.isEmpty else { return }
-        // One may have been signed meanwhile, by a key that is newer than those that were read.
-        let trust = try await log.trustHistory()
-        let unsigned = checkpoints.filter { trust.signer(of: $0) == nil }
-        report.checkpoints += checkpoints.count - unsigned.count
-        guard let first = unsigned.first else { return }
-        let others = unsigned.count == 1 ? "" : ", and \(unsigned.count - 1) more,"
-        throw Self.broken(
-            "the checkpoint of \(first.size) commits\(others) is not signed by a key of the log that may: somebody with the role migrate_sign has kept it; the rest of the order is whole"
-        )
     }
 
     private struct Row: Sendable {

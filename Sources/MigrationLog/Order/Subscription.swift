@@ -26,7 +26,8 @@ package struct Subscription: Sendable {
     ///
     /// - Parameters:
     ///   - limit: at most so many.
-    ///   - each: is given every one in order, in the transaction that keeps the place; what it throws undoes all of it.
+    ///   - each: is given every one in order, in the transaction that keeps the place; what it throws undoes all of it. As long as it waits for anybody nothing new gets
+    ///     its place in the order.
     /// - Returns: how many there were.
     package func next(
         limit: Int64 = 500,

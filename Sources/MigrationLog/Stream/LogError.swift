@@ -15,6 +15,8 @@ package struct LogError: Error, Sendable {
         case damaged
         /// The database has no schema, an older, a newer or an edited one.
         case schema
+        /// The login lacks a role for that.
+        case forbidden
         /// The log has no such stream.
         case unknownStream
     }
@@ -70,7 +72,7 @@ extension LogError {
             self.init(.damaged, error.message, mend: "find out who changed it: migrate replay", cause: error)
         case State.forbidden:
             self.init(
-                .database,
+                .forbidden,
                 error.description,
                 mend:
                     "give this login the role: migrate_append appends, migrate_sign keeps checkpoints, migrate_redact redacts",

@@ -102,9 +102,10 @@ extension MigrationLog {
         )
     }
 
-    /// Serialization failures, deadlocks, and limits of statement, lock and connections: the same statement may succeed in a moment.
+    /// Serialization failures, deadlocks, and limits of statement, lock and connections: the same statement may succeed in a moment. So may what was not unique: another stream's
+    /// commit has taken the command ID meanwhile, and the append says so when it looks again.
     private static func isPassing(_ state: String) -> Bool {
-        state.hasPrefix("40") || ["55P03", "57014", "53300", "25006"].contains(state)
+        state.hasPrefix("40") || ["55P03", "57014", "53300", "25006", "23505"].contains(state)
     }
 
     /// What is asked, of which stream, by whom.
