@@ -16,7 +16,10 @@ package struct PlaneFile: Sendable {
         self.isProgram = isProgram
     }
 
-    /// A program that starts a data plane at legacy, as one does that keeps no routes: a file has what was told last, and whoever told it may be away, and have missed a rollback.
+    /// For so long whoever starts a data plane takes the file of its routes for what is wanted; whoever tells it says so twice a second (``PlaneAdapter/vouch(for:)``).
+    private static let seconds = 3
+
+    /// A program that starts a data plane by what is wanted, or at legacy: a file has what was told last, and whoever told it may be away, and have missed a rollback.
     ///
     /// - Parameters:
     ///   - name: what the file is written for.
@@ -29,13 +32,21 @@ package struct PlaneFile: Sendable {
         // never writes to legacy's.
         let text = """
             #!/bin/sh
-            # \(name). Begins at legacy; the program beside it tells it again.
+            # \(name). Begins at legacy, unless the program beside it was there a moment ago and had written what is wanted.
             PATH=$PATH:/usr/sbin
-            cmp -s \(legacy) \(routes) || { ln -f \(legacy) \(new) && mv -f \(new) \(routes); } || exit 1
+            age=$(($(date +%s) - $(stat -c %Y \(routes) || echo 0)))
+            if [ "$age" -lt 0 ] || [ "$age" -gt \(seconds) ]; then
+                cmp -s \(legacy) \(routes) || { ln -f \(legacy) \(new) && mv -f \(new) \(routes); } || exit 1
+            fi
             exec \(command) "$@"
 
             """
         return PlaneFile(url, Data(text.utf8), isProgram: true)
+    }
+
+    /// Says that a file is what is wanted, from now on for a moment.
+    static func vouch(for url: URL) {
+        try? FileManager.default.setAttributes([.modificationDate: Date()], ofItemAtPath: url.path)
     }
 
     /// A word of a shell.

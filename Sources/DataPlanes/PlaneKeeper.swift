@@ -7,7 +7,7 @@ import Signals
 
 /// An adapter that can read back all of what is in force.
 ///
-/// Where the data plane is away, ``apply(_:)`` has it find no more than a rollback when it comes: nobody has seen for which plan it will be configured then.
+/// Where the data plane does not answer, ``apply(_:)`` raises nothing, unless it is certainly not there and will begin with a configuration of this plan.
 package protocol PlaneAdapter: ServiceDiscoveryAdapter {
     /// The data plane's name in the log.
     var router: String { get }
@@ -16,10 +16,13 @@ package protocol PlaneAdapter: ServiceDiscoveryAdapter {
     var isSeenByReading: Bool { get }
     /// - Throws: ``RoutingError/Code/unsuitable`` where its configuration was not written for this plan, as it says itself.
     func requireOwnConfiguration() async throws(RoutingError)
+    /// Says, to whoever starts the data plane in the next moment, that what it finds is what is wanted, where it is.
+    func vouch(for table: RouteTable)
 }
 
 extension PlaneAdapter {
     package var isSeenByReading: Bool { false }
+    package func vouch(for table: RouteTable) {}
 
     package func current() async throws(RoutingError) -> Acknowledgement? {
         let now = try await read()
@@ -199,6 +202,11 @@ package actor PlaneKeeper {
             metadata: ["revision": "\(table.revision)"]
         )
         return true
+    }
+
+    /// Says to whoever starts the data plane that it finds what is wanted, where the log, or whoever has read it, has said what that is.
+    package func vouch() {
+        if let wanted { adapter.vouch(for: wanted) }
     }
 
     private func enter() async {

@@ -149,6 +149,7 @@ package struct PlaneRouter: ServiceLifecycle.Service {
                     group.addTask {
                         while !Task.isCancelled {
                             await reassert()
+                            await keeper.vouch()
                             try? await Task.sleep(for: PlaneRouter.glance)
                         }
                     }

@@ -256,10 +256,12 @@ struct EnvoyTests {
         }
     }
 
-    @Test("begins at legacy where it is started by the program for that")
+    @Test(
+        "started by the program for that, begins with what is wanted where somebody is there who tells it, and else at legacy"
+    )
     func begunAnew() async throws {
         try await staged { envoy, routes, _ in
-            try await envoy.checkBegunAnew(routes) { body in try await envoy.runAnew(body) }
+            try await envoy.checkBegunAnew(routes, envoy.folder.routes) { body in try await envoy.runAnew(body) }
         }
     }
 

@@ -220,10 +220,12 @@ struct NginxTests {
         }
     }
 
-    @Test("begins at legacy where it is started by the program for that")
+    @Test(
+        "started by the program for that, begins with what is wanted where somebody is there who tells it, and else at legacy"
+    )
     func begunAnew() async throws {
         try await staged { nginx, routes, _ in
-            try await nginx.checkBegunAnew(routes) { body in try await nginx.runAnew(body) }
+            try await nginx.checkBegunAnew(routes, nginx.folder.routes) { body in try await nginx.runAnew(body) }
         }
     }
 

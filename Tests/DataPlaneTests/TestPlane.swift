@@ -170,11 +170,15 @@ extension TestPlane {
         }
     }
 
-    /// Started by the program that is made for it, it begins at legacy, whatever it was told before, and is told again by itself.
+    /// Started by the program that is made for it, it begins at legacy, whatever it was told before, and is told again by itself; where whoever tells it is there, it begins with
+    /// what is wanted by then.
     ///
-    /// - Parameter run: runs it so while its body runs, and ends it then.
+    /// - Parameters:
+    ///   - file: where its routes are.
+    ///   - run: runs it so while its body runs, and ends it then.
     func checkBegunAnew(
         _ routes: TestRoutes,
+        _ file: URL,
         run: (_ body: () async throws -> Void) async throws -> Void
     ) async throws {
         let table = TestRoutes.table(1, .all)
@@ -182,12 +186,36 @@ extension TestPlane {
             _ = try await plane.adapter(router: "r", plan: plan).apply(table)
             #expect(try await SteadyLoad.side(url, user: "u") == "candidate")
         }
+        // Nobody has said for a while that this is wanted.
+        try FileManager.default.setAttributes([.modificationDate: Date() - 10], ofItemAtPath: file.path)
         try await run {
-            #expect(try await SteadyLoad.side(url, user: "u") == "legacy")
-            try await follow(routes) {
+            let side = try await SteadyLoad.side(url, user: "u")
+            #expect(side == "legacy")
+        }
+        try await follow(routes) {
+            try await run {
                 routes.route(table)
                 try await eventually("revision 1") { routes.acknowledged.contains(1) }
                 #expect(try await SteadyLoad.side(url, user: "u") == "candidate")
+            }
+            // It is away, and what is told meanwhile it finds when it comes.
+            let adapter = plane.adapter(router: "other", plan: plan)
+            for (revision, weight, side) in [(Int64(2), Weight.zero, "legacy"), (3, .all, "candidate")] {
+                routes.route(TestRoutes.table(revision, weight))
+                try await eventually("it to be written") {
+                    let text = try String(contentsOf: file, encoding: .utf8)
+                    return text.contains("\(revision):log:h\(revision):")
+                }
+                let written = try FileManager.default.attributesOfItem(atPath: file.path)[.modificationDate] as? Date
+                try await eventually("somebody to say that it is wanted") {
+                    let said = try FileManager.default.attributesOfItem(atPath: file.path)[.modificationDate] as? Date
+                    return said != written
+                }
+                try await run {
+                    #expect(try await adapter.read().revision == revision)
+                    let first = try await SteadyLoad.side(url, user: "u")
+                    #expect(first == side)
+                }
             }
         }
     }

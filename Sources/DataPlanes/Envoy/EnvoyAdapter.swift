@@ -51,7 +51,7 @@ package struct EnvoyAdapter: PlaneAdapter {
 
     /// Puts a table into force, and waits until no request that was routed before is sent any more.
     ///
-    /// An Envoy that does not answer finds the new routes when it starts, where they send nobody more to a candidate.
+    /// An Envoy that is not there finds the new routes when it starts.
     ///
     /// - Throws: ``RoutingError`` when Envoy has a higher revision, another commit at this one, or one of a log that is not this one's
     ///   ancestor; or when it does not answer.
@@ -62,13 +62,16 @@ package struct EnvoyAdapter: PlaneAdapter {
         // Nobody else has told it anything since it was seen with what stands in its file.
         let isSeen = told != wanted && seen.fresh?.route == told
         let now = isSeen ? told : try? await glance()
-        guard now != nil || !wanted.raises(told) else {
+        if let now {
+            try now.require(table, plan)
+            if told != wanted { try write(wanted, instead: told) }
+            try discovery?.publish()
+        } else {
             try prepare(table)
-            throw RoutingError(.unreachable, "Envoy does not answer, and is told no more than it was")
+            guard try self.told() == wanted else {
+                throw RoutingError(.unreachable, "Envoy does not answer, and is told no more than it was")
+            }
         }
-        try now?.require(table, plan)
-        if told != wanted { try write(wanted, instead: told) }
-        try discovery?.publish()
         if now != wanted {
             let end = ContinuousClock.now + Self.patience
             var last: RoutingError?
@@ -100,14 +103,27 @@ package struct EnvoyAdapter: PlaneAdapter {
         return Acknowledgement(router: router, revision: wanted.revision, at: SystemClock.now)
     }
 
-    /// What it finds when it starts, or is given when it asks first: nobody more is sent to a candidate than before.
+    /// What it finds when it starts, or is given when it asks first: nobody more is sent to a candidate than before, unless it is certainly not there, and begins with what is in
+    /// the folder, which was written for this plan.
     func prepare(_ table: RouteTable) throws(RoutingError) {
         let told = try told(), wanted = RouteText(table, plan)
         try told.require(table, plan)
-        let next = wanted.raises(told) ? told.lowered(to: wanted) : wanted
-        guard next != told else { return }
-        try write(next, instead: told)
+        let next = wanted.raises(told) && !isAway ? told.lowered(to: wanted) : wanted
+        if next != told { try write(next, instead: told) }
         try discovery?.publish()
+    }
+
+    private var isAway: Bool {
+        guard discovery == nil, folder.elsewhere == nil,
+            let text = FileManager.default.contents(atPath: folder.configuration.path)
+        else { return false }
+        return String(decoding: text, as: UTF8.self).contains("\"\(EnvoyAdmin.node)\(PlanMark(plan).text)\"")
+            && UnixSocket.isDeserted(folder.admin.path)
+    }
+
+    package func vouch(for table: RouteTable) {
+        guard discovery == nil, (try? told()) == RouteText(table, plan) else { return }
+        PlaneFile.vouch(for: folder.routes)
     }
 
     /// A request that was routed before may still wait for its connection, up to the time limit of that (``EnvoyConfiguration``); and an Envoy from

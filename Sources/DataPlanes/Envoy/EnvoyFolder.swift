@@ -15,9 +15,9 @@ package struct EnvoyFolder: Sendable {
     package var configuration: URL { url.appendingPathComponent("envoy.json") }
     /// The routes, which Envoy reads anew when another file takes this one's place.
     package var routes: URL { url.appendingPathComponent("routes.json") }
-    /// The routes that it begins with where it is started by ``start``: legacy.
+    /// The routes that it begins with where it is started by ``start`` and nobody tells it: legacy.
     var legacy: URL { url.appendingPathComponent("legacy.json") }
-    /// A program that starts it at legacy.
+    /// A program that starts it, at legacy where nobody tells it.
     package var start: URL { url.appendingPathComponent("start") }
     /// Envoy's administration, a socket.
     package var admin: URL { url.appendingPathComponent("admin.sock") }

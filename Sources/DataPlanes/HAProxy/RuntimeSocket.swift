@@ -21,9 +21,8 @@ package struct RuntimeSocket: Sendable {
     }
 
     private func talk(_ command: String) -> Result<String, RoutingError> {
-        func failure(_ what: String) -> Result<String, RoutingError> {
-            let reason = String(cString: strerror(errno))
-            return .failure(
+        func failure(_ what: String, _ reason: String) -> Result<String, RoutingError> {
+            .failure(
                 RoutingError(
                     .unreachable,
                     "HAProxy’s socket \(path) \(what): \(reason)",
@@ -31,33 +30,21 @@ package struct RuntimeSocket: Sendable {
                 )
             )
         }
-        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-        guard descriptor >= 0 else { return failure("cannot be opened") }
+        let descriptor: Int32
+        switch UnixSocket.connect(path, seconds: Self.seconds) {
+        case .success(let connected): descriptor = connected
+        case .failure(let error): return failure("does not answer", String(cString: strerror(error.code.rawValue)))
+        }
         defer { close(descriptor) }
-        var limit = timeval(tv_sec: Self.seconds, tv_usec: 0)
-        for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
-            setsockopt(descriptor, SOL_SOCKET, option, &limit, socklen_t(MemoryLayout<timeval>.size))
-        }
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        let name = Array(path.utf8)
-        guard name.count < MemoryLayout.size(ofValue: address.sun_path) else { return failure("has too long a name") }
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: name) }
-        let isConnected = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
-        guard isConnected == 0 else { return failure("does not answer") }
         let line = Array((command + "\n").utf8)
         guard send(descriptor, line, line.count, Int32(MSG_NOSIGNAL)) == line.count else {
-            return failure("takes no command")
+            return failure("takes no command", String(cString: strerror(errno)))
         }
         var answer: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 16_384)
         while answer.count < Self.longest {
             let count = recv(descriptor, &buffer, buffer.count, 0)
-            guard count >= 0 else { return failure("breaks off") }
+            guard count >= 0 else { return failure("breaks off", String(cString: strerror(errno))) }
             if count == 0 { break }
             answer += buffer[..<count]
         }

@@ -75,12 +75,14 @@ package struct NginxAdapter: PlaneAdapter {
         return Acknowledgement(router: router, revision: wanted.revision, at: SystemClock.now)
     }
 
-    /// What it finds when it starts: nobody more is sent to a candidate than before.
+    /// What it finds when it starts: nobody more is sent to a candidate than before, unless it is certainly not there, and begins with what is in the folder, which was written for
+    /// this plan.
     func prepare(_ table: RouteTable) throws(RoutingError) {
         guard let told = try NginxRoutes.read(folder, plan) else { return }
         let wanted = RouteText(table, plan)
         try told.require(table, plan)
-        let next = wanted.raises(told) ? told.lowered(to: wanted) : wanted
+        let isAway = Self.master(of: folder.pid) == nil && Self.master(of: folder.elder) == nil && isConfigured
+        let next = wanted.raises(told) && !isAway ? told.lowered(to: wanted) : wanted
         if next != told { try write(next) }
     }
 
@@ -127,9 +129,17 @@ package struct NginxAdapter: PlaneAdapter {
         let mark = PlanMark(plan)
         try mark.require(try await admin.find("/plan"), of: Self.program)
         // What a reload brings.
+        try mark.require(isConfigured ? mark.text : "", of: Self.program)
+    }
+
+    /// Whether what is in the folder was written for this plan.
+    private var isConfigured: Bool {
         let text = FileManager.default.contents(atPath: folder.configuration.path) ?? Data()
-        let isOwn = String(decoding: text, as: UTF8.self).contains(NginxConfiguration.plan(mark))
-        try mark.require(isOwn ? mark.text : "", of: Self.program)
+        return String(decoding: text, as: UTF8.self).contains(NginxConfiguration.plan(PlanMark(plan)))
+    }
+
+    package func vouch(for table: RouteTable) {
+        if (try? NginxRoutes.read(folder, plan)) == RouteText(table, plan) { PlaneFile.vouch(for: folder.routes) }
     }
 
     private static let program = ("nginx", "nginx")
