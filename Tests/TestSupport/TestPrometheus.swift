@@ -1,4 +1,7 @@
+import AsyncHTTPClient
 import Foundation
+import NIOCore
+import NIOHTTP1
 import Postgres
 
 /// A real Prometheus.
@@ -53,7 +56,16 @@ package enum TestPrometheus {
         )
         let result: Result<Void, any Error>
         do {
-            result = .success(try await body("http://127.0.0.1:\(port)"))
+            let url = "http://127.0.0.1:\(port)"
+            // It listens before it answers what it is asked.
+            try await eventually("Prometheus to be ready") {
+                let answer = try? await HTTPClient.shared.execute(
+                    HTTPClientRequest(url: "\(url)/-/ready"),
+                    timeout: .seconds(2)
+                )
+                return answer?.status == .ok
+            }
+            result = .success(try await body(url))
         } catch {
             let said = FileManager.default.contents(atPath: folder.appendingPathComponent("log").path) ?? Data()
             result = .failure(TestFailure("\(error)\n\(String(decoding: said.suffix(2_000), as: UTF8.self))"))
