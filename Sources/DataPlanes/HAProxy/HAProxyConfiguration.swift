@@ -87,8 +87,8 @@ package struct HAProxyConfiguration: Sendable {
             "    timeout http-keep-alive 75s",
             "    option forwardfor",
             "    option http-ignore-probes",
-            // One whose name cannot be resolved is down, and keeps nobody from the others. Usual servers close idle connections after 5 s.
-            "    default-server init-addr last,libc,none pool-purge-delay 2s",
+            // Usual servers close idle connections after 5 s.
+            "    default-server pool-purge-delay 2s",
             "",
         ]
     }
@@ -154,10 +154,12 @@ package struct HAProxyConfiguration: Sendable {
     private func backend(_ index: Int, _ service: Service, _ implementation: Implementation) -> [String] {
         let text = implementation == .legacy ? service.legacy : service.candidate
         guard let address = Address(text) else { return [] }
+        // A candidate that nobody resolves is down, and keeps nobody from legacy; without legacy nothing begins.
+        let start = implementation == .candidate ? " init-addr last,libc,none" : ""
         return [
             "backend \(BackEnd.name(index, implementation))",
             "    timeout server \(milliseconds(service.timeout))",
-            "    server \(implementation.rawValue) \(address.host):\(address.port)\(address.isSecure ? secure(address.certificateName) : "")",
+            "    server \(implementation.rawValue) \(address.host):\(address.port)\(address.isSecure ? secure(address.certificateName) : "")\(start)",
             "",
         ]
     }
