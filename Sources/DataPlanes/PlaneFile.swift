@@ -19,14 +19,18 @@ package struct PlaneFile: Sendable {
     /// For so long whoever starts a data plane takes the file of its routes for what is wanted; whoever tells it says so twice a second (``PlaneAdapter/vouch(for:)``).
     private static let seconds = 3
 
-    /// A program that starts a data plane by what is wanted, or at legacy: a file has what was told last, and whoever told it may be away, and have missed a rollback.
+    /// A program that starts a data plane by what is wanted, or at legacy: a file has what was told last, and whoever told it may be away, and have missed a rollback; or the data plane
+    /// does not take it any more.
     ///
     /// - Parameters:
     ///   - name: what the file is written for.
     ///   - legacy: the file with the routes to begin with.
     ///   - routes: the file that the data plane reads.
     ///   - command: how it is started, a line of a shell.
-    static func start(_ url: URL, _ name: String, legacy: URL, routes: URL, command: String) -> PlaneFile {
+    ///   - check: a line that fails where the data plane would not start with what the file has.
+    static func start(_ url: URL, _ name: String, legacy: URL, routes: URL, command: String, check: String = "true")
+        -> PlaneFile
+    {
         let (legacy, routes, new) = (quoted(legacy.path), quoted(routes.path), quoted(routes.path + ".new"))
         // A link takes no room on a full disk, and a rename shows whoever reads it the old file or this one. Whoever tells it renames another one into its place, and so
         // never writes to legacy's.
@@ -35,7 +39,7 @@ package struct PlaneFile: Sendable {
             # \(name). Begins at legacy, unless the program beside it was there a moment ago and had written what is wanted.
             PATH=$PATH:/usr/sbin
             age=$(($(date +%s) - $(stat -c %Y \(routes) || echo 0)))
-            if [ "$age" -lt 0 ] || [ "$age" -gt \(seconds) ]; then
+            if [ "$age" -lt 0 ] || [ "$age" -gt \(seconds) ] || ! \(check); then
                 cmp -s \(legacy) \(routes) || { ln -f \(legacy) \(new) && mv -f \(new) \(routes); } || exit 1
             fi
             exec \(command) "$@"

@@ -6,12 +6,15 @@ package import Routing
 import Signals
 
 /// An adapter that can read back all of what is in force.
-///
-/// Where the data plane does not answer, ``apply(_:)`` raises nothing, unless it is certainly not there and will begin with a configuration of this plan.
 package protocol PlaneAdapter: ServiceDiscoveryAdapter {
     /// The data plane's name in the log.
     var router: String { get }
     func read() async throws(RoutingError) -> RouteText
+    /// Puts into force what of a table sends nobody more to a candidate than before, as far as that can be told to whom nobody can ask, and acknowledges nothing. All of the table
+    /// is told only to one that is certainly not there and will begin with a configuration of this plan.
+    ///
+    /// - Throws: ``RoutingError`` as `apply(_:)` does for what may not come before the table; where nothing could be told.
+    func lower(to table: RouteTable) async throws(RoutingError)
     /// Whether a route that was acknowledged once is in force if it is read: nobody else has to have taken it.
     var isSeenByReading: Bool { get }
     /// - Throws: ``RoutingError/Code/unsuitable`` where its configuration was not written for this plan, as it says itself.
@@ -108,15 +111,20 @@ package actor PlaneKeeper {
         return isShown == nil ? nil : kept
     }
 
-    /// Puts a table into force. Where the data plane's configuration was not written for this plan, whom it would send where is not known: it is told only what sends nobody more to a
-    /// candidate, and acknowledges nothing.
+    /// Puts a table into force. Where the data plane's configuration was not written for this plan, or nobody says so, whom it would send where is not known: it is told only what
+    /// sends nobody more to a candidate, and acknowledges nothing.
     private static func tell(_ table: RouteTable, _ plan: Plan, _ adapter: any PlaneAdapter)
         async throws(RoutingError)
     {
-        // A rollback of all waits for no answer. One that is away is told no more than that either (``PlaneAdapter``).
         let wanted = RouteText(table, plan)
-        if wanted.raises(.legacy(plan)), let now = try? await adapter.read(), wanted.raises(now) {
-            try await adapter.requireOwnConfiguration()
+        // A rollback of all waits for no answer.
+        if wanted.raises(.legacy(plan)) {
+            do throws(RoutingError) {
+                if wanted.raises(try await adapter.read()) { try await adapter.requireOwnConfiguration() }
+            } catch {
+                try await adapter.lower(to: table)
+                throw error
+            }
         }
         _ = try await adapter.apply(table)
         try await adapter.requireOwnConfiguration()

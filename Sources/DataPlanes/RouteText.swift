@@ -49,7 +49,7 @@ package struct RouteText: Hashable, Sendable {
         weights.count != other.weights.count || zip(weights, other.weights).contains { $0 > $1 }
     }
 
-    /// The same route with less of each service where another says less.
+    /// The same route with less of each service where another says less, as long as a later one cannot be told as a whole.
     func lowered(to other: RouteText) -> RouteText {
         var lowered = self
         lowered.weights = zip(weights, other.weights).map { min($0, $1) }
@@ -112,6 +112,12 @@ package struct RouteText: Hashable, Sendable {
             throw RoutingError(.stale, "revision \(next.revision) was offered after revision \(revision)")
         }
         if next.revision == revision, next != self {
+            if next.identity == identity, !raises(next) {
+                throw RoutingError(
+                    .stale,
+                    "revision \(revision) was offered again after a part of it had been taken back for a later one"
+                )
+            }
             throw RoutingError(
                 .forked,
                 "revision \(revision) was offered with other content than the data plane has",

@@ -7,7 +7,6 @@ import Synchronization
 
 /// Runs migrations: several workers share them, each by itself, by rendezvous over those that are alive.
 package struct Worker: ServiceLifecycle.Service {
-
     private let name: String
     private let log: MigrationLog
     private let listener: LogListener

@@ -294,7 +294,9 @@ struct DataPlaneFleetTests {
         }
     }
 
-    @Test("an Envoy that asks serves legacy although who tells it has never reached the database")
+    @Test(
+        "an Envoy that asks serves legacy although who tells it has never reached the database, and hears of it once that is there"
+    )
     func neverReached() async throws {
         let legacy = try await TestUpstream(.answers("legacy"))
         let plan = try Program.file(Self.text(legacy.port, 1, routers: ""), "fleet.yaml")
@@ -305,8 +307,16 @@ struct DataPlaneFleetTests {
             ["route", "config", "envoy", plan, "--environment", "p", "--listen", "127.0.0.1:\(port)"] + discovery
         )
         #expect(written.code == 0, "\(written.text)")
+        #expect(try run("db", "install").code == 0)
+        #expect(try run("create", plan).code == 0)
+        let there = try TestDatabase.conninfo
+        let sockets = try #require(there.firstMatch(of: /host='([^']*)'/).map { String($0.1) })
+        let place = ["envoy", "--migration", "fleet", "--environment", "p", "--name", "d1"] + discovery
+        // What will not pass is not waited for.
+        let refused = try Program.run(place, database: "host='\(sockets)' user=migrate dbname=nowhere")
+        #expect(refused.code != 0 && refused.text.contains("does not exist"), "\(refused.text)")
         var environment = ProcessInfo.processInfo.environment
-        environment["MIGRATE_DATABASE_URL"] = "host='\(folder)/nowhere' user=migrate"
+        environment["MIGRATE_DATABASE_URL"] = there.replacing("'\(sockets)'", with: "'\(folder)/nowhere'")
         let envoy = try ChildProcess(
             TestPeers.envoy(),
             ["-c", folder + "/d1/envoy.json", "--concurrency", "2", "--log-level", "warning", "--disable-hot-restart"],
@@ -314,18 +324,30 @@ struct DataPlaneFleetTests {
         )
         let teller = try ChildProcess(
             Program.path("migrate"),
-            ["envoy", "--migration", "fleet", "--environment", "p"] + discovery,
+            place,
             environment: environment,
             output: folder + "/output-teller"
         )
         let result: Result<Void, any Error>
         do {
-            result = .success(
-                try await eventually(within: 30, "Envoy to serve legacy") {
+            func said(_ text: String) -> Bool {
+                (try? String(contentsOfFile: folder + "/output-teller", encoding: .utf8))?.contains(text) ?? false
+            }
+            func expectLegacy(_ what: String, _ condition: () -> Bool) async throws {
+                try await eventually(within: 30, what) {
                     if let code = teller.poll() { throw TestFailure("it ended with \(code)") }
+                    guard condition() else { return false }
                     return (try? await SteadyLoad.side("http://127.0.0.1:\(port)", user: "u")) == "legacy"
                 }
-            )
+            }
+            try await expectLegacy("Envoy to serve legacy") { said("the database is away") }
+            #expect(!said("tells Envoy who goes where"))
+            try FileManager.default.createSymbolicLink(atPath: folder + "/nowhere", withDestinationPath: sockets)
+            try await expectLegacy("it to hear of the log") { said("tells Envoy who goes where") }
+            try await eventually(within: 30, "its router to be known") {
+                try run("route", "show", "fleet").text.contains("d1")
+            }
+            result = .success(())
         } catch {
             result = .failure(error)
         }

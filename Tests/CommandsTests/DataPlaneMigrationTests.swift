@@ -52,11 +52,13 @@ struct DataPlaneMigrationTests {
     ///   - legacy: its address.
     ///   - candidate: its address.
     ///   - sources: the plan's sources, by all of which it judges then, and one by which it rolls back; nil is by what routers count.
+    ///   - isCompared: whether it is answers that it judges, all of which are compared.
     private static func text(
         _ plane: Plane,
         _ legacy: String,
         _ candidate: String,
-        sources: (text: String, trigger: String)? = nil
+        sources: (text: String, trigger: String)? = nil,
+        isCompared: Bool = false
     ) -> String {
         let isQuick = plane.measuresLatency && sources == nil
         let counted = "error_rate < 5%, timeout_rate < 5%\(plane.measuresLatency ? ", latency.p95 < 1s" : "")"
@@ -65,16 +67,19 @@ struct DataPlaneMigrationTests {
         let judged = sources.map { sources in
             sources.text.matches(of: /(?m)^  (\w+):/).map { "\($0.output.1) < 5%" }.joined(separator: ", ")
         }
+        let criteria = isCompared ? "difference < 5% (minimum 5)" : judged ?? counted
+        let trigger =
+            isCompared ? "difference > 20% for 1s (minimum 5)" : "\(sources?.trigger ?? "error_rate") > 10% for 1s"
         return """
             migration: shop
             services:
-              a: { legacy: "\(legacy)", candidate: "\(candidate)", timeout: \(timeout) }
+              a: { legacy: "\(legacy)", candidate: "\(candidate)", timeout: \(timeout)\(isCompared ? ", shadow: 100%" : "") }
               b: { legacy: "\(legacy)", candidate: "\(candidate)", timeout: \(timeout) }
             sticky_by: [header:x-user-id]
             window: \(isQuick ? "500ms" : "1s")
             stages: [{ name: p, environment: p, steps: [10%, 50%, 100%], bake: \(isQuick ? "1500ms" : "3s") }]
-            criteria: [\(judged ?? counted)]
-            rollback: [\(sources?.trigger ?? "error_rate") > 10% for 1s]
+            criteria: [\(criteria)]
+            rollback: [\(trigger)]
             \(sources?.text ?? "")
             watch: 2s
             expires: 1d
@@ -102,13 +107,15 @@ struct DataPlaneMigrationTests {
 
     /// A data plane, what tells it, and a worker, with a migration that was started.
     ///
-    /// - Parameter scraped: the Prometheus by whose ready queries the migration is judged, the one by which it rolls back, and the port at
-    ///   which the data plane is scraped.
+    /// - Parameters:
+    ///   - scraped: the Prometheus by whose ready queries the migration is judged, the one by which it rolls back, and the port at which the data plane is scraped.
+    ///   - isCompared: whether it is judged by answers, all of which are compared.
     private func onStage(
         _ plane: Plane,
         _ legacy: TestUpstream,
         _ candidate: TestUpstream,
         scraped: (by: String, trigger: String, port: Int)? = nil,
+        isCompared: Bool = false,
         _ body: (_ url: String, _ metrics: String?) async throws -> Void
     ) async throws {
         let (old, new) = ("http://127.0.0.1:\(legacy.port)", "http://127.0.0.1:\(candidate.port)")
@@ -116,7 +123,7 @@ struct DataPlaneMigrationTests {
             (text: try queries(plane, Self.text(plane, old, new), prometheus: $0.by), trigger: $0.trigger)
         }
         func text(_ legacy: String, _ candidate: String) -> String {
-            Self.text(plane, legacy, candidate, sources: sources)
+            Self.text(plane, legacy, candidate, sources: sources, isCompared: isCompared)
         }
         // An Envoy stands for the Gateway, and has the addresses of the cluster's services.
         let wiring = try Program.file(text(old, new), "shop.yaml")
@@ -339,6 +346,28 @@ struct DataPlaneMigrationTests {
             }
         }
         #expect(load.failed == 0 || !plane.isGentle)
+        #expect(try run("replay", "shop").code == 0)
+    }
+
+    @Test(
+        "goes to 100 % where the candidate answers as legacy does, and is rolled back where it says something else",
+        arguments: ["completed", "rolledBack"]
+    )
+    func compared(_ end: String) async throws {
+        let load = SteadyLoad()
+        try await onStage(
+            .gateway,
+            try await TestUpstream(.answers("legacy")),
+            try await TestUpstream(.answers(end == "completed" ? "legacy" : "candidate")),
+            isCompared: true
+        ) { url, _ in
+            try await load.keepUp(url) {
+                try await eventually("the migration to end") { ["completed", "rolledBack"].contains(try phase()) }
+            }
+        }
+        #expect(try phase() == end)
+        #expect(load.failed == 0)
+        #expect(try run("history", "shop").text.contains("difference > 20%") == (end == "rolledBack"))
         #expect(try run("replay", "shop").code == 0)
     }
 

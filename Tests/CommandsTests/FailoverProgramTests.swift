@@ -73,13 +73,14 @@ struct FailoverProgramTests {
             try await load.keepUp(url) {
                 try await eventually("windows to be judged") { try status().contains("\"verdict\"") }
                 try await eventually("requests to the candidate") { candidate.requests > 20 }
-                let before = try history().count
                 try await pair.loseThePrimary()
                 let answered = load.answered
                 try await eventually("users to be served without a database") { load.answered > answered + 20 }
                 try await offThread { try pair.promote() }
                 let begun = ContinuousClock.now
-                try await eventually(within: 60, "more commits") { try history().count > before }
+                // What the lost one had said is on its standby.
+                let before = try history().count
+                try await eventually(within: 60, "a window to be judged") { try history().count > before }
                 print("after a failover a worker judged again within", ContinuousClock.now - begun)
                 #expect(try run("rollback", "failover", "--actor", "ana", "--reason", "test").code == 0)
                 try await eventually(within: 60, "the rollback to be confirmed") {

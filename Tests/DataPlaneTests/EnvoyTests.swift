@@ -265,6 +265,17 @@ struct EnvoyTests {
         }
     }
 
+    @Test(
+        "of a table that takes one service back and sends another on, the first is told alone where nobody knows whose its configuration is"
+    )
+    func mixed() async throws {
+        try await TestEnvoy.checkMixed { plan, body in
+            let envoy = try await TestEnvoy(plan)
+            defer { envoy.remove() }
+            try await envoy.run { try await body(envoy) }
+        }
+    }
+
     @Test("acknowledges and measures nothing for a plan that its configuration was not written for")
     func foreign() async throws {
         try await staged { envoy, _, _ in

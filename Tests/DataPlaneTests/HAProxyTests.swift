@@ -245,6 +245,17 @@ struct HAProxyTests {
         }
     }
 
+    @Test(
+        "of a table that takes one service back and sends another on, the first is told alone where nobody knows whose its configuration is"
+    )
+    func mixed() async throws {
+        try await TestHAProxy.checkMixed { plan, body in
+            let haproxy = try await TestHAProxy(plan)
+            defer { haproxy.remove() }
+            try await haproxy.run { try await body(haproxy) }
+        }
+    }
+
     @Test("refuses an older revision, another commit at the same one, and another log's, unless that came of it")
     func fenced() async throws {
         try await staged { haproxy, _, _, _ in
@@ -258,9 +269,7 @@ struct HAProxyTests {
     @Test("a candidate whose name nobody resolves keeps it from nothing but that candidate")
     func unresolved() async throws {
         let legacy = try await TestUpstream(.answers("legacy"))
-        var plan = TestRoutes.plan(legacy: legacy.port, candidate: 1)
-        // Too long a label for any server to be asked.
-        plan.services[0].candidate = "http://\(String(repeating: "x", count: 64)).invalid:80"
+        let plan = TestRoutes.unresolvedPlan(legacy: legacy.port)
         let haproxy = try await TestHAProxy(plan)
         defer { haproxy.remove() }
         try await haproxy.run { () async throws in

@@ -20,6 +20,9 @@ struct KeeperTests {
             var readsFail = false
             var readsWait = false
             var isWaiting = false
+            var isForeign = false
+            /// The revisions of which it was told only what sends nobody more to a candidate.
+            var lowered: [Int64] = []
         }
 
         let router = "r"
@@ -41,7 +44,13 @@ struct KeeperTests {
             return Acknowledgement(router: router, revision: table.revision, at: Timestamp(rawValue: 0))
         }
 
-        func requireOwnConfiguration() async throws(RoutingError) {}
+        func requireOwnConfiguration() async throws(RoutingError) {
+            if state.withLock({ $0.isForeign }) { throw RoutingError(.unsuitable, "another's") }
+        }
+
+        func lower(to table: RouteTable) async throws(RoutingError) {
+            state.withLock { $0.lowered.append(table.revision) }
+        }
 
         func read() async throws(RoutingError) -> RouteText {
             if state.withLock({ $0.readsWait }) {
@@ -98,6 +107,29 @@ struct KeeperTests {
         #expect(try RouteStore(file: state).read()?.table == TestRoutes.table(9, .all))
         // Where the log's head is known nothing older is said.
         #expect(try await keeper(plane, first: TestRoutes.table(10, .zero)).confirm() == nil)
+    }
+
+    @Test("one that cannot be asked, or was not configured for the plan, is told nothing that sends anybody on")
+    func unasked() async throws {
+        defer { try? FileManager.default.removeItem(at: state) }
+        let plane = Plane(plan, TestRoutes.table(1, .zero))
+        let keeper = try keeper(plane)
+        plane.state.withLock { $0.readsFail = true }
+        await #expect(throws: RoutingError.self) { try await keeper.apply(TestRoutes.table(2, .all)) }
+        plane.state.withLock {
+            $0.readsFail = false
+            $0.isForeign = true
+        }
+        await #expect(throws: RoutingError.self) { try await keeper.apply(TestRoutes.table(3, .all)) }
+        #expect(plane.state.withLock { $0.lowered } == [2, 3])
+        #expect(plane.state.withLock { $0.route } == RouteText(TestRoutes.table(1, .zero), plan))
+        #expect(await keeper.table == nil)
+        plane.state.withLock { $0.isForeign = false }
+        try await keeper.apply(TestRoutes.table(3, .all))
+        // A rollback of all asks for nothing.
+        plane.state.withLock { $0.readsFail = true }
+        try await keeper.apply(TestRoutes.table(4, .zero))
+        #expect(plane.state.withLock { $0.route } == RouteText(TestRoutes.table(4, .zero), plan))
     }
 
     @Test("a new route does not wait for what was kept to be shown in force")

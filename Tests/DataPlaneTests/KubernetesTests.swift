@@ -8,7 +8,9 @@ import Testing
 
 @Suite("A Gateway of Kubernetes", .serialized)
 struct KubernetesTests {
+    /// - Parameter runs: whether it runs all the time; else the body runs it.
     private func staged(
+        runs: Bool = true,
         _ body: (TestKubernetes, TestRoutes, _ candidate: TestUpstream) async throws -> Void
     ) async throws {
         let legacy = try await TestUpstream(.answers("legacy"))
@@ -16,7 +18,8 @@ struct KubernetesTests {
         let cluster = try await TestKubernetes(TestRoutes.plan(legacy: legacy.port, candidate: candidate.port))
         let result: Result<Void, any Error>
         do {
-            result = .success(try await cluster.run { try await body(cluster, TestRoutes(), candidate) })
+            func play() async throws { try await body(cluster, TestRoutes(), candidate) }
+            result = .success(runs ? try await cluster.run(play) : try await play())
         } catch {
             result = .failure(error)
         }
@@ -94,23 +97,9 @@ struct KubernetesTests {
         "its Gateway killed during a rollback, it comes to legacy by itself, and the candidate hears of nobody once that is acknowledged"
     )
     func killed() async throws {
-        let legacy = try await TestUpstream(.answers("legacy"))
-        let candidate = try await TestUpstream(.answers("candidate"))
-        let cluster = try await TestKubernetes(TestRoutes.plan(legacy: legacy.port, candidate: candidate.port))
-        let result: Result<Void, any Error>
-        do {
-            result = .success(
-                try await cluster.checkKilledDuringRollback(TestRoutes(), candidate) { body in
-                    try await cluster.run(body)
-                }
-            )
-        } catch {
-            result = .failure(error)
+        try await staged(runs: false) { cluster, routes, candidate in
+            try await cluster.checkKilledDuringRollback(routes, candidate) { body in try await cluster.run(body) }
         }
-        await cluster.close()
-        await legacy.close()
-        await candidate.close()
-        try result.get()
     }
 
     @Test("refuses an older revision, another commit at the same one, and another log's, unless that came of it")

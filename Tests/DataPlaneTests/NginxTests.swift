@@ -12,15 +12,6 @@ import Testing
 
 @Suite("nginx", .serialized)
 struct NginxTests {
-    private func side(_ url: String, user: String?) async throws -> String {
-        do {
-            return try await SteadyLoad.side(url, user: user)
-        } catch {
-            // A reload ends idle connections, also one that is just being used.
-            return try await SteadyLoad.side(url, user: user)
-        }
-    }
-
     /// An nginx before two upstreams that name themselves.
     private func staged(
         _ candidate: TestUpstream.Behaviour = .answers("candidate"),
@@ -41,8 +32,8 @@ struct NginxTests {
     func buckets() async throws {
         try await staged { nginx, routes, _ in
             try await nginx.run {
-                #expect(try await side(nginx.url, user: "u1") == "legacy")
-                #expect(try await side(nginx.url, user: nil) == "legacy")
+                #expect(try await nginx.side(user: "u1") == "legacy")
+                #expect(try await nginx.side(user: nil) == "legacy")
                 try await nginx.follow(routes) {
                     var before: Set<String> = []
                     for (revision, basisPoints) in [0, 37, 1_000, 3_300, 5_000, 9_990, 10_000].enumerated() {
@@ -54,7 +45,7 @@ struct NginxTests {
                         var there: Set<String> = []
                         for number in 0..<200 {
                             let user = "user-\(number)"
-                            let side = try await side(nginx.url, user: user)
+                            let side = try await nginx.side(user: user)
                             #expect(
                                 side == Dealing.nginx.implementation("m:\(user)", weight: weight).rawValue,
                                 "\(user)"
@@ -191,13 +182,13 @@ struct NginxTests {
             let adapter = nginx.plane.adapter(router: "r", plan: nginx.plan)
             try await nginx.run {
                 _ = try await adapter.apply(TestRoutes.table(1, .all))
-                #expect(try await side(nginx.url, user: "u") == "candidate")
+                #expect(try await nginx.side(user: "u") == "candidate")
             }
             await #expect(throws: RoutingError.self) { try await adapter.apply(TestRoutes.table(2, .zero)) }
             // Nor is an older one written over it.
             await #expect(throws: RoutingError.self) { try await adapter.apply(TestRoutes.table(1, .all)) }
             try await nginx.run {
-                let first = try await side(nginx.url, user: "u")
+                let first = try await nginx.side(user: "u")
                 #expect(first == "legacy")
                 #expect(try await adapter.read().revision == 2)
             }
@@ -247,20 +238,103 @@ struct NginxTests {
     )
     func unresolved() async throws {
         let legacy = try await TestUpstream(.answers("legacy"))
-        var plan = TestRoutes.plan(legacy: legacy.port, candidate: 1)
-        // Too long a label for any server to be asked.
-        plan.services[0].candidate = "http://\(String(repeating: "x", count: 64)).invalid:80"
+        let plan = TestRoutes.unresolvedPlan(legacy: legacy.port)
         let nginx = try await TestNginx(plan)
         defer { nginx.remove() }
         try await nginx.run { () async throws in
             let adapter = nginx.plane.adapter(router: "r", plan: plan)
             #expect(try await adapter.apply(TestRoutes.table(1, .zero)).revision == 1)
             let error = await #expect(throws: RoutingError.self) { try await adapter.apply(TestRoutes.table(2, .all)) }
-            #expect(error?.message.contains("does not take the routes") == true)
-            #expect(try await side(nginx.url, user: "u") == "legacy")
+            #expect(error?.message.contains("host not found") == true, "\(error?.message ?? "")")
+            #expect(try await nginx.side(user: "u") == "legacy")
+            // What it refused keeps it from no later start.
+            #expect(try nginx.check() == 0)
             #expect(try await adapter.apply(TestRoutes.table(3, .zero)).revision == 3)
-            #expect(try await side(nginx.url, user: "u") == "legacy")
+            #expect(try await nginx.side(user: "u") == "legacy")
         }
+        await legacy.close()
+    }
+
+    @Test("a candidate whose name is not resolved any more keeps nobody of another service from a rollback")
+    func unresolvedLater() async throws {
+        let legacy = try await TestUpstream(.answers("legacy"))
+        let candidate = try await TestUpstream(.answers("candidate"))
+        var plan = TestRoutes.unresolvedPlan(legacy: legacy.port)
+        plan.services.append(TestRoutes.second(legacy: legacy.port, candidate: candidate.port))
+        let nginx = try await TestNginx(plan)
+        defer { nginx.remove() }
+        try await nginx.run { () async throws in
+            let adapter = nginx.plane.adapter(router: "r", plan: plan)
+            // As long as it was: it has both.
+            let unresolved = try #require(Address(plan.services[0].candidate))
+            await #expect(throws: RoutingError.self) { try await adapter.apply(TestRoutes.table(1, .all, b: .all)) }
+            let routes = try String(contentsOf: nginx.folder.routes, encoding: .utf8)
+            #expect(!routes.contains("candidate"))
+            let both = NginxRoutes.text(RouteText(TestRoutes.table(1, .all, b: .all), plan), plan)
+                .replacing("\(unresolved.host):\(unresolved.port)", with: "127.0.0.1:\(candidate.port)")
+            try Data(both.utf8).write(to: nginx.folder.routes, options: .atomic)
+            kill(try nginx.master(), SIGHUP)
+            try await eventually("both at their candidates") { try await nginx.sides() == ["candidate", "candidate"] }
+            let error = await #expect(throws: RoutingError.self) {
+                try await adapter.apply(TestRoutes.table(2, .all, b: .zero))
+            }
+            #expect(error?.message.contains("host not found") == true, "\(error?.message ?? "")")
+            try await eventually("both at legacy") { try await nginx.sides() == ["legacy", "legacy"] }
+            #expect(try await adapter.read().revision == 1)
+            #expect(try nginx.check() == 0)
+            #expect(try await adapter.apply(TestRoutes.table(3, .zero, b: .all)).revision == 3)
+            #expect(try await nginx.sides() == ["legacy", "candidate"])
+        }
+        await legacy.close()
+        await candidate.close()
+    }
+
+    @Test("where its workers do not say what they have it is told all the same who is to be sent to nobody any more")
+    func mute() async throws {
+        try await staged { nginx, _, _ in
+            try await nginx.run {
+                let adapter = nginx.plane.adapter(router: "r", plan: nginx.plan)
+                _ = try await adapter.apply(TestRoutes.table(1, .all))
+                try nginx.rewrite(nginx.folder.configuration) { text in
+                    text.replacing("return 200 $migrate_route;", with: "return 503;")
+                }
+                kill(try nginx.master(), SIGHUP)
+                try await eventually("it to say nothing") { (try? await adapter.read()) == nil }
+                #expect(try await nginx.side(user: "u") == "candidate")
+                await #expect(throws: RoutingError.self) { try await adapter.apply(TestRoutes.table(2, .zero)) }
+                try await eventually("legacy") { try await nginx.side(user: "u") == "legacy" }
+                // Once is enough.
+                let workers = Set(nginx.children(of: try nginx.master()))
+                await #expect(throws: RoutingError.self) { try await adapter.apply(TestRoutes.table(2, .zero)) }
+                await #expect(throws: RoutingError.self) { try await adapter.apply(TestRoutes.table(3, .all)) }
+                #expect(try await nginx.side(user: "u") == "legacy")
+                #expect(Set(nginx.children(of: try nginx.master())).isSubset(of: workers))
+            }
+        }
+    }
+
+    @Test(
+        "of a table that takes one service back and sends another on, the first is told alone where nobody knows whose its configuration is"
+    )
+    func mixed() async throws {
+        try await TestNginx.checkMixed { plan, body in
+            let nginx = try await TestNginx(plan)
+            defer { nginx.remove() }
+            try await nginx.run { try await body(nginx) }
+        }
+    }
+
+    @Test("started by the program for that, begins at legacy where it would not take what is wanted")
+    func begunRefused() async throws {
+        let legacy = try await TestUpstream(.answers("legacy"))
+        let plan = TestRoutes.unresolvedPlan(legacy: legacy.port)
+        let nginx = try await TestNginx(plan)
+        defer { nginx.remove() }
+        let refused = NginxRoutes.text(RouteText(TestRoutes.table(1, .all), plan), plan)
+        try Data(refused.utf8).write(to: nginx.folder.routes, options: .atomic)
+        #expect(try nginx.check() != 0)
+        let first = try await nginx.runAnew { try await nginx.side(user: "u") }
+        #expect(first == "legacy")
         await legacy.close()
     }
 

@@ -60,7 +60,7 @@ final class TestEnvoy: TestPlane {
         try ChildProcess(TestPeers.envoy(), self.arguments + arguments, output: output)
     }
 
-    /// Runs an Envoy that is started at legacy while the body runs.
+    /// Runs an Envoy that is started by the program for that while the body runs.
     func runAnew<R: Sendable>(_ body: () async throws -> R) async throws -> R {
         let command = ["ENVOY=\(try TestPeers.envoy())", folder.start.path] + limits + ["--disable-hot-restart"]
         return try await run(try ChildProcess("/usr/bin/env", command, output: output), SIGKILL, serves: true, body)

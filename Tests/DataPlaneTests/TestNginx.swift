@@ -51,7 +51,7 @@ final class TestNginx: TestPlane {
 
     private static let foreground = ["-g", "daemon off;"]
 
-    /// Runs an nginx that is started at legacy while the body runs.
+    /// Runs an nginx that is started by the program for that while the body runs.
     func runAnew<R: Sendable>(_ body: () async throws -> R) async throws -> R {
         let output = "\(folder.url.path)/nginx.log"
         return try await run(try ChildProcess(folder.start.path, Self.foreground, output: output), body)

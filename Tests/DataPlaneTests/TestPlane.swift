@@ -42,6 +42,18 @@ extension TestPlane {
         return try await running(router, body: body)
     }
 
+    /// Who answers a user's request; a reload of nginx's ends idle connections, also one that is just being used, and then it is asked again.
+    func side(user: String?, path: String = "/a") async throws -> String {
+        do {
+            return try await SteadyLoad.side(url, user: user, path: path)
+        } catch {
+            return try await SteadyLoad.side(url, user: user, path: path)
+        }
+    }
+
+    /// Who answers a user's request of each of two services.
+    func sides() async throws -> [String] { [try await side(user: "u"), try await side(user: "u", path: "/b")] }
+
     /// Switches it twenty times under load: no request fails, and none is sent to the candidate from the moment of the acknowledgement of 0 on.
     ///
     /// - Parameter isGentle: whether no request may fail; else it is printed how many did.
@@ -255,7 +267,46 @@ extension TestPlane {
         #expect(await foreign.table == nil && !FileManager.default.fileExists(atPath: state.path))
     }
 
-    /// Rewrites its configuration, as a release without marks had it.
+    /// Of a table that takes one service back and sends another on, nobody is sent on by a configuration that was not written for the plan; those who are taken back are.
+    ///
+    /// - Parameter stage: has a data plane for the plan, and runs it while the body runs.
+    static func checkMixed(_ stage: (Plan, _ body: (Self) async throws -> Void) async throws -> Void) async throws {
+        let legacy = try await TestUpstream(.answers("legacy"))
+        let candidate = try await TestUpstream(.answers("candidate"))
+        let state = FileManager.default.temporaryDirectory.appendingPathComponent("mixed-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: state) }
+        var plan = TestRoutes.plan(legacy: legacy.port, candidate: candidate.port)
+        plan.services.append(TestRoutes.second(legacy: legacy.port, candidate: candidate.port))
+        try await stage(plan) { plane in
+            let own = plane.plane.adapter(router: "r", plan: plan)
+            _ = try await own.apply(TestRoutes.table(1, .all, b: .zero))
+            #expect(try await plane.sides() == ["candidate", "legacy"])
+            var other = plan
+            other.services[1].timeout = .milliseconds(800)
+            let foreign = try PlaneKeeper(
+                plane.plane.adapter(router: "r", plan: other),
+                plan: other,
+                state: state,
+                logger: Logger(label: "test")
+            )
+            let next = TestRoutes.table(2, .zero, b: .all)
+            let error = await #expect(throws: RoutingError.self) { try await foreign.apply(next) }
+            #expect(error?.code == .unsuitable, "\(error?.message ?? "")")
+            try await eventually("the first to be taken back") { try await plane.sides() == ["legacy", "legacy"] }
+            #expect(try await own.read() == RouteText(TestRoutes.table(1, .zero, b: .zero), plan))
+            // What it had is not told again, as if nothing had come since.
+            let again = await #expect(throws: RoutingError.self) {
+                try await own.apply(TestRoutes.table(1, .all, b: .zero))
+            }
+            #expect(again?.code == .stale, "\(again?.message ?? "")")
+            #expect(try await own.apply(next).revision == 2)
+            #expect(try await plane.sides() == ["legacy", "candidate"])
+        }
+        await legacy.close()
+        await candidate.close()
+    }
+
+    /// Rewrites its configuration, such as without its mark.
     func rewrite(_ configuration: URL, _ change: (String) -> String) throws {
         let text = String(decoding: try Data(contentsOf: configuration), as: UTF8.self)
         #expect(change(text) != text)
@@ -277,14 +328,7 @@ extension TestPlane {
         for user in ["a", "b", "b"] { #expect(try await SteadyLoad.side(url, user: user) == "legacy") }
         routes.route(TestRoutes.table(1, .all))
         try await eventually("revision 1") { routes.acknowledged == [1] }
-        for user in ["a", "bad", "slow", nil] {
-            do {
-                _ = try await SteadyLoad.side(url, user: user)
-            } catch {
-                // A reload ends idle connections, also one that is just being used.
-                _ = try await SteadyLoad.side(url, user: user)
-            }
-        }
+        for user in ["a", "bad", "slow", nil] { _ = try await side(user: user) }
         func total(_ implementation: Implementation) -> Counts {
             routes.signals.reduce(Counts()) { $0 + $1.services[0][implementation] }
         }
@@ -339,6 +383,13 @@ extension TestPlane {
 }
 
 extension TestRoutes {
+    /// A plan with a candidate whose name nobody resolves: a label of it is too long for any server to be asked.
+    static func unresolvedPlan(legacy: Int) -> Plan {
+        var plan = plan(legacy: legacy, candidate: 1)
+        plan.services[0].candidate = "http://\(String(repeating: "x", count: 64)).invalid:80"
+        return plan
+    }
+
     /// A plan with every kind of key, and paths that a configuration has to quote.
     static func oddPlan() -> Plan {
         var plan = plan(legacy: 1, candidate: 2)

@@ -8,8 +8,12 @@ import Testing
 @Suite("The doctor, and projections that are written anew", .database)
 struct DoctorTests {
     /// What is wrong, without what other tests in the same cluster bring about for a moment.
-    private func look(_ test: TestLog, now: Timestamp? = nil) async throws -> [Doctor.Finding] {
-        try await Doctor(test.log).look(now: now).filter { ![.horizon, .unsealed, .sealer].contains($0.kind) }
+    ///
+    /// - Parameter isAttended: whether a worker is there.
+    private func look(_ test: TestLog, now: Timestamp? = nil, isAttended: Bool = true) async throws -> [Doctor.Finding]
+    {
+        if isAttended { _ = try await test.log.lease(MigrationLog.presenceLease + "w", to: "w", for: .seconds(60)) }
+        return try await Doctor(test.log).look(now: now).filter { ![.horizon, .unsealed, .sealer].contains($0.kind) }
     }
 
     @Test("finds nothing wrong with a log that is well")
@@ -24,16 +28,19 @@ struct DoctorTests {
         #expect(off[0].message.contains("ahead of the database’s"))
     }
 
-    @Test("names what moves by itself and no worker sees to")
+    @Test("names what no worker judges, also while it is halted, and not what nobody has to")
     func unattended() async throws {
         let test = try await TestLog()
+        let plan = SamplePlan.plan("planned")
+        _ = try await test.log.perform(.plan(plan: plan, hash: try CommitHash.hash(of: plan)), on: "planned", by: "ana")
+        #expect(try await look(test, isAttended: false).isEmpty)
         try await test.sample()
-        #expect(try await look(test).isEmpty)
-        _ = try await test.log.perform(.resume(reason: "go"), on: "m", by: "ben")
-        let findings = try await look(test)
-        #expect(findings.map(\.kind) == [.worker])
-        #expect(findings.first?.message.contains("rolls back m:") == true)
-        _ = try await test.log.lease(MigrationLog.presenceLease + "w", to: "w", for: .seconds(60))
+        for next in [nil, Command.resume(reason: "go")] {
+            if let next { _ = try await test.log.perform(next, on: "m", by: "ben") }
+            let findings = try await look(test, isAttended: false)
+            #expect(findings.map(\.kind) == [.worker])
+            #expect(findings.first?.message.contains("rolls back m:") == true)
+        }
         #expect(try await look(test).isEmpty)
     }
 

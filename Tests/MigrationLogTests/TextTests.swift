@@ -48,8 +48,22 @@ struct TextTests {
         #expect(reason(try texts.tell(state)) == name)
         #expect(texts.tell("halted: \(token).") == "halted: \(name).")
         #expect(try await test.replay().divergence == nil)
-        // A worker's words are no person's.
-        #expect(texts.all.count == Set(texts.all.values.compactMap(\.content)).count)
+    }
+
+    @Test("what a check has printed that a worker ran stands beside the log too, and is dropped like the rest")
+    func printed() async throws {
+        let test = try await halted()
+        let command = Command.reportCheck(check: "e2e", isPassed: false, detail: "no: \(name)")
+        let reported = try #require(try await test.log.perform(command, on: "m", by: "worker:w"))
+        #expect(try await !bodies(test).contains("Smith"))
+        #expect(try await test.log.texts(of: "m").tell(reported.commit).command == command)
+        let done = try #require(
+            try await test.log.redact([reported.commit.version], of: "m", reason: "a name", by: "ana")
+        )
+        #expect(done.count == 1)
+        let dropped = Command.reportCheck(check: "e2e", isPassed: false, detail: Texts.dropped)
+        #expect(try await test.log.texts(of: "m").tell(reported.commit).command == dropped)
+        #expect(try await test.replay().divergence == nil)
     }
 
     @Test("is dropped for good, and the replay is whole as before, which says so; it is said who dropped it")

@@ -62,6 +62,24 @@ package final class TestRoutes: Sendable, RouteSource, SignalSink {
         return plan
     }
 
+    /// Another service for a plan, at `/b`.
+    package static func second(legacy: Int, candidate: Int) -> MigrationCore.Service {
+        Service(
+            name: "b",
+            path: "/b",
+            legacy: "http://127.0.0.1:\(legacy)",
+            candidate: "http://127.0.0.1:\(candidate)",
+            timeout: .milliseconds(700)
+        )
+    }
+
+    /// - Parameter b: of ``second(legacy:candidate:)``.
+    package static func table(_ revision: Int64, _ weight: Weight, b: Weight) -> RouteTable {
+        var table = table(revision, weight)
+        table.weights["b"] = b
+        return table
+    }
+
     package static func table(_ revision: Int64, _ weight: Weight) -> RouteTable {
         RouteTable(
             logID: "log",

@@ -13,8 +13,7 @@ struct PolledQueryTests {
     /// Tables that grow with what is done, or with how many migrations and routers there are.
     private static let large: Set = [
         "commit", "commit_cold", "seal", "node", "checkpoint", "signal", "router", "snapshot", "text", "traffic",
-        "criterion",
-        "rollback",
+        "criterion", "rollback",
     ]
 
     /// Statements that sort what is never much.
@@ -40,13 +39,12 @@ struct PolledQueryTests {
     private final class Node: Decodable {
         enum CodingKeys: String, CodingKey {
             case type = "Node Type", relation = "Relation Name", condition = "Index Cond", recheck = "Recheck Cond"
-            case plans = "Plans", operation = "Operation"
+            case plans = "Plans"
         }
         let type: String
         let relation: String?
         let condition: String?
         let recheck: String?
-        let operation: String?
         let plans: [Node]?
     }
 

@@ -16,6 +16,17 @@ struct SealerTests {
         var commits: Int64
     }
 
+    private func worker(_ log: MigrationLog, _ heard: HeardErrors) throws -> Worker {
+        Worker(
+            name: "w",
+            log: log,
+            listener: LogListener(try TestDatabase.conninfo, name: "w", channels: []),
+            leaseLife: .milliseconds(900),
+            pollEvery: .milliseconds(50),
+            logger: Logger(label: "w") { _ in heard }
+        )
+    }
+
     /// The lease and the order at one moment.
     private func look(_ log: MigrationLog) async throws -> Look {
         let row = try await log.pool.run { connection in
@@ -36,7 +47,7 @@ struct SealerTests {
         )
     }
 
-    @Test("says once who holds the order back, when that has been so for a minute")
+    @Test("says who holds the order back, when that has been so for a minute")
     func heldBack() async throws {
         let conninfo = try TestDatabase.conninfo
         let log = MigrationLog(pool: PostgresPool(conninfo, name: "test", limit: 8))
@@ -57,14 +68,7 @@ struct SealerTests {
             )
         }
         let heard = HeardErrors()
-        let worker = Worker(
-            name: "w",
-            log: log,
-            listener: LogListener(conninfo, name: "w", channels: []),
-            leaseLife: .milliseconds(900),
-            pollEvery: .milliseconds(50),
-            logger: Logger(label: "w") { _ in heard }
-        )
+        let worker = try worker(log, heard)
         let task = Task { try await worker.run() }
         let alarm = "a transaction holds the order back: see migrate doctor"
         try await eventually("the alarm") { heard.all.contains(alarm) }
@@ -94,14 +98,7 @@ struct SealerTests {
         let epoch = try #require(try await log.lease(MigrationLog.sealerLease, to: "gone", for: .hours(1)))
         try await eventually("its last") { try await log.sealNext() == 1 }
         try await add("ben")
-        let worker = Worker(
-            name: "w",
-            log: log,
-            listener: LogListener(conninfo, name: "w", channels: []),
-            leaseLife: .milliseconds(900),
-            pollEvery: .milliseconds(50),
-            logger: Logger(label: "w") { _ in HeardErrors() }
-        )
+        let worker = try worker(log, HeardErrors())
         let task = Task { try await worker.run() }
         // It lives, and has asked for the lease more than once by now.
         var renewals: Set<Int64> = []

@@ -90,10 +90,8 @@ struct PlaneRun {
         }
         do {
             return try await pull()
-        } catch let error as LogError where error.code == .database && !others.isEmpty {
-            logger.warning("the database is away: it is waited for", metadata: ["reason": "\(error.message)"])
-        }
-        let wait = HeadWait(pull)
+        } catch let error as LogError where HeadWait.mayPass(error) && !others.isEmpty {}
+        let wait = HeadWait(logger: logger, pull)
         var members = others.map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) }
         members.append(.init(service: wait, successTerminationBehavior: .gracefullyShutdownGroup))
         try await ServiceGroup(

@@ -93,7 +93,7 @@ struct RouteConfig: ParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "nginx",
             abstract:
-                "nginx 1.22 or later: nginx.conf, routes.conf and a program that starts it at legacy, in a folder of their own.",
+                "nginx 1.22 or later: nginx.conf, routes.conf and a program that starts it, in a folder of their own.",
             discussion: """
                 Each change is a reload, which costs what a reload costs: docs/reference.md says how much.
 
@@ -131,7 +131,7 @@ struct RouteConfig: ParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "envoy",
             abstract:
-                "Envoy: envoy.json, routes.json and a program that starts it at legacy, in a folder of their own.",
+                "Envoy: envoy.json, routes.json and a program that starts it, in a folder of their own.",
             discussion: """
                 Example: migrate route config envoy examples/recommendations.yaml --environment production \
                 --listen 127.0.0.1:8080 --folder /var/lib/migrate/envoy

@@ -67,7 +67,7 @@ package struct EnvoyAdapter: PlaneAdapter {
             if told != wanted { try write(wanted, instead: told) }
             try discovery?.publish()
         } else {
-            try prepare(table)
+            try lower(to: table)
             guard try self.told() == wanted else {
                 throw RoutingError(.unreachable, "Envoy does not answer, and is told no more than it was")
             }
@@ -103,9 +103,7 @@ package struct EnvoyAdapter: PlaneAdapter {
         return Acknowledgement(router: router, revision: wanted.revision, at: SystemClock.now)
     }
 
-    /// What it finds when it starts, or is given when it asks first: nobody more is sent to a candidate than before, unless it is certainly not there, and begins with what is in
-    /// the folder, which was written for this plan.
-    func prepare(_ table: RouteTable) throws(RoutingError) {
+    package func lower(to table: RouteTable) throws(RoutingError) {
         let told = try told(), wanted = RouteText(table, plan)
         try told.require(table, plan)
         let next = wanted.raises(told) && !isAway ? told.lowered(to: wanted) : wanted

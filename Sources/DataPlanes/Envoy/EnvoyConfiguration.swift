@@ -41,7 +41,7 @@ package struct EnvoyConfiguration: Sendable {
         self.trust = trust
     }
 
-    /// All that Envoy reads; where it sees the file of its routes, also a program that starts it at legacy.
+    /// All that Envoy reads; where it sees the file of its routes, also a program that starts it.
     package func files() throws -> [PlaneFile] {
         let routes = try EnvoyRoutes(plan: plan, route: .legacy(plan)).text()
         let files = [PlaneFile(folder.routes, routes), PlaneFile(folder.configuration, try text())]

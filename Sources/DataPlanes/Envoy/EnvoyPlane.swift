@@ -29,7 +29,7 @@ package struct EnvoyPlane: DataPlane {
     }
 
     package func prepare(_ table: RouteTable, _ plan: Plan) throws(RoutingError) {
-        try EnvoyAdapter(router: "", plan: plan, folder: folder, discovery: discovery).prepare(table)
+        try EnvoyAdapter(router: "", plan: plan, folder: folder, discovery: discovery).lower(to: table)
     }
 
     package func adapter(router: String, plan: Plan) -> any PlaneAdapter {

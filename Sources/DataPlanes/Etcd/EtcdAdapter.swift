@@ -31,7 +31,7 @@ package struct EtcdAdapter: PlaneAdapter {
     ///   it does not answer; when there is no resolver, or one has not taken the route in time.
     package func apply(_ table: RouteTable) async throws(RoutingError) -> Acknowledgement {
         let wanted = RouteText(table, plan)
-        try await put(wanted, table)
+        try await put(table) { _ in wanted }
         let end = ContinuousClock.now + Self.patience
         while true {
             let resolvers = try await store.entries(keys.resolvers)
@@ -53,12 +53,19 @@ package struct EtcdAdapter: PlaneAdapter {
         }
     }
 
-    private func put(_ wanted: RouteText, _ table: RouteTable) async throws(RoutingError) {
+    package func lower(to table: RouteTable) async throws(RoutingError) {
+        let wanted = RouteText(table, plan)
+        try await put(table) { now in now.lowered(to: wanted) }
+    }
+
+    /// - Parameter next: what to write in the place of what is there.
+    private func put(_ table: RouteTable, next: (_ now: RouteText) -> RouteText) async throws(RoutingError) {
         for _ in 0..<Self.tries {
             let (now, revision) = try await stored()
             try now.require(table, plan)
-            if now == wanted { return }
-            if try await store.put(keys.route, wanted.text, ifUnchangedSince: revision) { return }
+            let next = next(now)
+            if next == now { return }
+            if try await store.put(keys.route, next.text, ifUnchangedSince: revision) { return }
         }
         throw RoutingError(
             .unreachable,

@@ -42,7 +42,7 @@ package struct HAProxyAdapter: PlaneAdapter {
         if now != wanted {
             // Who is not asked for it any more does not tell it: a newer one comes.
             if Task.isCancelled { throw RoutingError(.unreachable, "a newer route came before this one was told") }
-            let answer = try await socket.ask("set map \(map) \(Self.key) \(wanted.text)")
+            let answer = try await tell(wanted)
             let then = try await read()
             guard then == wanted else {
                 throw RoutingError(
@@ -53,6 +53,17 @@ package struct HAProxyAdapter: PlaneAdapter {
         }
         try await settle(wanted.deserted)
         return Acknowledgement(router: router, revision: wanted.revision, at: SystemClock.now)
+    }
+
+    package func lower(to table: RouteTable) async throws(RoutingError) {
+        let now = try await read()
+        try now.require(table, plan)
+        let next = now.lowered(to: RouteText(table, plan))
+        if next != now { _ = try await tell(next) }
+    }
+
+    private func tell(_ route: RouteText) async throws(RoutingError) -> String {
+        try await socket.ask("set map \(map) \(Self.key) \(route.text)")
     }
 
     /// Waits until no request that was routed before is still on its way to somebody else, or waits for its connection to one of those to whom nobody is sent any more.

@@ -57,7 +57,7 @@ package struct KubernetesAdapter: PlaneAdapter {
     package func apply(_ table: RouteTable) async throws(RoutingError) -> Acknowledgement {
         let wanted = RouteText(table, plan)
         for (name, weight) in table.weights where weight > .zero { told.insert(name) }
-        try await put(wanted, table)
+        try await put(table) { _ in wanted }
         let end = ContinuousClock.now + patience
         while let pending = try await self.pending(wanted, table) {
             guard ContinuousClock.now < end, !Task.isCancelled else {
@@ -85,12 +85,20 @@ package struct KubernetesAdapter: PlaneAdapter {
         return Acknowledgement(router: router, revision: wanted.revision, at: SystemClock.now)
     }
 
-    private func put(_ wanted: RouteText, _ table: RouteTable) async throws(RoutingError) {
+    package func lower(to table: RouteTable) async throws(RoutingError) {
+        let wanted = RouteText(table, plan)
+        try await put(table) { told in told.lowered(to: wanted) }
+    }
+
+    /// - Parameter next: what to write in the place of what was told.
+    private func put(_ table: RouteTable, next: (_ told: RouteText) -> RouteText) async throws(RoutingError) {
         for _ in 0..<Self.tries {
             let now = try await route()
-            try now.told().require(table, plan)
-            if try now.says(wanted) { return }
-            if try await api.write(now.changed(to: wanted)) { return }
+            let told = try now.told()
+            try told.require(table, plan)
+            let next = next(told)
+            if try now.says(next) { return }
+            if try await api.write(now.changed(to: next)) { return }
         }
         throw RoutingError(
             .unreachable,

@@ -18,18 +18,26 @@ package struct NginxAdapter: PlaneAdapter {
     private let port: Int
     private let reload = Reload()
 
-    /// The last reload: whose, for which route, and the workers that it is to end. One that somebody else began, or this before it was restarted, is not known, and
-    /// so made again.
+    /// The last reload. One that somebody else began, or this before it was restarted, is not known, and so made again.
     private final class Reload: Sendable {
         struct Made {
+            /// Whose.
             var master: Int32
             var route: RouteText
-            var old: Set<Int32>
+            /// The workers that it is to end; nil where nobody could be asked whether it was taken.
+            var old: Set<Int32>?
         }
         private let state = Mutex<Made?>(nil)
 
         var last: Made? { state.withLock { $0 } }
         func made(_ made: Made) { state.withLock { $0 = made } }
+    }
+
+    /// What becomes of a reload.
+    private enum Renewal {
+        /// With the workers that it ends.
+        case taken(ended: Set<Int32>)
+        case refused(NginxRefusal)
     }
 
     /// - Parameter port: where nginx says on this host which route it has.
@@ -53,19 +61,30 @@ package struct NginxAdapter: PlaneAdapter {
         do {
             now = try await read()
         } catch {
-            try prepare(table)
+            try lower(to: table)
             throw error
         }
         try now.require(table, plan)
         let master = try master()
         let end = ContinuousClock.now + Self.patience
-        if now != wanted || reload.last?.master != master || reload.last?.route != wanted {
+        let last = reload.last
+        if now != wanted || last?.old == nil || last?.master != master || last?.route != wanted {
             if now != wanted { try write(wanted) }
-            let before = try await renew(master, wanted, until: end)
+            let before: Set<Int32>
+            switch try await renew(master, wanted, until: end) {
+            case .taken(let ended): before = ended
+            case .refused(let refusal):
+                try await lower(from: now, to: wanted, refusal, master, until: end)
+                throw refusal.error(wanted)
+            }
             // As many workers come as go, once all have come. With more of them somebody else's reload, which may have read what stood there before, has come between.
             try? await Task.sleep(for: Self.fork)
             let after = try Self.children(of: master)
-            if after.subtracting(before).count != before.count { try await renew(master, wanted, until: end) }
+            if after.subtracting(before).count != before.count,
+                case .refused(let refusal) = try await renew(master, wanted, until: end)
+            {
+                throw refusal.error(wanted)
+            }
         }
         let old = reload.last?.old ?? []
         try await wait(until: end, "workers of an older configuration of nginx still have requests under way") {
@@ -75,41 +94,78 @@ package struct NginxAdapter: PlaneAdapter {
         return Acknowledgement(router: router, revision: wanted.revision, at: SystemClock.now)
     }
 
-    /// What it finds when it starts: nobody more is sent to a candidate than before, unless it is certainly not there, and begins with what is in the folder, which was written for
-    /// this plan.
-    func prepare(_ table: RouteTable) throws(RoutingError) {
+    package func lower(to table: RouteTable) throws(RoutingError) {
         guard let told = try NginxRoutes.read(folder, plan) else { return }
         let wanted = RouteText(table, plan)
         try told.require(table, plan)
-        let isAway = Self.master(of: folder.pid) == nil && Self.master(of: folder.elder) == nil && isConfigured
+        let master = Self.master(of: folder.pid)
+        let isAway = master == nil && Self.master(of: folder.elder) == nil && isConfigured
         let next = wanted.raises(told) && !isAway ? told.lowered(to: wanted) : wanted
         if next != told { try write(next) }
+        // Its first process may hear what its workers do not answer; once is enough.
+        guard let master, next != told || reload.last?.master != master || reload.last?.route != next else { return }
+        try signal(master)
+        reload.made(Reload.Made(master: master, route: next, old: nil))
     }
 
-    /// Has nginx read its configuration anew.
-    ///
-    /// - Returns: the workers that this ends.
-    @discardableResult
+    /// Of a route that nginx refuses puts into force what sends nobody more to a candidate, without those candidates on whose account it does; without all of them where it does not
+    /// say. Where it refuses that as well, or nothing of the kind is left, it finds again what it has in force, and not what keeps it from its next start.
+    private func lower(
+        from now: RouteText,
+        to wanted: RouteText,
+        _ refusal: NginxRefusal,
+        _ master: Int32,
+        until end: ContinuousClock.Instant
+    ) async throws(RoutingError) {
+        var next = now.lowered(to: wanted)
+        var refusal = refusal
+        var refused = wanted
+        while next != now {
+            if let service = refusal.service(in: NginxRoutes.text(refused, plan), of: folder.routes) {
+                next.weights[service] = .zero
+            } else if next == refused {
+                next.weights = next.weights.map { _ in .zero }
+            }
+            guard next != refused, next != now else { break }
+            try write(next)
+            switch try await renew(master, next, until: end) {
+            case .taken: return
+            case .refused(let again): (refusal, refused) = (again, next)
+            }
+        }
+        try write(now)
+    }
+
+    /// Has nginx read its configuration anew, and waits until it has, or has refused it.
     private func renew(_ master: Int32, _ wanted: RouteText, until end: ContinuousClock.Instant)
         async throws(RoutingError)
-        -> Set<Int32>
+        -> Renewal
     {
         // Not before the routes are written: whom somebody else's reload brings from here on reads them. Also those that an earlier reload has not ended yet.
         let workers = try Self.children(of: master)
+        let said = NginxRefusal.Log(folder.errors)
+        try signal(master)
+        var refusal: NginxRefusal?
+        try await wait(until: end, "nginx does not take the routes of \(folder.routes.path)") {
+            () async throws(RoutingError) in
+            refusal = said.refusal(of: master)
+            if refusal != nil { return true }
+            // One that has ended meanwhile takes nothing, and its successor is not kept waiting.
+            guard try !Self.children(of: master).isSubset(of: workers) else { return false }
+            return (try? await read()) == wanted
+        }
+        if let refusal { return .refused(refusal) }
+        reload.made(Reload.Made(master: master, route: wanted, old: workers))
+        return .taken(ended: workers)
+    }
+
+    private func signal(_ master: Int32) throws(RoutingError) {
         guard kill(master, SIGHUP) == 0 else {
             throw RoutingError(
                 .unreachable,
                 "nginx (process \(master)) cannot be told to reload: \(String(cString: strerror(errno)))"
             )
         }
-        try await wait(until: end, "nginx does not take the routes of \(folder.routes.path)") {
-            () async throws(RoutingError) in
-            // One that has ended meanwhile takes nothing, and its successor is not kept waiting.
-            guard try !Self.children(of: master).isSubset(of: workers) else { return false }
-            return (try? await read()) == wanted
-        }
-        reload.made(Reload.Made(master: master, route: wanted, old: workers))
-        return workers
     }
 
     /// What is in force in the workers that take connections.

@@ -44,9 +44,11 @@ package struct NginxConfiguration: Sendable {
         self.trust = trust
     }
 
-    /// All that nginx reads, and a program that starts it at legacy.
+    /// All that nginx reads, and a program that starts it.
     package var files: [PlaneFile] {
         let routes = Data(NginxRoutes.text(.legacy(plan), plan).utf8)
+        let command =
+            "nginx -e \(PlaneFile.quoted(folder.errors.path)) -c \(PlaneFile.quoted(folder.configuration.path))"
         return [
             PlaneFile(folder.routes, routes), PlaneFile(folder.configuration, Data(text.utf8)),
             PlaneFile(folder.legacy, routes),
@@ -55,8 +57,9 @@ package struct NginxConfiguration: Sendable {
                 "\(plan.name): written by `migrate route config nginx`",
                 legacy: folder.legacy,
                 routes: folder.routes,
-                command:
-                    "nginx -e \(PlaneFile.quoted("\(folder.url.path)/error.log")) -c \(PlaneFile.quoted(folder.configuration.path))"
+                command: command,
+                // A candidate's name may have ceased to be resolved.
+                check: "\(command) -t -q"
             ),
         ]
     }
@@ -73,9 +76,11 @@ package struct NginxConfiguration: Sendable {
             "# \(plan.name): written by `migrate route config nginx`. Until it is told otherwise, every request goes to legacy.",
             "worker_processes auto;",
             "pid '\(folder.pid.path)';",
-            "error_log '\(folder.url.path)/error.log' error;",
+            "error_log '\(folder.errors.path)' error;",
             // A worker of an older configuration goes on with its requests for so long, and until it is gone no new one is acknowledged.
             "worker_shutdown_timeout \(milliseconds(longest));",
+            // A request takes two, and what is asked of nginx itself one more.
+            "worker_rlimit_nofile 32768;",
             "events { worker_connections 8192; }",
             "http {",
             "client_body_temp_path '\(folder.url.path)/body';",

@@ -16,5 +16,7 @@ package struct NginxFolder: Sendable {
     package var pid: URL { url.appendingPathComponent("nginx.pid") }
     /// The process from before an upgrade of nginx's program, as long as both are there.
     var elder: URL { url.appendingPathComponent("nginx.pid.oldbin") }
+    /// What it says of itself.
+    var errors: URL { url.appendingPathComponent("error.log") }
     package var state: URL { url.appendingPathComponent("route.json") }
 }

@@ -26,7 +26,7 @@ package struct NginxPlane: DataPlane {
     }
 
     package func prepare(_ table: RouteTable, _ plan: Plan) throws(RoutingError) {
-        try NginxAdapter(router: "", plan: plan, folder: folder, port: logPort).prepare(table)
+        try NginxAdapter(router: "", plan: plan, folder: folder, port: logPort).lower(to: table)
     }
 
     package func adapter(router: String, plan: Plan) -> any PlaneAdapter {

@@ -1,5 +1,5 @@
 import Foundation
-import MigrationCore
+package import MigrationCore
 import Routing
 
 /// The part of nginx's configuration that changes: who goes where, and which route says so.
@@ -7,8 +7,8 @@ import Routing
 /// A candidate is named only where it has users: nginx takes no configuration with a name that it cannot resolve, and a candidate that is gone keeps nobody from legacy.
 ///
 /// `split_clients` deals users as ``Dealing/nginx`` has it: raising the weight only adds some; they are not the gateway's.
-enum NginxRoutes {
-    static func text(_ route: RouteText, _ plan: Plan) -> String {
+package enum NginxRoutes {
+    package static func text(_ route: RouteText, _ plan: Plan) -> String {
         var lines = ["map '' $migrate_route { default '\(route.text)'; }"]
         for (index, weight) in route.weights.enumerated() {
             let names = Implementation.allCases.map { BackEnd.name(index, $0) }

@@ -171,11 +171,14 @@ package struct Doctor: Sendable {
         return findings
     }
 
-    /// Migrations that go on by themselves, where nobody is there to see to it.
+    /// Migrations whose windows are to be judged (``Phase/takesWindows``), where nobody is there to see to it.
     private func unattended() async throws -> [Finding] {
         guard try await log.liveLeases(prefix: MigrationLog.presenceLease).isEmpty else { return [] }
         let names = try await rows(
-            "select stream from migrate.migration where phase in ('running', 'watching', 'rollingBack') order by stream limit 20"
+            """
+            select stream from migrate.migration
+            where phase in ('running', 'halted', 'watching', 'rollingBack', 'partlyRolledBack') order by stream limit 20
+            """
         ) { try $0.text("stream") }
         guard !names.isEmpty else { return [] }
         return [

@@ -58,14 +58,14 @@ extension MigrationLog {
         }
     }
 
-    /// What lies beyond the sealer's cursor; and what lies before it although it came after everything that has a number, which only a
-    /// restore brings about.
     /// Behind the sealer's cursor: the index on it gives just those. By a join it would be a filter over all commits, and so it would by one on IDs.
     private static let isUnsealed = """
         (c.xid, c.id) > ((select xid from migrate.sealer), (select id from migrate.sealer))
         and c.id + 0 > (select floor from migrate.sealer)
         """
 
+    /// What lies beyond the sealer's cursor; and what lies before it although it came after everything that has a number, which only a
+    /// restore brings about.
     package static let unsealedQuery = """
         with open as (
             select c.xid, c.at, false as is_behind from only migrate.commit c where \(isUnsealed)

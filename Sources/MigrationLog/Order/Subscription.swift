@@ -6,7 +6,7 @@ package struct Subscription: Sendable {
     package let name: String
     private let log: MigrationLog
 
-    /// - Parameter name: unique among the subscribers of the log; two that share one share the work.
+    /// - Parameter name: unique among the subscribers of the log; two that share one and take by ``next(limit:_:)`` share the work.
     package init(_ name: String, of log: MigrationLog) {
         self.name = name
         self.log = log
@@ -56,14 +56,14 @@ package struct Subscription: Sendable {
         }
     }
 
-    /// Keeps a place: everything up to a number was had, by somebody who is outside of the database.
+    /// Keeps a place: everything up to a number was had, by somebody who is outside of the database. A place that is further on already stays.
     package func reach(_ n: Int64) async throws {
         try await log.guarded {
             try await log.pool.run { [name] connection in
                 _ = try connection.query(
                     """
                     insert into migrate.subscriber as s (name, n) values ($1::text, $2::bigint)
-                    on conflict (name) do update set n = excluded.n, at = clock_timestamp()
+                    on conflict (name) do update set n = excluded.n, at = clock_timestamp() where s.n < excluded.n
                     """,
                     [.text(name), .int(n)]
                 )

@@ -88,7 +88,7 @@ package struct Replay: Sendable {
                     texts.take(step)
                     _ = projections.advance(to: step.after)
                     if let snapshot, snapshot.version == row.version,
-                        try Array(CommitCodec.canonical(step.after)) != snapshot.body
+                        try Snapshot.differs(snapshot.body, from: step.after)
                     {
                         throw Divergence(row.version, "the snapshot at this version is not the fold's")
                     }

@@ -122,7 +122,7 @@ extension MigrationLog {
 
         init(_ command: Command, _ stream: String, _ actor: String, _ id: UUID, _ key: SigningKey?) {
             given = command
-            (self.command, texts) = KeptText.takeApart(command, by: actor)
+            (self.command, texts) = KeptText.takeApart(command)
             self.stream = stream
             self.actor = actor
             self.id = id
@@ -266,7 +266,7 @@ extension MigrationLog {
         }
         statements += changes.removed.map { PostgresStatement($0.table.delete, [.text(stream)] + $0.key) }
         if new.version % snapshotEvery == 0 {
-            let body = Array(try CommitCodec.canonical(new))
+            let body = try Snapshot.body(new)
             statements.append(
                 PostgresStatement(
                     """

@@ -171,12 +171,7 @@ package struct MigrationLog: Sendable {
         _ connection: isolated PostgresConnection
     ) throws -> (state: MigrationState, head: [UInt8], incarnation: Int64)? {
         let row = try connection.query(snapshotQuery, [.text(stream)]).first
-        guard let row, let state = try? JSONDecoder().decode(MigrationState.self, from: Data(row.bytes("body"))),
-            state.version == (try row.int("version")), state.isSound
-        else {
-            // One that another release wrote, or nobody: the commits themselves are always enough.
-            return nil
-        }
+        guard let row, let state = try Snapshot.state(row.bytes("body"), at: row.int("version")) else { return nil }
         return (state, try row.bytes("head"), try row.int("incarnation"))
     }
 

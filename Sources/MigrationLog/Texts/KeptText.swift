@@ -2,7 +2,7 @@ import Crypto
 import Foundation
 import MigrationCore
 
-/// A text that a person wrote, kept beside the log: the commit has its token in the text's place, so that the content can be dropped and
+/// A text that a person wrote, or that a check printed, kept beside the log: the commit has its token in the text's place, so that the content can be dropped and
 /// every hash stays what it was.
 ///
 /// The token is `text:` and SHA-256(tag ‖ salt ‖ content) in hexadecimal digits. Once salt and content are dropped, nobody can try out
@@ -53,11 +53,10 @@ package struct KeptText: Hashable, Sendable {
             }
     }
 
-    /// Takes a person's words out of a command.
+    /// Takes the words out of a command.
     ///
-    /// - Returns: the command with tokens, and what they stand for; a worker's command as it is.
-    static func takeApart(_ command: Command, by actor: String) -> (command: Command, texts: [KeptText]) {
-        guard command.isOverride, !actor.hasPrefix(Command.workerPrefix) else { return (command, []) }
+    /// - Returns: the command with tokens, and what they stand for.
+    static func takeApart(_ command: Command) -> (command: Command, texts: [KeptText]) {
         var texts: [KeptText] = []
         let apart = command.replacingTexts { text in
             guard !text.isEmpty else { return text }

@@ -3,7 +3,7 @@ import MigrationCore
 import Postgres
 
 extension MigrationLog {
-    /// The texts that people wrote in a stream's commands.
+    /// The texts of a stream's commands.
     package func texts(of stream: String) async throws -> Texts {
         try await guarded {
             try await pool.run { connection in try Self.texts(of: stream, nil, connection) }
@@ -48,7 +48,7 @@ extension MigrationLog {
         ]
     }
 
-    /// Drops what people wrote in commits of a migration: who, when and what was decided stay, and every hash with them.
+    /// Drops what people wrote, and checks printed, in commits of a migration: who, when and what was decided stay, and every hash with them.
     ///
     /// - Parameters:
     ///   - versions: the commits.
@@ -69,8 +69,6 @@ extension MigrationLog {
                     [.text(stream), .ints(versions)]
                 ).rows.flatMap { row -> [String] in
                     let row = try CommitRow(row)
-                    // A worker's words are in its commit.
-                    guard !row.actor.hasPrefix(Command.workerPrefix) else { return [] }
                     return try CommitCodec.decode(row.body, version: row.version, actor: row.actor).command.texts
                 }.filter { KeptText.isToken($0) }
             }

@@ -9,8 +9,7 @@ package struct TextAudit: Sendable {
 
     package mutating func take(_ step: Replay.Step) {
         let commit = step.commit
-        // A worker's words are in its commit, whatever they look like.
-        guard step.hasTexts, commit.command.isOverride, !commit.actor.hasPrefix(Command.workerPrefix) else { return }
+        guard step.hasTexts else { return }
         for text in commit.command.texts where KeptText.isToken(text) { writtenAt[text] = commit.version }
         for case .redacted(let texts) in commit.events {
             for text in texts { redactedAt[text] = commit.version }
