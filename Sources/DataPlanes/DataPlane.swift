@@ -16,7 +16,7 @@ package protocol DataPlane: Sendable {
     /// Has it begin with what the log says, where it is not there yet and would begin with more than that.
     ///
     /// - Throws: a `RoutingError` where it was told what may not come before that.
-    func prepare(_ table: RouteTable, _ plan: Plan) throws(RoutingError)
+    func prepare(_ table: RouteTable, _ plan: Plan) async throws(RoutingError)
     func adapter(router: String, plan: Plan) -> any PlaneAdapter
     /// - Parameters:
     ///   - meter: what is counted besides, such as probes.
@@ -25,7 +25,7 @@ package protocol DataPlane: Sendable {
 }
 
 extension DataPlane {
-    package func prepare(_ table: RouteTable, _ plan: Plan) throws(RoutingError) {}
+    package func prepare(_ table: RouteTable, _ plan: Plan) async throws(RoutingError) {}
 }
 
 /// What a data plane does, in windows.

@@ -249,6 +249,7 @@ actor CheckpointPublisher {
         if position == newest.size, sent[address] ?? newest.note == newest.note { return }
         // After a rewind it may have had more than there is, or another of this size.
         let from = min(position, newest.size - 1)
+        if from < position { try await place.goBack(to: from) }
         let missing = try await checkpoints(from: from + 1)
         if missing.count > 1 { try await send(newest.note, to: address) }
         for checkpoint in missing {

@@ -302,7 +302,30 @@ struct ReplayCommandTests {
     @Test("an exported migration becomes a fixture elsewhere, which is replayed and asked what-if as the original is")
     func imported() async throws {
         let version = try await play()
+        // With what a person wrote, what a check has printed, and what was redacted of both.
+        let pool = PostgresPool(try TestDatabase.conninfo, name: "test", limit: 2)
+        let log = MigrationLog(pool: pool)
+        var written: [Int64] = []
+        for (actor, detail) in [("ana", "Mrs Smith called"), ("worker:w", "Mrs Smith"), ("worker:w", "exit code 3")] {
+            let command = Command.reportCheck(check: "e2e", isPassed: false, detail: detail)
+            written.append(try #require(try await log.perform(command, on: "shop", by: actor)).commit.version)
+        }
+        await pool.close()
+        let redacted = try run(
+            "redact",
+            "shop",
+            "--version",
+            "\(written[0])",
+            "--version",
+            "\(written[1])",
+            "--reason",
+            "a name"
+        )
+        #expect(redacted.code == 0, "\(redacted.text)")
         let file = try Program.file(try run("export", "shop").text, "shop.bundle")
+        #expect(try run("verify", file).code == 0)
+        let exported = try String(contentsOfFile: file, encoding: .utf8)
+        #expect(!exported.contains("Smith") && exported.contains("exit code 3"))
         let other = "fixture_\(UUID().uuidString.lowercased().replacing("-", with: ""))"
         let admin = try await PostgresConnection(TestDatabase.conninfo, name: "test")
         try await admin.run { _ = try $0.query("create database \(other)") }

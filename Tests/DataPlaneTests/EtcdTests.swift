@@ -182,6 +182,26 @@ struct EtcdTests {
         }
     }
 
+    @Test(
+        "of a table that takes one service back and sends another on, the first is told alone where a resolver was not configured for the plan"
+    )
+    func mixed() async throws {
+        let server = try await TestEtcdServer()
+        let result: Result<Void, any Error>
+        do {
+            try await TestEtcd.checkMixed { plan, body in
+                let etcd = try await TestEtcd(plan, endpoint: server.endpoint)
+                defer { etcd.remove() }
+                try await etcd.run { try await body(etcd) }
+            }
+            result = .success(())
+        } catch {
+            result = .failure(error)
+        }
+        try await server.stop()
+        try result.get()
+    }
+
     @Test("a resolver acknowledges nothing for a plan that it was not configured for")
     func foreign() async throws {
         try await staged { etcd, _, _, _ in try await etcd.run { try await etcd.checkForeign() } }

@@ -180,6 +180,31 @@ struct KubernetesTests {
         }
     }
 
+    @Test(
+        "where its Gateway does not answer it is told only what sends nobody more to a candidate, also beyond what somebody has turned"
+    )
+    func lowered() async throws {
+        try await staged(runs: false) { cluster, _, _ in
+            func told() -> JSONValue? { cluster.api.object["metadata"]?["annotations"]?["migrate/route"] }
+            func weights() -> [JSONValue?] {
+                (0...1).map { cluster.api.object["spec"]?["rules"]?[1]?["backendRefs"]?[$0]?["weight"] }
+            }
+            try await cluster.run {
+                _ = try await cluster.adapter.apply(TestRoutes.table(1, SamplePlan.weight(5_000)))
+            }
+            await #expect(throws: RoutingError.self) { try await cluster.adapter.read() }
+            try await cluster.adapter.lower(to: TestRoutes.table(2, .all))
+            #expect(weights() == [5_000, 5_000])
+            try await cluster.adapter.lower(to: TestRoutes.table(2, SamplePlan.weight(2_000)))
+            #expect(told() == "1:log:h1:8000" && weights() == [8_000, 2_000])
+            cluster.api.edit { object in
+                object.setting(JSONPointer(["spec", "rules", "1", "backendRefs", "1", "weight"]), to: 0)
+            }
+            try await cluster.adapter.lower(to: TestRoutes.table(3, .all))
+            #expect(told() == "1:log:h1:10000" && weights() == [10_000, 0])
+        }
+    }
+
     @Test("a rollback does not wait for an advance that is not taken")
     func overtaking() async throws {
         try await staged { cluster, routes, _ in

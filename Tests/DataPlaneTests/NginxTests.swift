@@ -289,6 +289,58 @@ struct NginxTests {
         await candidate.close()
     }
 
+    @Test("a refusal that comes late is waited for, and what sends nobody more to a candidate is told then")
+    func refusedLate() async throws {
+        let legacy = try await TestUpstream(.answers("legacy"))
+        let candidate = try await TestUpstream(.answers("candidate"))
+        var plan = TestRoutes.unresolvedPlan(legacy: legacy.port)
+        plan.services.append(TestRoutes.second(legacy: legacy.port, candidate: candidate.port))
+        let nginx = try await TestNginx(plan)
+        defer { nginx.remove() }
+        try await nginx.run { () async throws in
+            let adapter = nginx.plane.adapter(router: "r", plan: plan)
+            _ = try await adapter.apply(TestRoutes.table(1, .zero, b: .all))
+            // As where a server of names does not answer.
+            let master = try nginx.master()
+            kill(master, SIGSTOP)
+            let next = TestRoutes.table(2, .all, b: .zero)
+            let error = await #expect(throws: RoutingError.self) { try await adapter.apply(next) }
+            #expect(error?.message.contains("does not take the routes") == true, "\(error?.message ?? "")")
+            kill(master, SIGCONT)
+            let late = await #expect(throws: RoutingError.self) { try await adapter.apply(next) }
+            #expect(late?.message.contains("host not found") == true, "\(late?.message ?? "")")
+            #expect(try await nginx.sides() == ["legacy", "legacy"])
+            // It is not tried all the time.
+            let said = try Data(contentsOf: nginx.folder.url.appendingPathComponent("error.log")).count
+            let again = await #expect(throws: RoutingError.self) { try await adapter.apply(next) }
+            #expect(again?.message == late?.message)
+            #expect(try Data(contentsOf: nginx.folder.url.appendingPathComponent("error.log")).count == said)
+        }
+        await legacy.close()
+        await candidate.close()
+    }
+
+    @Test("where it takes no configuration at all its routes are at legacy all the same, and are told once it does")
+    func refusedWhole() async throws {
+        try await staged { nginx, _, _ in
+            try await nginx.run {
+                let adapter = nginx.plane.adapter(router: "r", plan: nginx.plan)
+                _ = try await adapter.apply(TestRoutes.table(1, .all))
+                try nginx.rewrite(nginx.folder.configuration) { text in "nonsense;\n" + text }
+                let error = await #expect(throws: RoutingError.self) {
+                    try await adapter.apply(TestRoutes.table(2, .zero))
+                }
+                #expect(error?.message.contains("unknown directive") == true, "\(error?.message ?? "")")
+                #expect(try await nginx.side(user: "u") == "candidate")
+                let routes = try String(contentsOf: nginx.folder.routes, encoding: .utf8)
+                #expect(!routes.contains("candidate"))
+                try nginx.rewrite(nginx.folder.configuration) { text in text.replacing("nonsense;\n", with: "") }
+                #expect(try await adapter.apply(TestRoutes.table(2, .zero)).revision == 2)
+                #expect(try await nginx.side(user: "u") == "legacy")
+            }
+        }
+    }
+
     @Test("where its workers do not say what they have it is told all the same who is to be sent to nobody any more")
     func mute() async throws {
         try await staged { nginx, _, _ in
@@ -308,6 +360,8 @@ struct NginxTests {
                 await #expect(throws: RoutingError.self) { try await adapter.apply(TestRoutes.table(2, .zero)) }
                 await #expect(throws: RoutingError.self) { try await adapter.apply(TestRoutes.table(3, .all)) }
                 #expect(try await nginx.side(user: "u") == "legacy")
+                // A reload would have brought its workers by now.
+                try await Task.sleep(for: .milliseconds(300))
                 #expect(Set(nginx.children(of: try nginx.master())).isSubset(of: workers))
             }
         }

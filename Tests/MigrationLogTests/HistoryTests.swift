@@ -21,7 +21,7 @@ struct HistoryTests {
     private static let histories: [(file: String, stream: String)] = {
         let files = [
             "format-1/demonstration.jsonl", "format-1/fleet.jsonl", "format-2/fleet.jsonl", "format-2/eviction.jsonl",
-            "format-2/backup.jsonl", "format-3/rules.jsonl", "format-3/every.jsonl",
+            "format-2/backup.jsonl", "format-3/rules.jsonl", "format-3/every.jsonl", "format-4/every.jsonl",
         ]
         return files.flatMap { file in
             let streams = (try? lines(file)).map { Set($0.map(\.stream)) } ?? []
@@ -37,9 +37,9 @@ struct HistoryTests {
 
     @Test("are there, with every command and every event of the newest format")
     func kept() throws {
-        #expect(Self.histories.count == 49)
+        #expect(Self.histories.count == 78)
         var commands: Set<String> = [], events: Set<String> = []
-        for line in try Self.lines("format-3/every.jsonl") {
+        for line in try Self.lines("format-\(Rules.current.version)/every.jsonl") {
             let commit = try CommitCodec.decode(Array(line.body.utf8), version: line.version, actor: line.actor)
             commands.insert(String("\(commit.command)".prefix { $0 != "(" }))
             for event in commit.events { events.insert(String("\(event)".prefix { $0 != "(" })) }
@@ -49,22 +49,40 @@ struct HistoryTests {
     }
 
     /// What all states of all histories are as they are kept (``Snapshot``). Where this is another one, so has to be ``MigrationState/form``.
-    private static let states = (form: 1, digest: UInt64(9_049_611_999_249_968_184))
+    private static let states = (form: 0, digest: UInt64(11_542_631_888_009_042_732))
 
     @Test("are folded to states of the form that is named")
     func form() throws {
         // FNV-1a.
         var digest: UInt64 = 0xcbf2_9ce4_8422_2325
-        for (file, stream) in Self.histories {
+        try Self.eachState { state in
+            for byte in try CommitCodec.canonical(state) { digest = (digest ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        }
+        #expect((MigrationState.form, digest) == Self.states)
+    }
+
+    @Test("in every phase in which windows are judged the doctor looks for a worker, and in no other")
+    func attended() throws {
+        var judged: Set<String> = [], phases: Set<String> = []
+        try Self.eachState { state in
+            guard let phase = state.migration?.phase else { return }
+            phases.insert(phase.name)
+            if phase.takesWindows { judged.insert(phase.name) }
+        }
+        #expect(phases.count == 9)
+        #expect(judged == Set(Doctor.judged))
+    }
+
+    private static func eachState(_ body: (MigrationState) throws -> Void) throws {
+        for (file, stream) in histories {
             var state = MigrationState.initial
-            for line in try Self.lines(file) where line.stream == stream {
+            for line in try lines(file) where line.stream == stream {
                 state = try state.folding(
                     try CommitCodec.decode(Array(line.body.utf8), version: line.version, actor: line.actor)
                 )
-                for byte in try CommitCodec.canonical(state) { digest = (digest ^ UInt64(byte)) &* 0x100_0000_01b3 }
+                try body(state)
             }
         }
-        #expect((MigrationState.form, digest) == Self.states)
     }
 
     @Test("are decided again to the same events", arguments: histories)

@@ -66,6 +66,27 @@ struct TextTests {
         #expect(try await test.replay().divergence == nil)
     }
 
+    @Test("what a worker of an earlier release wrote stands in its commit, whatever it looks like")
+    func written() async throws {
+        let test = try await halted()
+        let detail = KeptText.prefix + String(repeating: "0a", count: 32)
+        let command = Command.reportCheck(check: "e2e", isPassed: false, detail: detail)
+        let loaded = try await test.log.load("m")
+        let events = try loaded.state.decideRecorded(command, by: "worker:w", at: loaded.now)
+        let body = String(
+            decoding: try CommitCodec.encode(command: command, decidedAt: loaded.now, events: events),
+            as: UTF8.self
+        )
+        #expect(body.contains("\"format\":4"))
+        let earlier = Array(body.replacing("\"format\":4", with: "\"format\":3").utf8)
+        try await test.sql(
+            "select migrate.append('m', $1::bigint, null, gen_random_uuid(), 'worker:w', $2::bytea, false)",
+            [.int(loaded.state.version), .bytes(earlier)]
+        )
+        #expect(try await test.replay().divergence == nil)
+        #expect(try await test.log.redact([loaded.state.version + 1], of: "m", reason: "x", by: "ana") == nil)
+    }
+
     @Test("is dropped for good, and the replay is whole as before, which says so; it is said who dropped it")
     func redacted() async throws {
         let test = try await halted()
@@ -220,11 +241,11 @@ struct FormatTests {
 
     @Test(
         "of a later format are not read as if they were known",
-        arguments: [",\"format\":4", ",\"format\":0", ",\"format\":-1"]
+        arguments: [",\"format\":5", ",\"format\":0", ",\"format\":-1"]
     )
     func later(_ format: String) throws {
         let error = #expect(throws: LogError.self) { try CommitCodec.body(body(format), version: 12) }
-        #expect(error?.message.contains("this release reads formats 1 to 3") ?? false)
+        #expect(error?.message.contains("this release reads formats 1 to 4") ?? false)
         #expect(error?.version == 12)
     }
 
@@ -232,7 +253,7 @@ struct FormatTests {
     func written() throws {
         let bytes = try CommitCodec.encode(command: .tick, decidedAt: Timestamp(rawValue: 1), events: [])
         #expect(
-            String(decoding: bytes, as: UTF8.self) == #"{"command":{"tick":{}},"decidedAt":1,"events":[],"format":3}"#
+            String(decoding: bytes, as: UTF8.self) == #"{"command":{"tick":{}},"decidedAt":1,"events":[],"format":4}"#
         )
     }
 }

@@ -60,7 +60,7 @@ struct PlaneRun {
             logger: logger
         )
         do {
-            if let table = head.table { try plane.prepare(table, head.plan) }
+            if let table = head.table { try await plane.prepare(table, head.plan) }
         } catch {
             // It goes on as it was told, and the log hears of it.
             logger.error("\(plane.name) was told otherwise", metadata: ["reason": "\(error.message)"])

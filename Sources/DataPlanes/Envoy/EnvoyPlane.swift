@@ -28,7 +28,7 @@ package struct EnvoyPlane: DataPlane {
         try BackEnd.requireSuitable(plan, "Envoy", secure: .all)
     }
 
-    package func prepare(_ table: RouteTable, _ plan: Plan) throws(RoutingError) {
+    package func prepare(_ table: RouteTable, _ plan: Plan) async throws(RoutingError) {
         try EnvoyAdapter(router: "", plan: plan, folder: folder, discovery: discovery).lower(to: table)
     }
 

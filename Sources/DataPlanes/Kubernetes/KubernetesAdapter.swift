@@ -86,17 +86,22 @@ package struct KubernetesAdapter: PlaneAdapter {
     }
 
     package func lower(to table: RouteTable) async throws(RoutingError) {
-        let wanted = RouteText(table, plan)
-        try await put(table) { told in told.lowered(to: wanted) }
+        let wanted = RouteText(table, plan), plan = plan
+        // Where the weights are no longer those that were told, somebody has turned them, and perhaps to nothing.
+        try await put(table) { now throws(RoutingError) in
+            let told = try now.told()
+            return told.lowered(to: try now.says(told) ? wanted : .legacy(plan))
+        }
     }
 
-    /// - Parameter next: what to write in the place of what was told.
-    private func put(_ table: RouteTable, next: (_ told: RouteText) -> RouteText) async throws(RoutingError) {
+    /// - Parameter next: what to write in the place of what is there.
+    private func put(_ table: RouteTable, next: (_ now: HTTPRoute) throws(RoutingError) -> RouteText)
+        async throws(RoutingError)
+    {
         for _ in 0..<Self.tries {
             let now = try await route()
-            let told = try now.told()
-            try told.require(table, plan)
-            let next = next(told)
+            try now.told().require(table, plan)
+            let next = try next(now)
             if try now.says(next) { return }
             if try await api.write(now.changed(to: next)) { return }
         }

@@ -11,6 +11,10 @@ package struct NginxAdapter: PlaneAdapter {
     private static let glance = Duration.milliseconds(5)
     /// Within this all workers of a configuration have begun once one has.
     private static let fork = Duration.milliseconds(30)
+    /// So long a reload may be under way: its first process asks for every name, and a server of names that does not answer is waited for.
+    private static let longest = Duration.seconds(30)
+    /// A route that was refused, and takes nobody back, is tried again after this.
+    private static let pause = Duration.seconds(5)
 
     package let router: String
     private let plan: Plan
@@ -18,26 +22,34 @@ package struct NginxAdapter: PlaneAdapter {
     private let port: Int
     private let reload = Reload()
 
-    /// The last reload. One that somebody else began, or this before it was restarted, is not known, and so made again.
-    private final class Reload: Sendable {
-        struct Made {
-            /// Whose.
-            var master: Int32
-            var route: RouteText
-            /// The workers that it is to end; nil where nobody could be asked whether it was taken.
-            var old: Set<Int32>?
-        }
-        private let state = Mutex<Made?>(nil)
-
-        var last: Made? { state.withLock { $0 } }
-        func made(_ made: Made) { state.withLock { $0 = made } }
+    /// A reload that was asked for.
+    private struct Attempt {
+        /// Whose.
+        let master: Int32
+        let wanted: RouteText
+        /// What the file has for it: less where nginx has refused some of it.
+        let route: RouteText
+        /// Why.
+        let refusal: NginxRefusal?
+        /// The workers that it is to end.
+        let workers: Set<Int32>
+        /// What nginx has said of it begins here.
+        let said: NginxRefusal.Log
+        let at = ContinuousClock.now
+        /// Whether it was asked for again because somebody else's reload has come between.
+        let isSecond: Bool
+        /// Whether nginx has taken or refused it.
+        var isOver = false
     }
 
-    /// What becomes of a reload.
-    private enum Renewal {
-        /// With the workers that it ends.
-        case taken(ended: Set<Int32>)
-        case refused(NginxRefusal)
+    /// The last one. One that somebody else began, or this before it was restarted, is not known, and so asked for again.
+    private final class Reload: Sendable {
+        private let state = Mutex<Attempt?>(nil)
+
+        var last: Attempt? {
+            get { state.withLock { $0 } }
+            set { state.withLock { $0 = newValue } }
+        }
     }
 
     /// - Parameter port: where nginx says on this host which route it has.
@@ -61,32 +73,13 @@ package struct NginxAdapter: PlaneAdapter {
         do {
             now = try await read()
         } catch {
-            try lower(to: table)
+            try await lower(to: table, from: nil)
             throw error
         }
         try now.require(table, plan)
         let master = try master()
         let end = ContinuousClock.now + Self.patience
-        let last = reload.last
-        if now != wanted || last?.old == nil || last?.master != master || last?.route != wanted {
-            if now != wanted { try write(wanted) }
-            let before: Set<Int32>
-            switch try await renew(master, wanted, until: end) {
-            case .taken(let ended): before = ended
-            case .refused(let refusal):
-                try await lower(from: now, to: wanted, refusal, master, until: end)
-                throw refusal.error(wanted)
-            }
-            // As many workers come as go, once all have come. With more of them somebody else's reload, which may have read what stood there before, has come between.
-            try? await Task.sleep(for: Self.fork)
-            let after = try Self.children(of: master)
-            if after.subtracting(before).count != before.count,
-                case .refused(let refusal) = try await renew(master, wanted, until: end)
-            {
-                throw refusal.error(wanted)
-            }
-        }
-        let old = reload.last?.old ?? []
+        let old = try await force(wanted, from: now, master, until: end)
         try await wait(until: end, "workers of an older configuration of nginx still have requests under way") {
             () async throws(RoutingError) in try Self.children(of: master).isDisjoint(with: old)
         }
@@ -94,78 +87,157 @@ package struct NginxAdapter: PlaneAdapter {
         return Acknowledgement(router: router, revision: wanted.revision, at: SystemClock.now)
     }
 
-    package func lower(to table: RouteTable) throws(RoutingError) {
+    package func lower(to table: RouteTable) async throws(RoutingError) {
+        try await lower(to: table, from: try? await read())
+    }
+
+    /// - Parameter now: what is in force; nil where nobody says so.
+    private func lower(to table: RouteTable, from now: RouteText?) async throws(RoutingError) {
         guard let told = try NginxRoutes.read(folder, plan) else { return }
-        let wanted = RouteText(table, plan)
         try told.require(table, plan)
+        let wanted = RouteText(table, plan)
         let master = Self.master(of: folder.pid)
         let isAway = master == nil && Self.master(of: folder.elder) == nil && isConfigured
-        let next = wanted.raises(told) && !isAway ? told.lowered(to: wanted) : wanted
+        // The file may have more than is in force, which nobody has seen taken.
+        let least = now.map { told.lowered(to: $0) } ?? told
+        let next = wanted.raises(least) && !isAway ? least.lowered(to: wanted) : wanted
+        if let now, let master {
+            if now != next { _ = try await force(next, from: now, master, until: .now + Self.patience) }
+            return
+        }
         if next != told { try write(next) }
         // Its first process may hear what its workers do not answer; once is enough.
-        guard let master, next != told || reload.last?.master != master || reload.last?.route != next else { return }
-        try signal(master)
-        reload.made(Reload.Made(master: master, route: next, old: nil))
+        guard let master, reload.last?.master != master || reload.last?.route != next else { return }
+        _ = try ask(master, for: next)
     }
 
-    /// Of a route that nginx refuses puts into force what sends nobody more to a candidate, without those candidates on whose account it does; without all of them where it does not
-    /// say. Where it refuses that as well, or nothing of the kind is left, it finds again what it has in force, and not what keeps it from its next start.
-    private func lower(
+    /// Has nginx take a route. Of one that it refuses it is given what sends nobody more to a candidate, without those candidates on whose account it does; where it refuses that as
+    /// well, or there is nothing of the kind, its file keeps the least that was tried, so that nothing more is found at its next start.
+    ///
+    /// - Parameter now: what is in force.
+    /// - Returns: the workers that may still go by something else.
+    /// - Throws: where it was refused, or is not taken in time; then it is still waited for the next time.
+    private func force(
+        _ wanted: RouteText,
         from now: RouteText,
-        to wanted: RouteText,
-        _ refusal: NginxRefusal,
         _ master: Int32,
         until end: ContinuousClock.Instant
-    ) async throws(RoutingError) {
-        var next = now.lowered(to: wanted)
-        var refusal = refusal
-        var refused = wanted
-        while next != now {
-            if let service = refusal.service(in: NginxRoutes.text(refused, plan), of: folder.routes) {
-                next.weights[service] = .zero
-            } else if next == refused {
-                next.weights = next.weights.map { _ in .zero }
-            }
-            guard next != refused, next != now else { break }
-            try write(next)
-            switch try await renew(master, next, until: end) {
-            case .taken: return
-            case .refused(let again): (refusal, refused) = (again, next)
+    ) async throws(RoutingError) -> Set<Int32> {
+        var (attempt, end) = (try begin(wanted, from: now, master), end)
+        while !attempt.isOver {
+            if let refusal = try await outcome(of: attempt, until: end) {
+                guard let next = less(attempt, now, refusal) else {
+                    if !now.raises(wanted) { try write(now) }
+                    reload.last = over(attempt)
+                    throw refusal.error(wanted)
+                }
+                try write(next)
+                attempt = try ask(master, for: wanted, with: next, refusal)
+                end = .now + Self.patience
+            } else if let refusal = attempt.refusal {
+                reload.last = over(attempt)
+                throw refusal.error(wanted)
+            } else if !attempt.isSecond, try await wasCrossed(attempt) {
+                attempt = try ask(master, for: wanted, isSecond: true)
+            } else {
+                attempt = over(attempt)
+                reload.last = attempt
             }
         }
-        try write(now)
+        return attempt.workers
     }
 
-    /// Has nginx read its configuration anew, and waits until it has, or has refused it.
-    private func renew(_ master: Int32, _ wanted: RouteText, until end: ContinuousClock.Instant)
-        async throws(RoutingError)
-        -> Renewal
+    private func over(_ attempt: Attempt) -> Attempt {
+        var attempt = attempt
+        attempt.isOver = true
+        return attempt
+    }
+
+    /// The reload for a route that is under way, or was taken; or else a new one.
+    ///
+    /// - Throws: where it was refused a moment ago, and takes nobody back.
+    private func begin(_ wanted: RouteText, from now: RouteText, _ master: Int32) throws(RoutingError) -> Attempt {
+        if let last = reload.last, last.master == master, last.wanted == wanted {
+            let age = ContinuousClock.now - last.at
+            switch (last.isOver, last.refusal) {
+            case (false, _):
+                if age < Self.longest, try NginxRoutes.read(folder, plan) == last.route { return last }
+            case (true, nil): if now == wanted { return last }
+            case (true, let refusal?): if age < Self.pause, !now.raises(wanted) { throw refusal.error(wanted) }
+            }
+        }
+        if now != wanted { try write(wanted) }
+        return try ask(master, for: wanted)
+    }
+
+    /// What is left of a route that nginx has refused; nil where that is nothing else.
+    private func less(_ attempt: Attempt, _ now: RouteText, _ refusal: NginxRefusal) -> RouteText? {
+        let isFirst = attempt.route == attempt.wanted
+        if isFirst, !now.raises(attempt.wanted) { return nil }
+        var next = isFirst ? now.lowered(to: attempt.wanted) : attempt.route
+        if let service = refusal.service(in: NginxRoutes.text(attempt.route, plan), of: folder.routes) {
+            next.weights[service] = .zero
+        } else if next == attempt.route {
+            next.weights = next.weights.map { _ in .zero }
+        }
+        return next == attempt.route ? nil : next
+    }
+
+    /// Whether somebody else's reload has come between, which may have read what stood there before: as many workers come as go, once all have come.
+    private func wasCrossed(_ attempt: Attempt) async throws(RoutingError) -> Bool {
+        try? await Task.sleep(for: Self.fork)
+        let after = try Self.children(of: attempt.master)
+        return after.subtracting(attempt.workers).count != attempt.workers.count
+    }
+
+    /// Waits until nginx has read its configuration anew, or has refused it.
+    ///
+    /// - Returns: nil where it has taken it.
+    private func outcome(of attempt: Attempt, until end: ContinuousClock.Instant) async throws(RoutingError)
+        -> NginxRefusal?
     {
-        // Not before the routes are written: whom somebody else's reload brings from here on reads them. Also those that an earlier reload has not ended yet.
-        let workers = try Self.children(of: master)
-        let said = NginxRefusal.Log(folder.errors)
-        try signal(master)
         var refusal: NginxRefusal?
         try await wait(until: end, "nginx does not take the routes of \(folder.routes.path)") {
             () async throws(RoutingError) in
-            refusal = said.refusal(of: master)
+            refusal = attempt.said.refusal(of: attempt.master)
             if refusal != nil { return true }
             // One that has ended meanwhile takes nothing, and its successor is not kept waiting.
-            guard try !Self.children(of: master).isSubset(of: workers) else { return false }
-            return (try? await read()) == wanted
+            guard try !Self.children(of: attempt.master).isSubset(of: attempt.workers) else { return false }
+            return (try? await read()) == attempt.route
         }
-        if let refusal { return .refused(refusal) }
-        reload.made(Reload.Made(master: master, route: wanted, old: workers))
-        return .taken(ended: workers)
+        return refusal
     }
 
-    private func signal(_ master: Int32) throws(RoutingError) {
+    /// Has nginx's first process read its configuration anew.
+    ///
+    /// - Parameters:
+    ///   - route: what the file has; nil is what is wanted.
+    ///   - refusal: why it is not that.
+    private func ask(
+        _ master: Int32,
+        for wanted: RouteText,
+        with route: RouteText? = nil,
+        _ refusal: NginxRefusal? = nil,
+        isSecond: Bool = false
+    ) throws(RoutingError) -> Attempt {
+        // Not before the routes are written: whom somebody else's reload brings from here on reads them. Also those that an earlier reload has not ended yet.
+        let attempt = Attempt(
+            master: master,
+            wanted: wanted,
+            route: route ?? wanted,
+            refusal: refusal,
+            workers: try Self.children(of: master),
+            said: NginxRefusal.Log(folder.errors),
+            isSecond: isSecond
+        )
         guard kill(master, SIGHUP) == 0 else {
             throw RoutingError(
                 .unreachable,
                 "nginx (process \(master)) cannot be told to reload: \(String(cString: strerror(errno)))"
             )
         }
+        reload.last = attempt
+        return attempt
     }
 
     /// What is in force in the workers that take connections.

@@ -25,8 +25,8 @@ package struct NginxPlane: DataPlane {
         try BackEnd.requireSuitable(plan, "nginx", secure: .names)
     }
 
-    package func prepare(_ table: RouteTable, _ plan: Plan) throws(RoutingError) {
-        try NginxAdapter(router: "", plan: plan, folder: folder, port: logPort).lower(to: table)
+    package func prepare(_ table: RouteTable, _ plan: Plan) async throws(RoutingError) {
+        try await NginxAdapter(router: "", plan: plan, folder: folder, port: logPort).lower(to: table)
     }
 
     package func adapter(router: String, plan: Plan) -> any PlaneAdapter {

@@ -15,8 +15,8 @@ package struct MigrationState: Hashable, Codable, Sendable {
         self.migration = migration
     }
 
-    /// Which form a state has where it is kept as a whole; another one whenever what is remembered, or how, has changed.
-    package static let form = 1
+    /// Which form a state has where it is kept as a whole; another one whenever what is remembered, or how, has changed, and then it stands in it as `form`.
+    package static let form = 0
 
     package static let initial = MigrationState(version: 0, decidedAt: Timestamp(rawValue: 0), migration: nil)
 }

@@ -171,13 +171,16 @@ package struct Doctor: Sendable {
         return findings
     }
 
-    /// Migrations whose windows are to be judged (``Phase/takesWindows``), where nobody is there to see to it.
+    /// The phases in which windows are judged (``Phase/takesWindows``).
+    package static let judged = ["running", "halted", "watching", "rollingBack", "partlyRolledBack"]
+
+    /// Migrations whose windows are to be judged, where nobody is there to see to it.
     private func unattended() async throws -> [Finding] {
         guard try await log.liveLeases(prefix: MigrationLog.presenceLease).isEmpty else { return [] }
         let names = try await rows(
             """
             select stream from migrate.migration
-            where phase in ('running', 'halted', 'watching', 'rollingBack', 'partlyRolledBack') order by stream limit 20
+            where phase in (\(Self.judged.map { "'\($0)'" }.joined(separator: ", "))) order by stream limit 20
             """
         ) { try $0.text("stream") }
         guard !names.isEmpty else { return [] }

@@ -71,6 +71,18 @@ package struct Subscription: Sendable {
         }
     }
 
+    /// Goes back to a place, where it stands further on: whoever had more has it no longer.
+    package func goBack(to n: Int64) async throws {
+        try await log.guarded {
+            try await log.pool.run { [name] connection in
+                _ = try connection.query(
+                    "update migrate.subscriber set n = $2::bigint, at = clock_timestamp() where name = $1::text and n > $2::bigint",
+                    [.text(name), .int(n)]
+                )
+            }
+        }
+    }
+
     /// Forgets the place.
     package func end() async throws {
         try await log.guarded {

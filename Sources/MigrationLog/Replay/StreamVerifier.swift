@@ -57,7 +57,7 @@ package struct StreamVerifier: Sendable {
             signed: body.signed,
             trust: body.trust,
             forbidden: forbidden,
-            hasTexts: body.format ?? 1 >= 2,
+            hasTexts: CommitFormat.hasTexts(body.format, by: row.actor),
             before: before,
             after: state
         )

@@ -12,6 +12,7 @@ package struct CommitFormat: Sendable {
     /// 1: as it began; a commit of it does not say so.
     /// 2: people's texts are kept apart, and have tokens in their places.
     /// 3: looks as 2 does; decided by stricter rules (``Rules``).
+    /// 4: what a check has printed that a worker ran is kept apart too.
     package let current: Int
     /// From the format of the key to the next; where there is none, it is read as it stands.
     package let upcasts: [Int: Upcast]
@@ -23,6 +24,13 @@ package struct CommitFormat: Sendable {
 
     /// This release's. A text of format 1 stands for itself in format 2 too, so nothing is rewritten.
     package static let ours = CommitFormat(current: Rules.current.version, upcasts: [:])
+
+    /// Whether the texts of a commit are kept apart; in older ones a worker's words stand in the commit, whatever they look like.
+    ///
+    /// - Parameter written: the commit's format.
+    static func hasTexts(_ written: Int?, by actor: String) -> Bool {
+        (written ?? 1) >= (actor.hasPrefix(Command.workerPrefix) ? 4 : 2)
+    }
 
     private struct Head: Decodable {
         var format: Int?

@@ -165,12 +165,13 @@ extension MigrationLog {
                 trust: authority.trust
             )
         )
+        let isKept = stream.folded + 1 >= snapshotEvery
         let begins = stream.state.beginsIncarnation(with: events)
         let append = appendStatement(name, stream.state.version, stream.head, order.id, actor, body, begins: begins)
         let answers: [PostgresRows]
         do {
             answers = try connection.pipeline(
-                [append] + derived(name, from: stream.state, to: next) + keeping(order.texts, of: name)
+                [append] + derived(name, from: stream.state, to: next, isKept: isKept) + keeping(order.texts, of: name)
                     // What is refused changes nothing else either.
                     + (events.contains { if case .overrideRefused = $0 { true } else { false } } ? [] : also)
             )
@@ -187,6 +188,7 @@ extension MigrationLog {
         let row = try answer.record("made", fields: ["version", "at", "hash", "incarnation"])
         var after = stream
         after.state = next
+        after.folded = isKept ? 0 : stream.folded + 1
         after.head = try row.bytes("hash")
         after.now = Timestamp(rawValue: try row.microseconds("at"))
         after.readAt = .now
@@ -252,10 +254,13 @@ extension MigrationLog {
     }
 
     /// The projections that change, and now and then a snapshot.
+    ///
+    /// - Parameter isKept: whether it is time for a snapshot.
     private static func derived(
         _ stream: String,
         from old: MigrationState,
-        to new: MigrationState
+        to new: MigrationState,
+        isKept: Bool
     ) throws -> [PostgresStatement] {
         let changes = Projections.changes(from: old, to: new)
         var statements = Dictionary(grouping: changes.written, by: \.table).map { table, rows in
@@ -265,7 +270,7 @@ extension MigrationLog {
             )
         }
         statements += changes.removed.map { PostgresStatement($0.table.delete, [.text(stream)] + $0.key) }
-        if new.version % snapshotEvery == 0 {
+        if isKept {
             let body = try Snapshot.body(new)
             statements.append(
                 PostgresStatement(

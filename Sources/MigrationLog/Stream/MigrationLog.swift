@@ -26,6 +26,8 @@ package struct MigrationLog: Sendable {
         package var head: [UInt8]
         /// The incarnation of the log that the last commit was appended in; 0 before the first.
         package var incarnation: Int64
+        /// How many commits were folded since the snapshot that it was read from, or was kept with one of them.
+        package var folded: Int64 = 0
         /// When it was read, by this machine's own clock.
         var readAt = ContinuousClock.Instant.now
 
@@ -46,7 +48,7 @@ package struct MigrationLog: Sendable {
         }
     }
 
-    /// Every how many commits a snapshot is kept.
+    /// After how many commits another snapshot is kept.
     static let snapshotEvery: Int64 = 256
 
     /// Reads a stream: from its snapshot, then commit by commit, each verified against its hash and its predecessor.
@@ -275,5 +277,6 @@ extension MigrationLog.Stream {
         }
         head = row.hash
         incarnation = row.incarnation
+        folded += 1
     }
 }

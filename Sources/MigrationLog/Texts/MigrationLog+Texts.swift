@@ -69,6 +69,8 @@ extension MigrationLog {
                     [.text(stream), .ints(versions)]
                 ).rows.flatMap { row -> [String] in
                     let row = try CommitRow(row)
+                    let format = try CommitCodec.body(row.body, version: row.version).format
+                    guard CommitFormat.hasTexts(format, by: row.actor) else { return [] }
                     return try CommitCodec.decode(row.body, version: row.version, actor: row.actor).command.texts
                 }.filter { KeptText.isToken($0) }
             }

@@ -307,16 +307,13 @@ struct LogMeasurements: Sendable {
             try await fill(name, size - filled)
             filled = size
             var stream = [try await stage.log.load(name)]
-            for _ in 0..<300 {
-                guard let command = WindowStream.next(stream[0].state),
-                    let performed = try await stage.log.perform(worker: command, on: stream[0], by: "worker:w")
-                else { break }
-                stream[0] = performed.stream
-            }
+            // The first append keeps a snapshot, which an import does not.
+            try await goOn(&stream[0])
             try stage.sql("analyze migrate.commit")
             var appends: [Double] = [], loads: [Double] = []
             for _ in 0..<rounds {
                 appends.append(try await append(&stream))
+                try await goOn(&stream[0])
                 let started = ContinuousClock.now
                 for _ in 0..<20 { _ = try await stage.log.load(name) }
                 loads.append((ContinuousClock.now - started) / .seconds(1) / 20 * 1_000)
@@ -329,6 +326,16 @@ struct LogMeasurements: Sendable {
             )
             size *= 10
         }
+    }
+
+    /// Appends until half of what comes between two snapshots lies behind the last.
+    private func goOn(_ stream: inout MigrationLog.Stream) async throws {
+        repeat {
+            guard let command = WindowStream.next(stream.state),
+                let performed = try await stage.log.perform(worker: command, on: stream, by: "worker:w")
+            else { return }
+            stream = performed.stream
+        } while stream.folded != 128
     }
 
     /// The gate of a new release over everything that was written here, as people run it, and the most memory that it took.
