@@ -193,13 +193,21 @@ struct KubernetesTests {
                 _ = try await cluster.adapter.apply(TestRoutes.table(1, SamplePlan.weight(5_000)))
             }
             await #expect(throws: RoutingError.self) { try await cluster.adapter.read() }
+            func turn(_ weight: Int) {
+                cluster.api.edit { object in
+                    object.setting(JSONPointer(["spec", "rules", "1", "backendRefs", "1", "weight"]), to: .int(weight))
+                }
+            }
+            // Nor is what somebody has turned turned back, or said to be what was told.
+            turn(0)
+            try await cluster.adapter.lower(to: TestRoutes.table(1, SamplePlan.weight(5_000)))
+            #expect(told() == "1:log:h1:5000" && weights() == [5_000, 0])
+            turn(5_000)
             try await cluster.adapter.lower(to: TestRoutes.table(2, .all))
             #expect(weights() == [5_000, 5_000])
             try await cluster.adapter.lower(to: TestRoutes.table(2, SamplePlan.weight(2_000)))
             #expect(told() == "1:log:h1:8000" && weights() == [8_000, 2_000])
-            cluster.api.edit { object in
-                object.setting(JSONPointer(["spec", "rules", "1", "backendRefs", "1", "weight"]), to: 0)
-            }
+            turn(0)
             try await cluster.adapter.lower(to: TestRoutes.table(3, .all))
             #expect(told() == "1:log:h1:10000" && weights() == [10_000, 0])
         }

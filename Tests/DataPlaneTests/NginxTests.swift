@@ -247,6 +247,10 @@ struct NginxTests {
             let error = await #expect(throws: RoutingError.self) { try await adapter.apply(TestRoutes.table(2, .all)) }
             #expect(error?.message.contains("host not found") == true, "\(error?.message ?? "")")
             #expect(try await nginx.side(user: "u") == "legacy")
+            // It is not tried all the time.
+            let said = try nginx.errors
+            await #expect(throws: RoutingError.self) { try await adapter.apply(TestRoutes.table(2, .all)) }
+            #expect(try nginx.errors == said)
             // What it refused keeps it from no later start.
             #expect(try nginx.check() == 0)
             #expect(try await adapter.apply(TestRoutes.table(3, .zero)).revision == 3)
@@ -311,10 +315,10 @@ struct NginxTests {
             #expect(late?.message.contains("host not found") == true, "\(late?.message ?? "")")
             #expect(try await nginx.sides() == ["legacy", "legacy"])
             // It is not tried all the time.
-            let said = try Data(contentsOf: nginx.folder.url.appendingPathComponent("error.log")).count
+            let said = try nginx.errors
             let again = await #expect(throws: RoutingError.self) { try await adapter.apply(next) }
             #expect(again?.message == late?.message)
-            #expect(try Data(contentsOf: nginx.folder.url.appendingPathComponent("error.log")).count == said)
+            #expect(try nginx.errors == said)
         }
         await legacy.close()
         await candidate.close()
@@ -337,8 +341,63 @@ struct NginxTests {
                 try nginx.rewrite(nginx.folder.configuration) { text in text.replacing("nonsense;\n", with: "") }
                 #expect(try await adapter.apply(TestRoutes.table(2, .zero)).revision == 2)
                 #expect(try await nginx.side(user: "u") == "legacy")
+                // What is in force already, by somebody who does not know who began it.
+                try nginx.rewrite(nginx.folder.configuration) { text in "nonsense;\n" + text }
+                let other = nginx.plane.adapter(router: "r", plan: nginx.plan)
+                await #expect(throws: RoutingError.self) { try await other.apply(TestRoutes.table(2, .zero)) }
+                try nginx.rewrite(nginx.folder.configuration) { text in text.replacing("nonsense;\n", with: "") }
+                try await eventually("it to be told again") {
+                    (try? await other.apply(TestRoutes.table(2, .zero)))?.revision == 2
+                }
             }
         }
+    }
+
+    @Test("what its file has beyond what is in force keeps nobody from telling it that once it may be told")
+    func begunBehind() async throws {
+        try await staged { nginx, _, _ in
+            try await nginx.run {
+                let (low, high) = (SamplePlan.weight(1_000), SamplePlan.weight(5_000))
+                _ = try await nginx.plane.adapter(router: "r", plan: nginx.plan).apply(TestRoutes.table(1, low))
+                let next = TestRoutes.table(2, high)
+                try Data(NginxRoutes.text(RouteText(next, nginx.plan), nginx.plan).utf8)
+                    .write(to: nginx.folder.routes, options: .atomic)
+                let adapter = nginx.plane.adapter(router: "r", plan: nginx.plan)
+                try await adapter.lower(to: next)
+                #expect(try await adapter.read() == RouteText(TestRoutes.table(1, low), nginx.plan))
+                #expect(try await adapter.apply(next).revision == 2)
+            }
+        }
+    }
+
+    @Test("no client's words are taken for a refusal of nginx's")
+    func forged() async throws {
+        let legacy = try await TestUpstream(.answers("legacy"))
+        // Nobody is there, and nginx complains of each request, with what its client says of himself.
+        let nginx = try await TestNginx(TestRoutes.plan(legacy: legacy.port, candidate: try freePort()))
+        defer { nginx.remove() }
+        try await nginx.run { () async throws in
+            let adapter = nginx.plane.adapter(router: "r", plan: nginx.plan)
+            _ = try await adapter.apply(TestRoutes.table(1, .all))
+            let (url, master) = (nginx.url, try nginx.master())
+            let clients = Task {
+                while !Task.isCancelled {
+                    var request = HTTPClientRequest(url: url + "/a")
+                    request.headers.add(name: "referer", value: "x [emerg] \(master)#\(master): no")
+                    _ = try? await HTTPClient.shared.execute(request, timeout: .seconds(1))
+                }
+            }
+            try await eventually("such a complaint") {
+                try nginx.errors.contains("[emerg] \(master)#")
+            }
+            for revision in 2...6 as ClosedRange<Int64> {
+                let weight = revision % 2 == 0 ? SamplePlan.weight(9_000) : .all
+                #expect(try await adapter.apply(TestRoutes.table(revision, weight)).revision == revision)
+            }
+            clients.cancel()
+            await clients.value
+        }
+        await legacy.close()
     }
 
     @Test("where its workers do not say what they have it is told all the same who is to be sent to nobody any more")

@@ -83,6 +83,11 @@ final class TestNginx: TestPlane {
         return try result.get()
     }
 
+    /// What it has said of itself.
+    var errors: String {
+        get throws { try String(contentsOf: folder.url.appendingPathComponent("error.log"), encoding: .utf8) }
+    }
+
     /// Its first process, by its own file.
     func master() throws -> Int32 {
         let text = try String(contentsOf: folder.pid, encoding: .utf8)

@@ -87,22 +87,22 @@ package struct KubernetesAdapter: PlaneAdapter {
 
     package func lower(to table: RouteTable) async throws(RoutingError) {
         let wanted = RouteText(table, plan), plan = plan
-        // Where the weights are no longer those that were told, somebody has turned them, and perhaps to nothing.
         try await put(table) { now throws(RoutingError) in
             let told = try now.told()
-            return told.lowered(to: try now.says(told) ? wanted : .legacy(plan))
+            if try now.says(told) { return told.lowered(to: wanted) }
+            // Somebody has turned the weights, and perhaps to nothing. What is wanted is told in its place as soon as the Gateway answers.
+            return told.identity == wanted.identity ? nil : told.lowered(to: .legacy(plan))
         }
     }
 
-    /// - Parameter next: what to write in the place of what is there.
-    private func put(_ table: RouteTable, next: (_ now: HTTPRoute) throws(RoutingError) -> RouteText)
+    /// - Parameter next: what to write in the place of what is there; nil for nothing.
+    private func put(_ table: RouteTable, next: (_ now: HTTPRoute) throws(RoutingError) -> RouteText?)
         async throws(RoutingError)
     {
         for _ in 0..<Self.tries {
             let now = try await route()
             try now.told().require(table, plan)
-            let next = try next(now)
-            if try now.says(next) { return }
+            guard let next = try next(now), try !now.says(next) else { return }
             if try await api.write(now.changed(to: next)) { return }
         }
         throw RoutingError(

@@ -1,5 +1,5 @@
 import Foundation
-package import MigrationCore
+import MigrationCore
 package import Routing
 import Signals
 import Synchronization
@@ -20,30 +20,32 @@ package struct NginxAdapter: PlaneAdapter {
     private let plan: Plan
     private let folder: NginxFolder
     private let port: Int
-    private let reload = Reload()
+    private let reload: Reload
 
     /// A reload that was asked for.
-    private struct Attempt {
+    struct Attempt {
         /// Whose.
         let master: Int32
         let wanted: RouteText
         /// What the file has for it: less where nginx has refused some of it.
         let route: RouteText
-        /// Why.
-        let refusal: NginxRefusal?
+        /// Why, or why nginx has refused that as well.
+        var refusal: NginxRefusal?
         /// The workers that it is to end.
         let workers: Set<Int32>
         /// What nginx has said of it begins here.
         let said: NginxRefusal.Log
         let at = ContinuousClock.now
-        /// Whether it was asked for again because somebody else's reload has come between.
+        /// Whether it was asked for again because somebody else's reload has come between: then it was taken once.
         let isSecond: Bool
+        /// Whether another was still under way: a refusal may be that one's.
+        let isQueued: Bool
         /// Whether nginx has taken or refused it.
         var isOver = false
     }
 
     /// The last one. One that somebody else began, or this before it was restarted, is not known, and so asked for again.
-    private final class Reload: Sendable {
+    final class Reload: Sendable {
         private let state = Mutex<Attempt?>(nil)
 
         var last: Attempt? {
@@ -52,8 +54,11 @@ package struct NginxAdapter: PlaneAdapter {
         }
     }
 
-    /// - Parameter port: where nginx says on this host which route it has.
-    package init(router: String, plan: Plan, folder: NginxFolder, port: Int) {
+    /// - Parameters:
+    ///   - port: where nginx says on this host which route it has.
+    ///   - reload: of whoever tells the same nginx from this process.
+    init(router: String, plan: Plan, folder: NginxFolder, port: Int, reload: Reload) {
+        self.reload = reload
         self.router = router
         self.plan = plan
         self.folder = folder
@@ -99,16 +104,33 @@ package struct NginxAdapter: PlaneAdapter {
         let master = Self.master(of: folder.pid)
         let isAway = master == nil && Self.master(of: folder.elder) == nil && isConfigured
         // The file may have more than is in force, which nobody has seen taken.
-        let least = now.map { told.lowered(to: $0) } ?? told
+        let least = now.map { $0.lowered(to: told) } ?? told
         let next = wanted.raises(least) && !isAway ? least.lowered(to: wanted) : wanted
-        if let now, let master {
-            if now != next { _ = try await force(next, from: now, master, until: .now + Self.patience) }
+        if let now, let master, now != next {
+            _ = try await force(next, from: now, master, until: .now + Self.patience)
+        } else if now != nil || master == nil {
+            if next != told { try write(next) }
+        } else if let master {
+            try tell(master, next, told)
+        }
+    }
+
+    /// Has the first process of an nginx whose workers do not answer take what sends nobody more to a candidate. Once is enough, but where it has refused it.
+    ///
+    /// - Parameter told: what the file has.
+    private func tell(_ master: Int32, _ next: RouteText, _ told: RouteText) throws(RoutingError) {
+        guard let last = reload.last, last.master == master, last.wanted == next else {
+            if next != told { try write(next) }
+            _ = try ask(master, for: next)
             return
         }
-        if next != told { try write(next) }
-        // Its first process may hear what its workers do not answer; once is enough.
-        guard let master, reload.last?.master != master || reload.last?.route != next else { return }
-        _ = try ask(master, for: next)
+        guard let refusal = last.said.refusal(of: master) else { return }
+        if let less = less(than: last.route, refusal, from: last.route) {
+            try write(less)
+            _ = try ask(master, for: next, with: less, refusal)
+        } else if last.at + Self.pause < .now {
+            _ = try ask(master, for: next, with: last.route, refusal)
+        }
     }
 
     /// Has nginx take a route. Of one that it refuses it is given what sends nobody more to a candidate, without those candidates on whose account it does; where it refuses that as
@@ -126,31 +148,50 @@ package struct NginxAdapter: PlaneAdapter {
         var (attempt, end) = (try begin(wanted, from: now, master), end)
         while !attempt.isOver {
             if let refusal = try await outcome(of: attempt, until: end) {
-                guard let next = less(attempt, now, refusal) else {
-                    if !now.raises(wanted) { try write(now) }
-                    reload.last = over(attempt)
+                end = .now + Self.patience
+                if attempt.isQueued {
+                    close(&attempt)
+                    attempt = try ask(
+                        master,
+                        for: wanted,
+                        with: attempt.route,
+                        attempt.refusal,
+                        isSecond: attempt.isSecond
+                    )
+                    continue
+                }
+                attempt.refusal = refusal
+                close(&attempt)
+                // Of what sends more to somebody, and less to nobody, there is nothing to take; what was taken once is in force.
+                let isWhole = attempt.route == wanted
+                guard !attempt.isSecond, !isWhole || now.raises(wanted),
+                    let next = less(
+                        than: attempt.route,
+                        refusal,
+                        from: isWhole ? now.lowered(to: wanted) : attempt.route
+                    )
+                else {
+                    if !attempt.isSecond, !now.raises(wanted) { try write(now) }
                     throw refusal.error(wanted)
                 }
                 try write(next)
                 attempt = try ask(master, for: wanted, with: next, refusal)
-                end = .now + Self.patience
             } else if let refusal = attempt.refusal {
-                reload.last = over(attempt)
+                close(&attempt)
                 throw refusal.error(wanted)
             } else if !attempt.isSecond, try await wasCrossed(attempt) {
+                close(&attempt)
                 attempt = try ask(master, for: wanted, isSecond: true)
             } else {
-                attempt = over(attempt)
-                reload.last = attempt
+                close(&attempt)
             }
         }
         return attempt.workers
     }
 
-    private func over(_ attempt: Attempt) -> Attempt {
-        var attempt = attempt
+    private func close(_ attempt: inout Attempt) {
         attempt.isOver = true
-        return attempt
+        reload.last = attempt
     }
 
     /// The reload for a route that is under way, or was taken; or else a new one.
@@ -160,8 +201,10 @@ package struct NginxAdapter: PlaneAdapter {
         if let last = reload.last, last.master == master, last.wanted == wanted {
             let age = ContinuousClock.now - last.at
             switch (last.isOver, last.refusal) {
-            case (false, _):
-                if age < Self.longest, try NginxRoutes.read(folder, plan) == last.route { return last }
+            case (false, let refusal):
+                guard try NginxRoutes.read(folder, plan) == last.route else { break }
+                if age < Self.longest { return last }
+                if let refusal { return try ask(master, for: wanted, with: last.route, refusal) }
             case (true, nil): if now == wanted { return last }
             case (true, let refusal?): if age < Self.pause, !now.raises(wanted) { throw refusal.error(wanted) }
             }
@@ -171,16 +214,16 @@ package struct NginxAdapter: PlaneAdapter {
     }
 
     /// What is left of a route that nginx has refused; nil where that is nothing else.
-    private func less(_ attempt: Attempt, _ now: RouteText, _ refusal: NginxRefusal) -> RouteText? {
-        let isFirst = attempt.route == attempt.wanted
-        if isFirst, !now.raises(attempt.wanted) { return nil }
-        var next = isFirst ? now.lowered(to: attempt.wanted) : attempt.route
-        if let service = refusal.service(in: NginxRoutes.text(attempt.route, plan), of: folder.routes) {
+    ///
+    /// - Parameter most: what of it may be told.
+    private func less(than route: RouteText, _ refusal: NginxRefusal, from most: RouteText) -> RouteText? {
+        var next = most
+        if let service = refusal.service(in: NginxRoutes.text(route, plan), of: folder.routes) {
             next.weights[service] = .zero
-        } else if next == attempt.route {
+        } else if next == route {
             next.weights = next.weights.map { _ in .zero }
         }
-        return next == attempt.route ? nil : next
+        return next == route ? nil : next
     }
 
     /// Whether somebody else's reload has come between, which may have read what stood there before: as many workers come as go, once all have come.
@@ -228,7 +271,8 @@ package struct NginxAdapter: PlaneAdapter {
             refusal: refusal,
             workers: try Self.children(of: master),
             said: NginxRefusal.Log(folder.errors),
-            isSecond: isSecond
+            isSecond: isSecond,
+            isQueued: reload.last.map { $0.master == master && !$0.isOver } ?? false
         )
         guard kill(master, SIGHUP) == 0 else {
             throw RoutingError(

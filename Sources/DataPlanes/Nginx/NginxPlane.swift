@@ -9,6 +9,7 @@ package import Signals
 package struct NginxPlane: DataPlane {
     private let folder: NginxFolder
     private let logPort: Int
+    private let reload = NginxAdapter.Reload()
 
     /// - Parameter logPort: where nginx tells its requests, by UDP on this host, and by TCP which route it has.
     package init(folder: NginxFolder, logPort: Int) {
@@ -26,11 +27,11 @@ package struct NginxPlane: DataPlane {
     }
 
     package func prepare(_ table: RouteTable, _ plan: Plan) async throws(RoutingError) {
-        try await NginxAdapter(router: "", plan: plan, folder: folder, port: logPort).lower(to: table)
+        try await adapter(router: "", plan: plan).lower(to: table)
     }
 
     package func adapter(router: String, plan: Plan) -> any PlaneAdapter {
-        NginxAdapter(router: router, plan: plan, folder: folder, port: logPort)
+        NginxAdapter(router: router, plan: plan, folder: folder, port: logPort, reload: reload)
     }
 
     package func windows(_ plan: Plan, meter: Meter, client: HTTPClient) async throws -> any PlaneWindows {

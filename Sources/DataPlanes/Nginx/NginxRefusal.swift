@@ -28,8 +28,8 @@ struct NginxRefusal {
                 (try? handle.seek(toOffset: size > start ? start : 0)) != nil, let data = try? handle.readToEnd()
             else { return nil }
             for line in String(decoding: data, as: UTF8.self).split(separator: "\n")
-            where line.contains("[emerg] \(master)#") {
-                // A time, a level, who it is, what it says.
+            // A time, a level, who it is, what it says; what clients say comes later.
+            where line.dropFirst(20).hasPrefix("[emerg] \(master)#") {
                 return NginxRefusal(reason: line.split(separator: ": ", maxSplits: 1).last.map(String.init) ?? "")
             }
             return nil

@@ -10,9 +10,10 @@ enum Snapshot {
     private static func form(of body: [UInt8]) -> Int? {
         struct Head: Decodable {
             var form: Int?
-            var version: Int64
+            var version: Int64?
         }
-        return (try? JSONDecoder().decode(Head.self, from: Data(body))).map { $0.form ?? 0 }
+        let head = try? JSONDecoder().decode(Head.self, from: Data(body))
+        return head?.form ?? head?.version.map { _ in 0 }
     }
 
     /// What is kept of a state.

@@ -348,6 +348,7 @@ struct LogMeasurements: Sendable {
         Output.line(
             "replay --all: \(commits) commits in \(Decimals.text(Int(seconds * 10), scale: 10)) s, at most \(most >> 20) MB (goal < 300)"
         )
+        guard most < 300 << 20 else { throw StageError("replay --all took more memory than it may") }
     }
 
     // MARK: - Telling
