@@ -1,6 +1,7 @@
 import DataPlanes
 import Foundation
 import JSON
+import Logging
 import MigrationCore
 import Routing
 import TestSupport
@@ -189,9 +190,15 @@ struct KubernetesTests {
             func weights() -> [JSONValue?] {
                 (0...1).map { cluster.api.object["spec"]?["rules"]?[1]?["backendRefs"]?[$0]?["weight"] }
             }
-            try await cluster.run {
-                _ = try await cluster.adapter.apply(TestRoutes.table(1, SamplePlan.weight(5_000)))
-            }
+            let state = FileManager.default.temporaryDirectory.appendingPathComponent("lowered-\(UUID().uuidString)")
+            defer { try? FileManager.default.removeItem(at: state) }
+            let keeper = try PlaneKeeper(
+                cluster.adapter,
+                plan: cluster.plan,
+                state: state,
+                logger: Logger(label: "test")
+            )
+            try await cluster.run { try await keeper.apply(TestRoutes.table(1, SamplePlan.weight(5_000))) }
             await #expect(throws: RoutingError.self) { try await cluster.adapter.read() }
             func turn(_ weight: Int) {
                 cluster.api.edit { object in
@@ -201,6 +208,7 @@ struct KubernetesTests {
             // Nor is what somebody has turned turned back, or said to be what was told.
             turn(0)
             try await cluster.adapter.lower(to: TestRoutes.table(1, SamplePlan.weight(5_000)))
+            await #expect(throws: RoutingError.self) { try await keeper.reassert() }
             #expect(told() == "1:log:h1:5000" && weights() == [5_000, 0])
             turn(5_000)
             try await cluster.adapter.lower(to: TestRoutes.table(2, .all))

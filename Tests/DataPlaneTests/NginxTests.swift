@@ -366,6 +366,13 @@ struct NginxTests {
                 try await adapter.lower(to: next)
                 #expect(try await adapter.read() == RouteText(TestRoutes.table(1, low), nginx.plan))
                 #expect(try await adapter.apply(next).revision == 2)
+                // Or less than that: as where its configuration was written anew.
+                try Data(NginxRoutes.text(.legacy(nginx.plan), nginx.plan).utf8)
+                    .write(to: nginx.folder.routes, options: .atomic)
+                let other = nginx.plane.adapter(router: "r", plan: nginx.plan)
+                try await other.lower(to: next)
+                #expect(try await other.apply(next).revision == 2)
+                #expect(try await other.read() == RouteText(next, nginx.plan))
             }
         }
     }
@@ -414,6 +421,13 @@ struct NginxTests {
                 #expect(try await nginx.side(user: "u") == "candidate")
                 await #expect(throws: RoutingError.self) { try await adapter.apply(TestRoutes.table(2, .zero)) }
                 try await eventually("legacy") { try await nginx.side(user: "u") == "legacy" }
+                // What was told before, put back behind everybody's back, is told away again.
+                let before = NginxRoutes.text(RouteText(TestRoutes.table(1, .all), nginx.plan), nginx.plan)
+                try Data(before.utf8).write(to: nginx.folder.routes, options: .atomic)
+                kill(try nginx.master(), SIGHUP)
+                try await eventually("the candidate") { try await nginx.side(user: "u") == "candidate" }
+                await #expect(throws: RoutingError.self) { try await adapter.apply(TestRoutes.table(2, .zero)) }
+                try await eventually("legacy again") { try await nginx.side(user: "u") == "legacy" }
                 // Once is enough.
                 let workers = Set(nginx.children(of: try nginx.master()))
                 await #expect(throws: RoutingError.self) { try await adapter.apply(TestRoutes.table(2, .zero)) }
@@ -424,6 +438,45 @@ struct NginxTests {
                 #expect(Set(nginx.children(of: try nginx.master())).isSubset(of: workers))
             }
         }
+    }
+
+    @Test(
+        "where its workers do not say what they have and it refuses a part of that, the rest is told, and all of it once it may be"
+    )
+    func muteRefused() async throws {
+        let legacy = try await TestUpstream(.answers("legacy"))
+        let candidate = try await TestUpstream(.answers("candidate"))
+        var plan = TestRoutes.unresolvedPlan(legacy: legacy.port)
+        plan.services.append(TestRoutes.second(legacy: legacy.port, candidate: candidate.port))
+        let nginx = try await TestNginx(plan)
+        defer { nginx.remove() }
+        try await nginx.run { () async throws in
+            let adapter = nginx.plane.adapter(router: "r", plan: plan)
+            let unresolved = try #require(Address(plan.services[0].candidate))
+            let both = NginxRoutes.text(RouteText(TestRoutes.table(1, .all, b: .all), plan), plan)
+                .replacing("\(unresolved.host):\(unresolved.port)", with: "127.0.0.1:\(candidate.port)")
+            try Data(both.utf8).write(to: nginx.folder.routes, options: .atomic)
+            try nginx.rewrite(nginx.folder.configuration) { text in
+                text.replacing("return 200 $migrate_route;", with: "return 503;")
+            }
+            kill(try nginx.master(), SIGHUP)
+            try await eventually("both at their candidates") { try await nginx.sides() == ["candidate", "candidate"] }
+            try await eventually("it to say nothing") { (try? await adapter.read()) == nil }
+            let next = TestRoutes.table(2, SamplePlan.weight(5_000), b: .zero)
+            try await eventually("both to be taken back") {
+                await #expect(throws: RoutingError.self) { try await adapter.apply(next) }
+                return try await nginx.sides() == ["legacy", "legacy"]
+            }
+            try nginx.rewrite(nginx.folder.configuration) { text in
+                text.replacing("return 503;", with: "return 200 $migrate_route;")
+            }
+            kill(try nginx.master(), SIGHUP)
+            try await eventually("it to say what it has") { (try? await adapter.read())?.revision == 1 }
+            let error = await #expect(throws: RoutingError.self) { try await adapter.apply(next) }
+            #expect(error?.message.contains("host not found") == true, "\(error?.message ?? "")")
+        }
+        await legacy.close()
+        await candidate.close()
     }
 
     @Test(

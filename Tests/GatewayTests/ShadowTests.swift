@@ -31,7 +31,8 @@ struct ShadowTests {
     }
 
     private func plan(_ legacy: TestUpstream, _ candidate: TestUpstream) -> Plan {
-        var plan = TestGateway.plan(legacy: legacy.port, candidate: candidate.port)
+        // Nobody here is late on purpose, but where a test says so.
+        var plan = TestGateway.plan(legacy: legacy.port, candidate: candidate.port, timeout: .seconds(4))
         plan.services[0].shadow = .all
         return plan
     }

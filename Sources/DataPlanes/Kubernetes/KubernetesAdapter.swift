@@ -126,7 +126,9 @@ package struct KubernetesAdapter: PlaneAdapter {
         for (service, weight) in zip(plan.services, told.weights) where weight > .zero {
             self.told.insert(service.name)
         }
-        guard try now.says(told), try await api.shown() == HTTPRoute.shown(told) else { return .legacy(plan) }
+        // Also where the weights were turned: nobody is told anything that is not known to answer.
+        let shown = try await api.shown()
+        guard try now.says(told), shown == HTTPRoute.shown(told) else { return .legacy(plan) }
         return told
     }
 

@@ -31,8 +31,12 @@ package struct NginxAdapter: PlaneAdapter {
         let route: RouteText
         /// Why, or why nginx has refused that as well.
         var refusal: NginxRefusal?
+        /// What was in force before, or what the file had where nobody says so.
+        let before: RouteText
         /// The workers that it is to end.
         let workers: Set<Int32>
+        /// How many of those took clients.
+        let count: Int
         /// What nginx has said of it begins here.
         let said: NginxRefusal.Log
         let at = ContinuousClock.now
@@ -103,8 +107,8 @@ package struct NginxAdapter: PlaneAdapter {
         let wanted = RouteText(table, plan)
         let master = Self.master(of: folder.pid)
         let isAway = master == nil && Self.master(of: folder.elder) == nil && isConfigured
-        // The file may have more than is in force, which nobody has seen taken.
-        let least = now.map { $0.lowered(to: told) } ?? told
+        // The file may have something else than is in force, which nobody has seen taken.
+        let least = now ?? told
         let next = wanted.raises(least) && !isAway ? least.lowered(to: wanted) : wanted
         if let now, let master, now != next {
             _ = try await force(next, from: now, master, until: .now + Self.patience)
@@ -119,17 +123,18 @@ package struct NginxAdapter: PlaneAdapter {
     ///
     /// - Parameter told: what the file has.
     private func tell(_ master: Int32, _ next: RouteText, _ told: RouteText) throws(RoutingError) {
-        guard let last = reload.last, last.master == master, last.wanted == next else {
+        guard let last = reload.last, last.master == master, last.route == told, next == told else {
             if next != told { try write(next) }
-            _ = try ask(master, for: next)
+            _ = try ask(master, for: next, from: told)
             return
         }
         guard let refusal = last.said.refusal(of: master) else { return }
-        if let less = less(than: last.route, refusal, from: last.route) {
+        let most = last.route == last.wanted ? last.before.lowered(to: last.wanted) : last.route
+        if let less = less(than: last.route, refusal, from: most) {
             try write(less)
-            _ = try ask(master, for: next, with: less, refusal)
+            _ = try ask(master, for: last.wanted, from: last.before, with: less, refusal)
         } else if last.at + Self.pause < .now {
-            _ = try ask(master, for: next, with: last.route, refusal)
+            _ = try ask(master, for: last.wanted, from: last.before, with: last.route, refusal)
         }
     }
 
@@ -154,6 +159,7 @@ package struct NginxAdapter: PlaneAdapter {
                     attempt = try ask(
                         master,
                         for: wanted,
+                        from: now,
                         with: attempt.route,
                         attempt.refusal,
                         isSecond: attempt.isSecond
@@ -175,13 +181,13 @@ package struct NginxAdapter: PlaneAdapter {
                     throw refusal.error(wanted)
                 }
                 try write(next)
-                attempt = try ask(master, for: wanted, with: next, refusal)
+                attempt = try ask(master, for: wanted, from: now, with: next, refusal)
             } else if let refusal = attempt.refusal {
                 close(&attempt)
                 throw refusal.error(wanted)
             } else if !attempt.isSecond, try await wasCrossed(attempt) {
                 close(&attempt)
-                attempt = try ask(master, for: wanted, isSecond: true)
+                attempt = try ask(master, for: wanted, from: now, isSecond: true)
             } else {
                 close(&attempt)
             }
@@ -204,13 +210,13 @@ package struct NginxAdapter: PlaneAdapter {
             case (false, let refusal):
                 guard try NginxRoutes.read(folder, plan) == last.route else { break }
                 if age < Self.longest { return last }
-                if let refusal { return try ask(master, for: wanted, with: last.route, refusal) }
+                if let refusal { return try ask(master, for: wanted, from: now, with: last.route, refusal) }
             case (true, nil): if now == wanted { return last }
             case (true, let refusal?): if age < Self.pause, !now.raises(wanted) { throw refusal.error(wanted) }
             }
         }
-        if now != wanted { try write(wanted) }
-        return try ask(master, for: wanted)
+        if try NginxRoutes.read(folder, plan) != wanted { try write(wanted) }
+        return try ask(master, for: wanted, from: now)
     }
 
     /// What is left of a route that nginx has refused; nil where that is nothing else.
@@ -226,11 +232,12 @@ package struct NginxAdapter: PlaneAdapter {
         return next == route ? nil : next
     }
 
-    /// Whether somebody else's reload has come between, which may have read what stood there before: as many workers come as go, once all have come.
+    /// Whether another reload has come between, which may have read what stood there before: as many workers come as took clients, once all have come.
     private func wasCrossed(_ attempt: Attempt) async throws(RoutingError) -> Bool {
+        if attempt.isQueued { return true }
         try? await Task.sleep(for: Self.fork)
         let after = try Self.children(of: attempt.master)
-        return after.subtracting(attempt.workers).count != attempt.workers.count
+        return after.subtracting(attempt.workers).count != attempt.count
     }
 
     /// Waits until nginx has read its configuration anew, or has refused it.
@@ -254,22 +261,27 @@ package struct NginxAdapter: PlaneAdapter {
     /// Has nginx's first process read its configuration anew.
     ///
     /// - Parameters:
+    ///   - before: what was in force, or what the file had.
     ///   - route: what the file has; nil is what is wanted.
     ///   - refusal: why it is not that.
     private func ask(
         _ master: Int32,
         for wanted: RouteText,
+        from before: RouteText,
         with route: RouteText? = nil,
         _ refusal: NginxRefusal? = nil,
         isSecond: Bool = false
     ) throws(RoutingError) -> Attempt {
         // Not before the routes are written: whom somebody else's reload brings from here on reads them. Also those that an earlier reload has not ended yet.
+        let workers = try Self.children(of: master)
         let attempt = Attempt(
             master: master,
             wanted: wanted,
             route: route ?? wanted,
             refusal: refusal,
-            workers: try Self.children(of: master),
+            before: before,
+            workers: workers,
+            count: workers.count { Self.title(of: $0)?.contains("shutting down") == false },
             said: NginxRefusal.Log(folder.errors),
             isSecond: isSecond,
             isQueued: reload.last.map { $0.master == master && !$0.isOver } ?? false
@@ -344,10 +356,14 @@ package struct NginxAdapter: PlaneAdapter {
     private static func master(of file: URL) -> Int32? {
         guard let data = FileManager.default.contents(atPath: file.path),
             let pid = Int32(String(decoding: data, as: UTF8.self).filter(\.isNumber)), pid > 1,
-            let title = FileManager.default.contents(atPath: "/proc/\(pid)/cmdline"),
-            String(decoding: title, as: UTF8.self).hasPrefix("nginx: master")
+            title(of: pid)?.hasPrefix("nginx: master") == true
         else { return nil }
         return pid
+    }
+
+    /// What a process says that it is.
+    private static func title(of pid: Int32) -> String? {
+        FileManager.default.contents(atPath: "/proc/\(pid)/cmdline").map { String(decoding: $0, as: UTF8.self) }
     }
 
     private func master() throws(RoutingError) -> Int32 {
