@@ -15,8 +15,8 @@ struct DataPlaneMigrationTests {
     enum Plane: String, CaseIterable, Sendable {
         case gateway, haproxy, envoy, nginx, etcd, kubernetes
 
-        /// Whether it switches without a request that fails; each reload of nginx ends connections that its clients are just using.
-        var isGentle: Bool { self != .nginx }
+        /// How many requests may fail: none, but each reload of nginx ends connections that its nine clients are just using.
+        func brokenOff(reloads: Int) -> Int { self == .nginx ? 9 * reloads : 0 }
         /// Whether a user stays where they are; a Gateway of Kubernetes deals requests at random.
         var keepsUsers: Bool { self != .kubernetes }
         /// Whether it measures latencies; a Gateway of Kubernetes is scraped five times a second, and its windows are longer for that.
@@ -286,7 +286,7 @@ struct DataPlaneMigrationTests {
             #expect(text.contains(/migrate_weight_ratio\{[^}]*service="a"\} 1\.0/), "\(text)")
             #expect(text.contains(/migrate_plane_up\{[^}]*\} 1/), "\(text)")
         }
-        #expect(load.failed == 0 || !plane.isGentle)
+        #expect(load.failed <= plane.brokenOff(reloads: 10))
         #expect(load.movedBack == 0)
         #expect(load.answered > 500)
         let shares = try await shares()
@@ -345,7 +345,7 @@ struct DataPlaneMigrationTests {
                 #expect(candidate.requests == sent)
             }
         }
-        #expect(load.failed == 0 || !plane.isGentle)
+        #expect(load.failed <= plane.brokenOff(reloads: 10))
         #expect(try run("replay", "shop").code == 0)
     }
 
@@ -466,7 +466,7 @@ struct DataPlaneMigrationTests {
             await log.pool.close()
         }
         #expect(late == Array(repeating: 0, count: 20))
-        #expect(load.failed == 0 || !plane.isGentle)
+        #expect(load.failed <= plane.brokenOff(reloads: 50))
         #expect(try run("replay", "shop").code == 0)
     }
 }

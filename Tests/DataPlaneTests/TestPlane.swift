@@ -174,7 +174,7 @@ extension TestPlane {
                 if try await adapter.read().revision == 1 { break }
                 try await Task.sleep(for: .milliseconds(5))
             }
-            try await eventually(within: 10, "revision 2 again") {
+            try await eventually(within: 5, "revision 2 again") {
                 guard try await adapter.read().revision == 2 else { return false }
                 return try await SteadyLoad.side(url, user: "u") == "legacy"
             }

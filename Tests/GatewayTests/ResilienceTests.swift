@@ -88,6 +88,33 @@ struct ResilienceTests {
         await legacy.close()
     }
 
+    @Test(
+        "a connection that nobody takes is waited for so long and no longer, and is an error, no time-out of the service's"
+    )
+    func connectLimit() async throws {
+        let legacy = try await TestUpstream(.answers("legacy")), crowd = try CrowdedPort()
+        let gateway = TestGateway()
+        try await gateway.serve(
+            TestGateway.plan(legacy: legacy.port, candidate: crowd.port, timeout: .seconds(20)),
+            state: state,
+            first: TestGateway.table(1, .all),
+            change: { $0.connectTimeout = .milliseconds(300) }
+        ) { url in
+            try await gateway.untilMeasuring()
+            let before = ContinuousClock.now
+            let (code, text) = try await status(url + "/a")
+            let waited = ContinuousClock.now - before
+            #expect(code == 502 && text.contains("refused the connection"), "\(code) \(text)")
+            // Far below the service's own limit.
+            #expect(waited >= .milliseconds(300) && waited < .seconds(10), "\(waited)")
+            func counts() -> Counts { gateway.signals.map(\.services[0].candidate).reduce(Counts(), +) }
+            try await eventually("it to be counted") { counts().requests == 1 }
+            #expect(counts().errors == 1 && counts().timeouts == 0)
+        }
+        crowd.close()
+        await legacy.close()
+    }
+
     @Test("keeps an idle connection for so long and no longer, and uses it meanwhile")
     func idle() async throws {
         let upstream = try await TestUpstream(.answers("legacy"))
