@@ -259,24 +259,36 @@ struct NginxTests {
         await legacy.close()
     }
 
-    @Test("a candidate whose name is not resolved any more keeps nobody of another service from a rollback")
-    func unresolvedLater() async throws {
+    /// An nginx before two services: the name of the first one's candidate nobody resolves.
+    private func unresolved(
+        _ body: (TestNginx, any PlaneAdapter, _ candidate: TestUpstream) async throws -> Void
+    ) async throws {
         let legacy = try await TestUpstream(.answers("legacy"))
         let candidate = try await TestUpstream(.answers("candidate"))
         var plan = TestRoutes.unresolvedPlan(legacy: legacy.port)
         plan.services.append(TestRoutes.second(legacy: legacy.port, candidate: candidate.port))
         let nginx = try await TestNginx(plan)
         defer { nginx.remove() }
-        try await nginx.run { () async throws in
-            let adapter = nginx.plane.adapter(router: "r", plan: plan)
-            // As long as it was: it has both.
-            let unresolved = try #require(Address(plan.services[0].candidate))
+        try await nginx.run { try await body(nginx, nginx.plane.adapter(router: "r", plan: plan), candidate) }
+        await legacy.close()
+        await candidate.close()
+    }
+
+    /// Gives it both services' users at their candidates, as from when the first one's name was resolved.
+    private func writeBoth(_ nginx: TestNginx, _ candidate: TestUpstream) throws {
+        let unresolved = try #require(Address(nginx.plan.services[0].candidate))
+        let both = NginxRoutes.text(RouteText(TestRoutes.table(1, .all, b: .all), nginx.plan), nginx.plan)
+            .replacing("\(unresolved.host):\(unresolved.port)", with: "127.0.0.1:\(candidate.port)")
+        try Data(both.utf8).write(to: nginx.folder.routes, options: .atomic)
+    }
+
+    @Test("a candidate whose name is not resolved any more keeps nobody of another service from a rollback")
+    func unresolvedLater() async throws {
+        try await unresolved { nginx, adapter, candidate in
             await #expect(throws: RoutingError.self) { try await adapter.apply(TestRoutes.table(1, .all, b: .all)) }
             let routes = try String(contentsOf: nginx.folder.routes, encoding: .utf8)
             #expect(!routes.contains("candidate"))
-            let both = NginxRoutes.text(RouteText(TestRoutes.table(1, .all, b: .all), plan), plan)
-                .replacing("\(unresolved.host):\(unresolved.port)", with: "127.0.0.1:\(candidate.port)")
-            try Data(both.utf8).write(to: nginx.folder.routes, options: .atomic)
+            try writeBoth(nginx, candidate)
             kill(try nginx.master(), SIGHUP)
             try await eventually("both at their candidates") { try await nginx.sides() == ["candidate", "candidate"] }
             let error = await #expect(throws: RoutingError.self) {
@@ -289,20 +301,11 @@ struct NginxTests {
             #expect(try await adapter.apply(TestRoutes.table(3, .zero, b: .all)).revision == 3)
             #expect(try await nginx.sides() == ["legacy", "candidate"])
         }
-        await legacy.close()
-        await candidate.close()
     }
 
     @Test("a refusal that comes late is waited for, and what sends nobody more to a candidate is told then")
     func refusedLate() async throws {
-        let legacy = try await TestUpstream(.answers("legacy"))
-        let candidate = try await TestUpstream(.answers("candidate"))
-        var plan = TestRoutes.unresolvedPlan(legacy: legacy.port)
-        plan.services.append(TestRoutes.second(legacy: legacy.port, candidate: candidate.port))
-        let nginx = try await TestNginx(plan)
-        defer { nginx.remove() }
-        try await nginx.run { () async throws in
-            let adapter = nginx.plane.adapter(router: "r", plan: plan)
+        try await unresolved { nginx, adapter, _ in
             _ = try await adapter.apply(TestRoutes.table(1, .zero, b: .all))
             // As where a server of names does not answer.
             let master = try nginx.master()
@@ -320,8 +323,6 @@ struct NginxTests {
             #expect(again?.message == late?.message)
             #expect(try nginx.errors == said)
         }
-        await legacy.close()
-        await candidate.close()
     }
 
     @Test("where it takes no configuration at all its routes are at legacy all the same, and are told once it does")
@@ -444,18 +445,8 @@ struct NginxTests {
         "where its workers do not say what they have and it refuses a part of that, the rest is told, and all of it once it may be"
     )
     func muteRefused() async throws {
-        let legacy = try await TestUpstream(.answers("legacy"))
-        let candidate = try await TestUpstream(.answers("candidate"))
-        var plan = TestRoutes.unresolvedPlan(legacy: legacy.port)
-        plan.services.append(TestRoutes.second(legacy: legacy.port, candidate: candidate.port))
-        let nginx = try await TestNginx(plan)
-        defer { nginx.remove() }
-        try await nginx.run { () async throws in
-            let adapter = nginx.plane.adapter(router: "r", plan: plan)
-            let unresolved = try #require(Address(plan.services[0].candidate))
-            let both = NginxRoutes.text(RouteText(TestRoutes.table(1, .all, b: .all), plan), plan)
-                .replacing("\(unresolved.host):\(unresolved.port)", with: "127.0.0.1:\(candidate.port)")
-            try Data(both.utf8).write(to: nginx.folder.routes, options: .atomic)
+        try await unresolved { nginx, adapter, candidate in
+            try writeBoth(nginx, candidate)
             try nginx.rewrite(nginx.folder.configuration) { text in
                 text.replacing("return 200 $migrate_route;", with: "return 503;")
             }
@@ -475,8 +466,6 @@ struct NginxTests {
             let error = await #expect(throws: RoutingError.self) { try await adapter.apply(next) }
             #expect(error?.message.contains("host not found") == true, "\(error?.message ?? "")")
         }
-        await legacy.close()
-        await candidate.close()
     }
 
     @Test(

@@ -157,6 +157,9 @@ struct OrderTests {
         // Of two of one name who are outside of the database the slower takes nobody back.
         for place in [2, 5, 3] as [Int64] { try await reader.reach(place) }
         #expect(try await reader.position() == 5)
+        // Unless whoever had it has lost it.
+        for place in [4, 7] as [Int64] { try await reader.goBack(to: place) }
+        #expect(try await reader.position() == 4)
     }
 
     @Test("of a stored subtree of 256 and more the proofs are as those from the leaves")

@@ -2,7 +2,6 @@ import Foundation
 import MigrationCore
 package import Routing
 import Signals
-import Synchronization
 
 /// Tells an nginx who goes where: another file in the place of its routes, a reload, and a look at what its workers say and at whether those of
 /// an older configuration are gone.
@@ -20,48 +19,12 @@ package struct NginxAdapter: PlaneAdapter {
     private let plan: Plan
     private let folder: NginxFolder
     private let port: Int
-    private let reload: Reload
-
-    /// A reload that was asked for.
-    struct Attempt {
-        /// Whose.
-        let master: Int32
-        let wanted: RouteText
-        /// What the file has for it: less where nginx has refused some of it.
-        let route: RouteText
-        /// Why, or why nginx has refused that as well.
-        var refusal: NginxRefusal?
-        /// What was in force before, or what the file had where nobody says so.
-        let before: RouteText
-        /// The workers that it is to end.
-        let workers: Set<Int32>
-        /// How many of those took clients.
-        let count: Int
-        /// What nginx has said of it begins here.
-        let said: NginxRefusal.Log
-        let at = ContinuousClock.now
-        /// Whether it was asked for again because somebody else's reload has come between: then it was taken once.
-        let isSecond: Bool
-        /// Whether another was still under way: a refusal may be that one's.
-        let isQueued: Bool
-        /// Whether nginx has taken or refused it.
-        var isOver = false
-    }
-
-    /// The last one. One that somebody else began, or this before it was restarted, is not known, and so asked for again.
-    final class Reload: Sendable {
-        private let state = Mutex<Attempt?>(nil)
-
-        var last: Attempt? {
-            get { state.withLock { $0 } }
-            set { state.withLock { $0 = newValue } }
-        }
-    }
+    private let reload: NginxReload
 
     /// - Parameters:
     ///   - port: where nginx says on this host which route it has.
     ///   - reload: of whoever tells the same nginx from this process.
-    init(router: String, plan: Plan, folder: NginxFolder, port: Int, reload: Reload) {
+    init(router: String, plan: Plan, folder: NginxFolder, port: Int, reload: NginxReload) {
         self.reload = reload
         self.router = router
         self.plan = plan
@@ -90,7 +53,7 @@ package struct NginxAdapter: PlaneAdapter {
         let end = ContinuousClock.now + Self.patience
         let old = try await force(wanted, from: now, master, until: end)
         try await wait(until: end, "workers of an older configuration of nginx still have requests under way") {
-            () async throws(RoutingError) in try Self.children(of: master).isDisjoint(with: old)
+            () async throws(RoutingError) in try NginxProcess.children(of: master).isDisjoint(with: old)
         }
         try requireNoElder()
         return Acknowledgement(router: router, revision: wanted.revision, at: SystemClock.now)
@@ -105,8 +68,8 @@ package struct NginxAdapter: PlaneAdapter {
         guard let told = try NginxRoutes.read(folder, plan) else { return }
         try told.require(table, plan)
         let wanted = RouteText(table, plan)
-        let master = Self.master(of: folder.pid)
-        let isAway = master == nil && Self.master(of: folder.elder) == nil && isConfigured
+        let master = NginxProcess.master(of: folder.pid)
+        let isAway = master == nil && NginxProcess.master(of: folder.elder) == nil && isConfigured
         // The file may have something else than is in force, which nobody has seen taken.
         let least = now ?? told
         let next = wanted.raises(least) && !isAway ? least.lowered(to: wanted) : wanted
@@ -195,7 +158,7 @@ package struct NginxAdapter: PlaneAdapter {
         return attempt.workers
     }
 
-    private func close(_ attempt: inout Attempt) {
+    private func close(_ attempt: inout NginxReload.Attempt) {
         attempt.isOver = true
         reload.last = attempt
     }
@@ -203,7 +166,9 @@ package struct NginxAdapter: PlaneAdapter {
     /// The reload for a route that is under way, or was taken; or else a new one.
     ///
     /// - Throws: where it was refused a moment ago, and takes nobody back.
-    private func begin(_ wanted: RouteText, from now: RouteText, _ master: Int32) throws(RoutingError) -> Attempt {
+    private func begin(_ wanted: RouteText, from now: RouteText, _ master: Int32) throws(RoutingError)
+        -> NginxReload.Attempt
+    {
         if let last = reload.last, last.master == master, last.wanted == wanted {
             let age = ContinuousClock.now - last.at
             switch (last.isOver, last.refusal) {
@@ -233,17 +198,17 @@ package struct NginxAdapter: PlaneAdapter {
     }
 
     /// Whether another reload has come between, which may have read what stood there before: as many workers come as took clients, once all have come.
-    private func wasCrossed(_ attempt: Attempt) async throws(RoutingError) -> Bool {
+    private func wasCrossed(_ attempt: NginxReload.Attempt) async throws(RoutingError) -> Bool {
         if attempt.isQueued { return true }
         try? await Task.sleep(for: Self.fork)
-        let after = try Self.children(of: attempt.master)
+        let after = try NginxProcess.children(of: attempt.master)
         return after.subtracting(attempt.workers).count != attempt.count
     }
 
     /// Waits until nginx has read its configuration anew, or has refused it.
     ///
     /// - Returns: nil where it has taken it.
-    private func outcome(of attempt: Attempt, until end: ContinuousClock.Instant) async throws(RoutingError)
+    private func outcome(of attempt: NginxReload.Attempt, until end: ContinuousClock.Instant) async throws(RoutingError)
         -> NginxRefusal?
     {
         var refusal: NginxRefusal?
@@ -252,7 +217,7 @@ package struct NginxAdapter: PlaneAdapter {
             refusal = attempt.said.refusal(of: attempt.master)
             if refusal != nil { return true }
             // One that has ended meanwhile takes nothing, and its successor is not kept waiting.
-            guard try !Self.children(of: attempt.master).isSubset(of: attempt.workers) else { return false }
+            guard try !NginxProcess.children(of: attempt.master).isSubset(of: attempt.workers) else { return false }
             return (try? await read()) == attempt.route
         }
         return refusal
@@ -271,17 +236,17 @@ package struct NginxAdapter: PlaneAdapter {
         with route: RouteText? = nil,
         _ refusal: NginxRefusal? = nil,
         isSecond: Bool = false
-    ) throws(RoutingError) -> Attempt {
+    ) throws(RoutingError) -> NginxReload.Attempt {
         // Not before the routes are written: whom somebody else's reload brings from here on reads them. Also those that an earlier reload has not ended yet.
-        let workers = try Self.children(of: master)
-        let attempt = Attempt(
+        let workers = try NginxProcess.children(of: master)
+        let attempt = NginxReload.Attempt(
             master: master,
             wanted: wanted,
             route: route ?? wanted,
             refusal: refusal,
             before: before,
             workers: workers,
-            count: workers.count { Self.title(of: $0)?.contains("shutting down") == false },
+            count: workers.count { !NginxProcess.isEnding($0) },
             said: NginxRefusal.Log(folder.errors),
             isSecond: isSecond,
             isQueued: reload.last.map { $0.master == master && !$0.isOver } ?? false
@@ -344,7 +309,7 @@ package struct NginxAdapter: PlaneAdapter {
 
     /// While its program is upgraded two of them accept, and only the newer is told.
     private func requireNoElder() throws(RoutingError) {
-        guard let elder = Self.master(of: folder.elder) else { return }
+        guard let elder = NginxProcess.master(of: folder.elder) else { return }
         throw RoutingError(
             .unreachable,
             "the nginx from before an upgrade of its program (process \(elder)) still accepts clients",
@@ -352,22 +317,8 @@ package struct NginxAdapter: PlaneAdapter {
         )
     }
 
-    /// The process that a file names, where it is an nginx.
-    private static func master(of file: URL) -> Int32? {
-        guard let data = FileManager.default.contents(atPath: file.path),
-            let pid = Int32(String(decoding: data, as: UTF8.self).filter(\.isNumber)), pid > 1,
-            title(of: pid)?.hasPrefix("nginx: master") == true
-        else { return nil }
-        return pid
-    }
-
-    /// What a process says that it is.
-    private static func title(of pid: Int32) -> String? {
-        FileManager.default.contents(atPath: "/proc/\(pid)/cmdline").map { String(decoding: $0, as: UTF8.self) }
-    }
-
     private func master() throws(RoutingError) -> Int32 {
-        guard let pid = Self.master(of: folder.pid) else {
+        guard let pid = NginxProcess.master(of: folder.pid) else {
             throw RoutingError(
                 .unreachable,
                 "there is no process of nginx in \(folder.pid.path)",
@@ -383,19 +334,5 @@ package struct NginxAdapter: PlaneAdapter {
         } catch {
             throw RoutingError(.storage, "\(folder.routes.path) cannot be written: \(error.localizedDescription)")
         }
-    }
-
-    /// - Throws: where nobody can say which they are: then nobody can say that the old ones are gone.
-    private static func children(of master: Int32) throws(RoutingError) -> Set<Int32> {
-        let text = FileManager.default.contents(atPath: "/proc/\(master)/task/\(master)/children") ?? Data()
-        let children = Set(String(decoding: text, as: UTF8.self).split(separator: " ").compactMap { Int32($0) })
-        guard !children.isEmpty else {
-            throw RoutingError(
-                .unreachable,
-                "the workers of nginx (process \(master)) cannot be seen",
-                mend: "run this where nginx runs, as its user, on a system that has /proc"
-            )
-        }
-        return children
     }
 }

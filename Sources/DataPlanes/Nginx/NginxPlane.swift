@@ -9,7 +9,7 @@ package import Signals
 package struct NginxPlane: DataPlane {
     private let folder: NginxFolder
     private let logPort: Int
-    private let reload = NginxAdapter.Reload()
+    private let reload = NginxReload()
 
     /// - Parameter logPort: where nginx tells its requests, by UDP on this host, and by TCP which route it has.
     package init(folder: NginxFolder, logPort: Int) {

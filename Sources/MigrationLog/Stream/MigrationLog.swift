@@ -27,7 +27,7 @@ package struct MigrationLog: Sendable {
         /// The incarnation of the log that the last commit was appended in; 0 before the first.
         package var incarnation: Int64
         /// How many commits were folded since the snapshot that it was read from, or was kept with one of them.
-        package var folded: Int64 = 0
+        package internal(set) var folded: Int64 = 0
         /// When it was read, by this machine's own clock.
         var readAt = ContinuousClock.Instant.now
 
