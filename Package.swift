@@ -166,9 +166,9 @@ let package = Package(
         room(
             "Demonstration",
             [
-                "Cache", "Callable", "Commands", "JSON", "MigrationCore", "MigrationLog", "PlanFile", "Postgres",
-                "Randomness", "Routing", "Signals", argumentParser, asyncHTTPClient, httpTypes, hummingbird, nioCore,
-                nioHTTP1, signals,
+                "Cache", "Callable", "Commands", "Gateway", "JSON", "MigrationCore", "MigrationLog", "PlanFile",
+                "Postgres", "Randomness", "Routing", "Signals", argumentParser, asyncHTTPClient, httpTypes, hummingbird,
+                nioCore, nioHTTP1, signals,
             ]
         ),
         room(

@@ -41,6 +41,8 @@ package actor PlaneKeeper {
     private let store: RouteStore
     private let logger: Logger
     private var fence: Fence
+    /// What the state file has: what was told last, or less that could not be told.
+    private var kept: RouteTable?
     /// What was decided last, although the data plane may not have taken it yet: an older route is never told again.
     private var wanted: RouteTable?
     /// One at a time, or an older route could be told between a newer one and its acknowledgement.
@@ -64,21 +66,32 @@ package actor PlaneKeeper {
         self.logger = logger
         self.adapter = adapter
         store = RouteStore(file: state)
-        fence = Fence(try store.read()?.table)
+        kept = try store.read()?.table
+        fence = Fence(kept)
         wanted = first
     }
 
     /// What was told last; nil before the first.
     package var table: RouteTable? { fence.table }
 
+    /// Cuts off what is told again where something else is wanted by now.
+    package func giveWay(to table: RouteTable) {
+        if table != wanted { retelling?.cancel() }
+    }
+
     /// Puts a table into force. When it returns, the data plane has it, and it is kept.
     package func apply(_ table: RouteTable) async throws(RoutingError) {
-        if table != wanted { retelling?.cancel() }
+        giveWay(to: table)
         await enter()
         defer { leave() }
+        guard !Task.isCancelled else { throw RoutingError(.unreachable, "something newer has come") }
         var next = fence
         let isNew = try next.admit(table)
         wanted = table
+        // Who forgets when it is restarted is told no more than this by whoever is restarted besides.
+        if isNew, !adapter.isSeenByReading, let kept, !RouteText(table, plan).raises(RouteText(kept, plan)) {
+            try keep(table)
+        }
         if !isNew, adapter.isSeenByReading, try await adapter.read() == RouteText(table, plan) {
             taken += 1
             return
@@ -86,12 +99,18 @@ package actor PlaneKeeper {
         try await Self.tell(table, plan, adapter)
         taken += 1
         guard isNew else { return }
-        try store.write(RouteStore.Kept(plan: plan, table: table))
+        try keep(table)
         fence = next
         logger.info(
             "route in force",
             metadata: ["revision": "\(table.revision)", "weights": "\(table.weights.mapValues(\.rawValue))"]
         )
+    }
+
+    private func keep(_ table: RouteTable) throws(RoutingError) {
+        if table == kept { return }
+        try store.write(RouteStore.Kept(plan: plan, table: table))
+        kept = table
     }
 
     /// Has the data plane show that what was kept is in force, where nobody wants anything else.
@@ -165,7 +184,7 @@ package actor PlaneKeeper {
         let table = found.table(plan, in: offered.environment)
         let isShown = try await cutOffByNews { () async throws(RoutingError) in
             guard try await adapter.read() == found else { return false }
-            if !adapter.isSeenByReading { try await Self.tell(table, plan, adapter) }
+            try await Self.tell(table, plan, adapter)
             return true
         }
         return isShown ?? false ? table : nil
@@ -190,6 +209,7 @@ package actor PlaneKeeper {
         } catch {
             // What was told and seen meanwhile is known better than by a question that had no answer.
             if taken != since { return nil }
+            await lower()
             throw error
         }
         guard !isBusy else { return nil }
@@ -210,6 +230,23 @@ package actor PlaneKeeper {
             metadata: ["revision": "\(table.revision)"]
         )
         return true
+    }
+
+    /// Has a data plane that cannot be asked, and may have been told anything by somebody else, send nobody more to a candidate than is wanted, as far as it can be told.
+    private func lower() async {
+        guard !isBusy else { return }
+        await enter()
+        defer { leave() }
+        guard let table = wanted ?? fence.table else { return }
+        let adapter = adapter
+        do {
+            _ = try await cutOffByNews { () async throws(RoutingError) in
+                try await adapter.lower(to: table)
+                return true
+            }
+        } catch {
+            logger.debug("the data plane cannot be told", metadata: ["reason": "\(error.message)"])
+        }
     }
 
     /// Says to whoever starts the data plane that it finds what is wanted, where the log, or whoever has read it, has said what that is.

@@ -158,6 +158,7 @@ package struct PlaneRouter: ServiceLifecycle.Service {
                         if let taking, taking.table == table, !taking.isOver.isSet { continue }
                         // A newer one does not wait until the data plane has taken the older, or not.
                         taking?.task.cancel()
+                        await keeper.giveWay(to: table)
                         let isOver = Flag()
                         let before = taking?.task
                         let task = Task {

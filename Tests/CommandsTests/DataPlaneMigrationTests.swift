@@ -248,7 +248,7 @@ struct DataPlaneMigrationTests {
                             "--gateway-url", gateway, "--server", "http://127.0.0.1:\(server.port)", "--token",
                             url("token").path, "--prometheus", prometheus, "--counter",
                             #"envoy_cluster_{implementation}_upstream_rq{envoy_cluster_name="{rule}"}"#, "--code",
-                            "envoy_response_code",
+                            "envoy_response_code", "--connect-timeout", "100ms",
                         ]
                     )
                 }

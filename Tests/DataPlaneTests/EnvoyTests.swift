@@ -233,7 +233,12 @@ struct EnvoyTests {
                 // It sees the same file, and serves by it; only nobody can know.
                 #expect(try await ask().contains("legacy"))
                 socket.end()
+                let begun = ContinuousClock.now
                 #expect(try await envoy.adapter.apply(TestRoutes.table(2, .zero)).revision == 2)
+                print(
+                    "Envoy, restarted hot, had a rollback acknowledged, once the last client of the one before had gone, after",
+                    ContinuousClock.now - begun
+                )
                 let sent = candidate.requests
                 for user in 0..<20 { #expect(try await SteadyLoad.side(envoy.url, user: "u\(user)") == "legacy") }
                 #expect(candidate.requests == sent)

@@ -93,6 +93,7 @@ struct GatewayWindowTests {
             folder: KubernetesFolder("."),
             place: KubernetesPlace(namespace: "shop", name: nil, migration: "m", environment: "p"),
             access: KubernetesAccess(server: "", token: nil, authority: nil, gateway: ("", nil)),
+            connectTimeout: .zero,
             counter: GatewayCounter(address: url, selector: selector, code: code, logger: logger)
         )
         // There is no API server; but who is about to tell it knows what it will be told.

@@ -194,8 +194,10 @@ struct HAProxyTests {
                     // Connections are accepted in their order.
                     _ = try RawSocket.exchange(haproxy.port, "GET /a HTTP/1.1\r\nhost: x\r\nx-user-id: u\r\n\r\n")
                     try await reload()
+                    let begun = ContinuousClock.now
                     routes.route(TestRoutes.table(2, .zero))
                     try await eventually("revision 2") { routes.acknowledged.contains(2) }
+                    print("HAProxy, reloaded during a rollback, had it acknowledged after", ContinuousClock.now - begun)
                     let before = candidate.requests
                     half.send("\r\n")
                     silent.send("GET /a HTTP/1.1\r\nhost: x\r\nx-user-id: u\r\n\r\n")
@@ -206,9 +208,11 @@ struct HAProxyTests {
                     routes.route(TestRoutes.table(3, .all))
                     try await eventually("revision 3") { routes.acknowledged.contains(3) }
                     try await reload()
+                    let again = ContinuousClock.now
                     try await eventually("the route to be back") {
                         try await side(haproxy.url, user: "u") == "candidate"
                     }
+                    print("HAProxy, reloaded, was told again after", ContinuousClock.now - again)
                 }
             }
         }

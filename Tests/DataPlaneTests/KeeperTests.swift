@@ -1,9 +1,11 @@
+import AsyncHTTPClient
 import DataPlanes
 import Foundation
 import Gateway
 import Logging
 import MigrationCore
 import Routing
+import Signals
 import Synchronization
 import TestSupport
 import Testing
@@ -21,6 +23,9 @@ struct KeeperTests {
             var readsWait = false
             var isWaiting = false
             var isForeign = false
+            var isDeaf = false
+            /// The last revision that it did not hear.
+            var refused: Int64?
             /// The revisions of which it was told only what sends nobody more to a candidate.
             var lowered: [Int64] = []
         }
@@ -39,6 +44,10 @@ struct KeeperTests {
                 state.withLock { $0.isHanging = true }
                 while !Task.isCancelled { try? await Task.sleep(for: .milliseconds(1)) }
                 throw RoutingError(.unreachable, "it hung")
+            }
+            if state.withLock({ $0.isDeaf }) {
+                state.withLock { $0.refused = table.revision }
+                throw RoutingError(.unreachable, "nobody is there")
             }
             state.withLock { $0.route = RouteText(table, plan) }
             return Acknowledgement(router: router, revision: table.revision, at: Timestamp(rawValue: 0))
@@ -60,6 +69,23 @@ struct KeeperTests {
             if state.withLock({ $0.readsFail }) { throw RoutingError(.unreachable, "no answer") }
             return state.withLock { $0.route }
         }
+    }
+
+    /// What has such an adapter, and measures nothing.
+    private struct Program: DataPlane {
+        let name = "nothing"
+        let adapter: Plane
+        let state: URL
+
+        func requireSuitable(_ plan: Plan) {}
+        func adapter(router: String, plan: Plan) -> any PlaneAdapter { adapter }
+        func windows(_ plan: Plan, meter: Meter, client: HTTPClient) -> any PlaneWindows { NoWindows() }
+    }
+
+    private struct NoWindows: PlaneWindows {
+        func begin() async {}
+        func take(from first: Int64, before k: Int64) async -> [MeasuredWindow]? { nil }
+        func close() async {}
     }
 
     private let plan = TestRoutes.plan(legacy: 1, candidate: 2)
@@ -130,6 +156,71 @@ struct KeeperTests {
         plane.state.withLock { $0.readsFail = true }
         try await keeper.apply(TestRoutes.table(4, .zero))
         #expect(plane.state.withLock { $0.route } == RouteText(TestRoutes.table(4, .zero), plan))
+    }
+
+    @Test("one that cannot be asked any more is told again what sends nobody more to a candidate")
+    func mute() async throws {
+        defer { try? FileManager.default.removeItem(at: state) }
+        let plane = Plane(plan, TestRoutes.table(1, .zero))
+        let keeper = try keeper(plane)
+        plane.state.withLock { $0.readsFail = true }
+        // Nobody knows what is wanted.
+        await #expect(throws: RoutingError.self) { try await keeper.reassert() }
+        #expect(plane.state.withLock { $0.lowered } == [])
+        try await keeper.apply(TestRoutes.table(4, .zero))
+        await #expect(throws: RoutingError.self) { try await keeper.reassert() }
+        #expect(plane.state.withLock { $0.lowered } == [4])
+    }
+
+    @Test(
+        "a rollback that could not be told is not forgotten by whoever is begun anew with a data plane that has forgotten all"
+    )
+    func untold() async throws {
+        defer { try? FileManager.default.removeItem(at: state) }
+        let plane = Plane(plan, TestRoutes.table(1, .zero))
+        let first = try keeper(plane)
+        try await first.apply(TestRoutes.table(5, .all))
+        plane.state.withLock { $0.isDeaf = true }
+        await #expect(throws: RoutingError.self) { try await first.apply(TestRoutes.table(7, SamplePlan.weight(100))) }
+        await #expect(throws: RoutingError.self) { try await first.apply(TestRoutes.table(8, .all)) }
+        plane.state.withLock {
+            $0.isDeaf = false
+            $0.route = .legacy(plan)
+        }
+        let second = try keeper(plane)
+        #expect(try await second.reassert() == true)
+        #expect(plane.state.withLock { $0.route } == RouteText(TestRoutes.table(7, SamplePlan.weight(100)), plan))
+    }
+
+    @Test("a rollback does not wait for an advance that is told again, nor for the log's asking for that once more")
+    func overtaken() async throws {
+        defer { try? FileManager.default.removeItem(at: state) }
+        let (up, down) = (TestRoutes.table(2, .all), TestRoutes.table(3, .zero))
+        let plane = Plane(plan, TestRoutes.table(1, .zero)), routes = TestRoutes()
+        let router = try PlaneRouter(
+            name: "r",
+            environment: "production",
+            plan: plan,
+            plane: Program(adapter: plane, state: state),
+            source: routes,
+            sink: routes,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        )
+        try await running(router) {
+            plane.state.withLock { $0.isDeaf = true }
+            routes.route(up)
+            try await eventually("the advance to be refused") { plane.state.withLock { $0.refused } == 2 }
+            plane.state.withLock {
+                $0.isDeaf = false
+                $0.hangsAt = 2
+            }
+            try await eventually("it to be told again") { plane.state.withLock { $0.isHanging } }
+            routes.route(up)
+            routes.route(down)
+            try await eventually("the rollback") { routes.acknowledged.contains(3) }
+            #expect(plane.state.withLock { $0.route } == RouteText(down, plan))
+            #expect(!routes.acknowledged.contains(2))
+        }
     }
 
     @Test("a new route does not wait for what was kept to be shown in force")

@@ -103,6 +103,23 @@ struct KubernetesTests {
         }
     }
 
+    @Test(
+        "a request that was sent to the candidate before and still waits for its connection there is waited for before 0 is acknowledged"
+    )
+    func pending() async throws {
+        try await TestKubernetes.checkPending { plan, crowd in
+            let cluster = try await TestKubernetes(plan, connectTimeout: .seconds(2))
+            let result: Result<Bool, any Error>
+            do {
+                result = .success(try await cluster.run { try await cluster.checkPending(crowd) })
+            } catch {
+                result = .failure(error)
+            }
+            await cluster.close()
+            return try result.get()
+        }
+    }
+
     @Test("refuses an older revision, another commit at the same one, and another log's, unless that came of it")
     func fenced() async throws {
         try await staged { cluster, _, _ in try await cluster.checkFence() }
@@ -210,7 +227,10 @@ struct KubernetesTests {
             try await cluster.adapter.lower(to: TestRoutes.table(1, SamplePlan.weight(5_000)))
             await #expect(throws: RoutingError.self) { try await keeper.reassert() }
             #expect(told() == "1:log:h1:5000" && weights() == [5_000, 0])
-            turn(5_000)
+            // Beyond what was told it is.
+            turn(9_000)
+            await #expect(throws: RoutingError.self) { try await keeper.reassert() }
+            #expect(told() == "1:log:h1:5000" && weights() == [5_000, 5_000])
             try await cluster.adapter.lower(to: TestRoutes.table(2, .all))
             #expect(weights() == [5_000, 5_000])
             try await cluster.adapter.lower(to: TestRoutes.table(2, SamplePlan.weight(2_000)))

@@ -94,6 +94,7 @@ struct NginxTests {
                     let load = SteadyLoad()
                     let late = try await load.switching(nginx.url, routes, turns: 5) { candidate.requests }
                     other.cancel()
+                    print("nginx, reloaded by others, had rollbacks acknowledged after at most", load.slowestRollback)
                     #expect(await other.value > 5)
                     #expect(late == [0, 0, 0, 0, 0])
                 }
@@ -191,6 +192,34 @@ struct NginxTests {
                 let first = try await nginx.side(user: "u")
                 #expect(first == "legacy")
                 #expect(try await adapter.read().revision == 2)
+            }
+        }
+    }
+
+    @Test(
+        "its first process killed alone, its workers go on, which is said, and who begins it anew finds what is wanted"
+    )
+    func orphaned() async throws {
+        try await staged { nginx, _, _ in
+            let adapter = nginx.plane.adapter(router: "r", plan: nginx.plan)
+            try await nginx.run {
+                _ = try await adapter.apply(TestRoutes.table(1, .all))
+                let master = try nginx.master()
+                let workers = nginx.children(of: master)
+                kill(master, SIGKILL)
+                try await eventually("it to be gone") { !nginx.isNginx(master) }
+                let error = await #expect(throws: RoutingError.self) {
+                    try await adapter.apply(TestRoutes.table(2, .zero))
+                }
+                #expect(error?.message.contains("workers of it go on by revision 1") == true, "\(error?.message ?? "")")
+                let routes = try String(contentsOf: nginx.folder.routes, encoding: .utf8)
+                #expect(!routes.contains("candidate") && routes.contains("2:log:h2"))
+                for pid in workers { kill(pid, SIGKILL) }
+                try await eventually("its workers to be gone") { workers.allSatisfy { !nginx.isNginx($0) } }
+            }
+            try await nginx.run { () async throws in
+                #expect(try await adapter.apply(TestRoutes.table(2, .zero)).revision == 2)
+                #expect(try await nginx.side(user: "u") == "legacy")
             }
         }
     }
@@ -309,6 +338,7 @@ struct NginxTests {
             _ = try await adapter.apply(TestRoutes.table(1, .zero, b: .all))
             // As where a server of names does not answer.
             let master = try nginx.master()
+            let old = nginx.children(of: master)
             kill(master, SIGSTOP)
             let next = TestRoutes.table(2, .all, b: .zero)
             let error = await #expect(throws: RoutingError.self) { try await adapter.apply(next) }
@@ -316,6 +346,8 @@ struct NginxTests {
             kill(master, SIGCONT)
             let late = await #expect(throws: RoutingError.self) { try await adapter.apply(next) }
             #expect(late?.message.contains("host not found") == true, "\(late?.message ?? "")")
+            // Its older workers take clients a moment longer.
+            try await eventually("the older workers to end") { Set(nginx.children(of: master)).isDisjoint(with: old) }
             #expect(try await nginx.sides() == ["legacy", "legacy"])
             // It is not tried all the time.
             let said = try nginx.errors
@@ -547,8 +579,10 @@ struct NginxTests {
         #expect(read("<190>x migrate: 0.legacy|502||0.700|-||")?.outcome == .failed)
         #expect(read("<190>x migrate: 0.legacy|200||0.700|0.000||")?.outcome == .failed)
         #expect(read("<190>x migrate: 0.legacy|200|OK|0.700|0.000||")?.user == nil)
+        #expect(read("<190>x migrate: 0.legacy|404|OK|0.700|0.000||")?.outcome == .answered)
         for text in [
-            "", "migrate: ", "migrate: 0.legacy|499||0.1|0||u", "migrate: x|200|OK|0.1|0||",
+            "", "migrate: ", "migrate: 0.legacy|499||0.1|0||u", "migrate: 0.legacy|408||60.1|||u",
+            "migrate: 0.legacy|400||0.1|||u", "migrate: 0.legacy|413|OK|0.1|||u", "migrate: x|200|OK|0.1|0||",
             "migrate: 0.legacy|200|OK|-1|0||", "0.legacy|200|OK|0.1|0||", "migrate: 0.legacy|200|OK|0.1||u",
         ] {
             #expect(read(text) == nil, "\(text)")

@@ -10,10 +10,13 @@ final class TestKubernetes: TestPlane {
     let folder: KubernetesFolder
     let place: KubernetesPlace
     let api: TestClusterAPI
+    private let connectTimeout: TimeSpan
     private let envoy: TestEnvoy
     private let server: TestUpstream
     var url: String { envoy.url }
-    var plane: any DataPlane { KubernetesPlane(folder: folder, place: place, access: access) }
+    var plane: any DataPlane {
+        KubernetesPlane(folder: folder, place: place, access: access, connectTimeout: connectTimeout)
+    }
     var adapter: KubernetesAdapter { adapter() }
     var access: KubernetesAccess {
         KubernetesAccess(
@@ -24,8 +27,11 @@ final class TestKubernetes: TestPlane {
         )
     }
 
-    /// - Parameter wiring: a plan with the addresses of two upstreams, which the cluster's services stand for.
-    init(_ wiring: Plan) async throws {
+    /// - Parameters:
+    ///   - wiring: a plan with the addresses of two upstreams, which the cluster's services stand for.
+    ///   - connectTimeout: how long a connection to them may take; Envoy lets them take two seconds.
+    init(_ wiring: Plan, connectTimeout: TimeSpan = .milliseconds(100)) async throws {
+        self.connectTimeout = connectTimeout
         var plan = wiring
         plan.services[0].legacy = "http://old.shop.svc:8080"
         plan.services[0].candidate = "http://new.other.svc:9090"
@@ -49,7 +55,8 @@ final class TestKubernetes: TestPlane {
             plan: plan,
             place: place ?? self.place,
             access: access ?? self.access,
-            patience: .seconds(2)
+            patience: .seconds(2),
+            connectTimeout: .microseconds(connectTimeout.rawValue)
         )
     }
 

@@ -61,6 +61,7 @@ extension TestPlane {
         let load = SteadyLoad()
         let late = try await load.switching(url, routes) { candidate.requests }
         #expect(late == Array(repeating: 0, count: 20))
+        print("\(plane.name) had rollbacks acknowledged after at most", load.slowestRollback)
         if isGentle { #expect(load.failed == 0) } else { print("requests that switching broke off:", load.failed) }
         #expect(load.answered > 800)
     }
@@ -174,7 +175,7 @@ extension TestPlane {
                 if try await adapter.read().revision == 1 { break }
                 try await Task.sleep(for: .milliseconds(5))
             }
-            try await eventually(within: 5, "revision 2 again") {
+            try await eventually(within: 3, "revision 2 again") {
                 guard try await adapter.read().revision == 2 else { return false }
                 return try await SteadyLoad.side(url, user: "u") == "legacy"
             }

@@ -10,6 +10,7 @@ package final class SteadyLoad: Sendable {
     private let good = Atomic<Int>(0)
     private let bad = Atomic<Int>(0)
     private let back = Atomic<Int>(0)
+    private let slowest = Mutex(Duration.zero)
 
     private let clients: Int
 
@@ -17,6 +18,9 @@ package final class SteadyLoad: Sendable {
 
     package var answered: Int { good.load(ordering: .relaxed) }
     package var failed: Int { bad.load(ordering: .relaxed) }
+
+    /// How long a rollback took at most, from when it was first wanted to its acknowledgement.
+    package var slowestRollback: Duration { slowest.withLock { $0 } }
 
     /// How often one of the thirty came back to legacy from the candidate.
     package var movedBack: Int { back.load(ordering: .relaxed) }
@@ -60,10 +64,13 @@ package final class SteadyLoad: Sendable {
                 }
                 let before = sent()
                 try await eventually("requests to the candidate") { sent() > before + 5 }
+                let wanted = ContinuousClock.now
                 try await eventually("revision \(down)") {
                     routes.insist(on: TestRoutes.table(down, .zero))
                     return routes.acknowledged.contains(down)
                 }
+                let taken = ContinuousClock.now - wanted
+                slowest.withLock { $0 = max($0, taken) }
                 let seen = answered
                 try await eventually("more requests") { answered > seen + 40 }
                 late.append(sent() - (routes.counted(at: down) ?? 0))

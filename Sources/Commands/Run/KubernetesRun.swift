@@ -1,6 +1,7 @@
 import ArgumentParser
 import DataPlanes
 import Foundation
+import MigrationCore
 
 /// Which HTTPRoute, and where this program keeps what it has told.
 struct KubernetesOptions: ParsableArguments {
@@ -48,6 +49,11 @@ struct KubernetesRun: AsyncParsableCommand {
     @OptionGroup var route: KubernetesOptions
     @Option(help: "Where clients reach the Gateway, http://HOST:PORT.") var gatewayURL: String
     @Option(help: "The Host to ask the Gateway for, where it serves several.") var gatewayHost: String?
+    @Option(
+        help:
+            "How long the Gateway lets a connection to a service come about: a rollback to 0 is acknowledged so much later than it is in force, as no Gateway says which requests still wait for theirs."
+    )
+    var connectTimeout = DurationArgument(seconds: 10)
     @Option(help: "The API server; else the pod's.") var server: String?
     @Option(help: "The file with the bearer token; else the pod's, and none where --server is given.") var token:
         String?
@@ -74,6 +80,9 @@ struct KubernetesRun: AsyncParsableCommand {
             ("--gateway-url", gatewayURL), ("--server", server ?? "https://in.the.pod"),
             ("--prometheus", prometheus ?? "http://not.asked"),
         ]
+        guard connectTimeout.span > .zero, connectTimeout.span <= .minutes(10) else {
+            throw ValidationError("--connect-timeout is more than nothing and at most ten minutes")
+        }
         for (option, text) in urls {
             guard let url = URL(string: text), ["http", "https"].contains(url.scheme), url.host != nil, url.path.isEmpty
             else { throw ValidationError("\(option) is http://HOST:PORT or https://HOST:PORT, and is “\(text)”") }
@@ -116,6 +125,7 @@ struct KubernetesRun: AsyncParsableCommand {
             folder: KubernetesFolder(route.folder),
             place: route.place(migration, environment),
             access: try access(),
+            connectTimeout: connectTimeout.span,
             counter: measured
         )
         try await PlaneRun(migration: migration, environment: environment, options: follower).run(

@@ -91,6 +91,22 @@ struct HTTPRoute: Sendable {
         return try told() == route
     }
 
+    /// What share of each service's requests its weights give the candidate, in the plan's order of services, rounded up.
+    func shares() throws(RoutingError) -> [Weight] {
+        var shares: [Weight] = []
+        for index in plan.services.indices {
+            var (candidate, all) = (0.0, 0.0)
+            for (pointer, side) in try weightsAt(index) {
+                let weight = Double(object[pointer: pointer]?.int ?? 1)
+                all += weight
+                if side == .candidate { candidate = weight }
+            }
+            let share = all > 0 ? Int((candidate / all * Double(Bucket.count)).rounded(.up)) : 0
+            shares.append(Weight(rawValue: share) ?? .all)
+        }
+        return shares
+    }
+
     /// The object with another route, and everything else as it is.
     func changed(to route: RouteText) throws(RoutingError) -> JSONValue {
         var changes: [(JSONPointer, JSONValue)] = [

@@ -20,17 +20,29 @@ package struct KubernetesAdapter: PlaneAdapter {
     private let place: KubernetesPlace
     private let api: KubernetesAPI
     private let patience: Duration
+    private let connectTimeout: Duration
     private let told: Told
 
-    /// - Parameter patience: how long controllers and the Gateway have to take a route.
+    /// - Parameters:
+    ///   - patience: how long controllers and the Gateway have to take a route.
+    ///   - connectTimeout: how long the Gateway lets a connection to a service come about.
     package init(
         router: String,
         plan: Plan,
         place: KubernetesPlace,
         access: KubernetesAccess,
-        patience: Duration = .seconds(10)
+        patience: Duration = .seconds(10),
+        connectTimeout: Duration
     ) {
-        self.init(router: router, plan: plan, place: place, access: access, patience: patience, told: Told())
+        self.init(
+            router: router,
+            plan: plan,
+            place: place,
+            access: access,
+            patience: patience,
+            connectTimeout: connectTimeout,
+            told: Told()
+        )
     }
 
     /// - Parameter told: hears of which services requests may go to the candidate.
@@ -40,8 +52,10 @@ package struct KubernetesAdapter: PlaneAdapter {
         place: KubernetesPlace,
         access: KubernetesAccess,
         patience: Duration = .seconds(10),
+        connectTimeout: Duration,
         told: Told
     ) {
+        self.connectTimeout = connectTimeout
         self.told = told
         self.patience = patience
         self.router = router
@@ -50,7 +64,8 @@ package struct KubernetesAdapter: PlaneAdapter {
         api = KubernetesAPI(access, place: place)
     }
 
-    /// Puts a table into force, and waits until every controller says that it has taken it and the Gateway shows it, twenty times in a row.
+    /// Puts a table into force, and waits until every controller says that it has taken it and the Gateway shows it, twenty times in a row; and where a candidate gets nobody,
+    /// until no request that was routed before can still be waiting for its connection there, of which no Gateway says anything.
     ///
     /// - Throws: ``RoutingError`` when the HTTPRoute has a higher revision, another commit at this one, or one of a log that is not this one's ancestor;
     ///   when the API server or the Gateway does not answer, a controller does not accept it, or it is not shown in time.
@@ -82,6 +97,13 @@ package struct KubernetesAdapter: PlaneAdapter {
             }
             try? await Task.sleep(for: Self.betweenShows)
         }
+        if wanted.weights.contains(.zero) {
+            do {
+                try await Task.sleep(for: connectTimeout)
+            } catch {
+                throw RoutingError(.unreachable, "the wait for requests that were routed before was broken off")
+            }
+        }
         return Acknowledgement(router: router, revision: wanted.revision, at: SystemClock.now)
     }
 
@@ -90,8 +112,10 @@ package struct KubernetesAdapter: PlaneAdapter {
         try await put(table) { now throws(RoutingError) in
             let told = try now.told()
             if try now.says(told) { return told.lowered(to: wanted) }
-            // Somebody has turned the weights, and perhaps to nothing. What is wanted is told in its place as soon as the Gateway answers.
-            return told.identity == wanted.identity ? nil : told.lowered(to: .legacy(plan))
+            // Somebody has turned the weights. What is wanted is told in their place as soon as the Gateway answers.
+            if told.identity != wanted.identity { return told.lowered(to: .legacy(plan)) }
+            let least = told.lowered(to: wanted)
+            return zip(try now.shares(), least.weights).contains { $0 > $1 } ? least : nil
         }
     }
 

@@ -12,15 +12,19 @@ package struct KubernetesPlane: DataPlane {
     private let folder: KubernetesFolder
     private let place: KubernetesPlace
     private let access: KubernetesAccess
+    private let connectTimeout: TimeSpan
     private let counter: GatewayCounter?
     private let told = Told()
 
+    /// - Parameter connectTimeout: how long the Gateway lets a connection to a service come about.
     package init(
         folder: KubernetesFolder,
         place: KubernetesPlace,
         access: KubernetesAccess,
+        connectTimeout: TimeSpan,
         counter: GatewayCounter? = nil
     ) {
+        self.connectTimeout = connectTimeout
         self.folder = folder
         self.place = place
         self.access = access
@@ -37,7 +41,14 @@ package struct KubernetesPlane: DataPlane {
     }
 
     package func adapter(router: String, plan: Plan) -> any PlaneAdapter {
-        KubernetesAdapter(router: router, plan: plan, place: place, access: access, told: told)
+        KubernetesAdapter(
+            router: router,
+            plan: plan,
+            place: place,
+            access: access,
+            connectTimeout: .microseconds(connectTimeout.rawValue),
+            told: told
+        )
     }
 
     package func windows(_ plan: Plan, meter: Meter, client: HTTPClient) async throws -> any PlaneWindows {

@@ -49,7 +49,16 @@ package struct NginxAdapter: PlaneAdapter {
             throw error
         }
         try now.require(table, plan)
-        let master = try master()
+        guard let master = NginxProcess.master(of: folder.pid) else {
+            // Whoever begins it anew begins with that.
+            try await lower(to: table, from: now)
+            throw RoutingError(
+                .unreachable,
+                "the first process of nginx is gone (\(folder.pid.path)), and workers of it go on by revision \(now.revision)",
+                mend:
+                    "end them, whom nobody tells anything any more (ss -ltnp 'sport = :\(port)' names them), and start nginx"
+            )
+        }
         let end = ContinuousClock.now + Self.patience
         let old = try await force(wanted, from: now, master, until: end)
         try await wait(until: end, "workers of an older configuration of nginx still have requests under way") {
@@ -69,7 +78,7 @@ package struct NginxAdapter: PlaneAdapter {
         try told.require(table, plan)
         let wanted = RouteText(table, plan)
         let master = NginxProcess.master(of: folder.pid)
-        let isAway = master == nil && NginxProcess.master(of: folder.elder) == nil && isConfigured
+        let isAway = now == nil && master == nil && NginxProcess.master(of: folder.elder) == nil && isConfigured
         // The file may have something else than is in force, which nobody has seen taken.
         let least = now ?? told
         let next = wanted.raises(least) && !isAway ? least.lowered(to: wanted) : wanted
@@ -315,17 +324,6 @@ package struct NginxAdapter: PlaneAdapter {
             "the nginx from before an upgrade of its program (process \(elder)) still accepts clients",
             mend: "end it once the new one does well: kill -QUIT \(elder)"
         )
-    }
-
-    private func master() throws(RoutingError) -> Int32 {
-        guard let pid = NginxProcess.master(of: folder.pid) else {
-            throw RoutingError(
-                .unreachable,
-                "there is no process of nginx in \(folder.pid.path)",
-                mend: "start nginx with the configuration that `migrate route config nginx` wrote"
-            )
-        }
-        return pid
     }
 
     private func write(_ route: RouteText) throws(RoutingError) {

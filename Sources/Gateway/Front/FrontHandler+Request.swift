@@ -80,7 +80,9 @@ extension FrontHandler {
             return refuseBody()
         }
         let forced = forcedSide(bytes)
-        let (bucket, user) = forced.map { (Self.bucket(of: $0), nil) } ?? owner(bytes)
+        let (bucket, user) =
+            forced.map { (Self.bucket(of: $0), nil) }
+            ?? loop.snapshot.owner(fields, bytes, client: client, using: &loop.random)
         let place = fields.all.first { $0.role == .traceparent && TraceParent.isValid(bytes, $0.value) }?.value
         let trace = place == nil ? TraceParent(using: &loop.random) : nil
         let outgoing = try ForwardedHead.request(
@@ -127,16 +129,6 @@ extension FrontHandler {
 
     /// The bucket that is at a side at every weight but the one at which nobody is: a candidate that has nobody has nobody who asks for it either.
     static func bucket(of side: Implementation) -> Int { side == .candidate ? Bucket.count - 1 : -1 }
-
-    /// The bucket of a request, and a hash of its key; a request without a key draws its bucket.
-    func owner(_ bytes: UnsafeRawBufferPointer) -> (bucket: Int, user: UInt64?) {
-        let snapshot = loop.snapshot
-        let found = RequestKey.with(snapshot.sticky, fields, bytes, client: client) { key in
-            key.map { (bucket: Bucket.of($0, prefix: snapshot.prefix), user: XXHash64.hash($0)) }
-        }
-        if let found { return (found.bucket, found.user) }
-        return (Int.random(in: 0..<Bucket.count, using: &loop.random), nil)
-    }
 
     /// Whether a request is one of those that are sent to both sides.
     func isCompared(_ exchange: Exchange) -> Bool {

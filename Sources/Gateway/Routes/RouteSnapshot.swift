@@ -29,8 +29,8 @@ final class RouteSnapshot: Sendable {
     }
 
     /// What stands before a key where its bucket is computed.
-    let prefix: [UInt8]
-    let sticky: [StickyPlace]
+    private let prefix: [UInt8]
+    private let sticky: [StickyPlace]
     private let entries: [Entry]
 
     /// - Parameters:
@@ -59,6 +59,24 @@ final class RouteSnapshot: Sendable {
         entries.first { entry in
             entry.path.count == path.count && entry.path.withUnsafeBytes { $0.elementsEqual(path) }
         }
+    }
+
+    /// The bucket of a request, and a hash of its key; a request without a key draws its bucket.
+    ///
+    /// - Parameters:
+    ///   - fields: the request's.
+    ///   - bytes: its head, in which they are.
+    func owner(
+        _ fields: FieldTable,
+        _ bytes: UnsafeRawBufferPointer,
+        client: ClientAddress,
+        using random: inout some RandomNumberGenerator
+    ) -> (bucket: Int, user: UInt64?) {
+        let found = RequestKey.with(sticky, fields, bytes, client: client) { key in
+            key.map { (bucket: Bucket.of($0, prefix: prefix), user: XXHash64.hash($0)) }
+        }
+        if let found { return (found.bucket, found.user) }
+        return (Int.random(in: 0..<Bucket.count, using: &random), nil)
     }
 
     /// The same for a path that another snapshot had.

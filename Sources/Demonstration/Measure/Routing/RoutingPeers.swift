@@ -128,7 +128,7 @@ struct RoutingPeers: Sendable {
         }
     }
 
-    private static func plan(_ name: String, _ legacy: Int, _ candidate: Int) -> String {
+    static func plan(_ name: String, _ legacy: Int, _ candidate: Int) -> String {
         """
         migration: \(name)
         services:
