@@ -90,8 +90,8 @@ let package = Package(
                 .embedInCode("0004_views.sql"), .embedInCode("0005_texts.sql"), .embedInCode("0006_cold.sql"),
                 .embedInCode("0007_append.sql"), .embedInCode("0008_observed.sql"),
                 .embedInCode("0009_checkpoint.sql"), .embedInCode("0010_decided.sql"),
-                .embedInCode("0011_routers.sql"),
-                .embedInCode("0012_sign.sql"),
+                .embedInCode("0011_routers.sql"), .embedInCode("0012_sign.sql"),
+                .embedInCode("0013_streams.sql"),
             ]
         ),
         room("Signals", ["MigrationCore", histogram]),

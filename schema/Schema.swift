@@ -28,5 +28,6 @@ package enum Schema {
         File(number: 10, name: "0010_decided.sql", bytes: PackageResources._010_decided_sql),
         File(number: 11, name: "0011_routers.sql", bytes: PackageResources._011_routers_sql),
         File(number: 12, name: "0012_sign.sql", bytes: PackageResources._012_sign_sql),
+        File(number: 13, name: "0013_streams.sql", bytes: PackageResources._013_streams_sql),
     ]
 }

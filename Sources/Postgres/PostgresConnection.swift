@@ -60,7 +60,7 @@ package actor PostgresConnection {
     }
 
     /// Statements between BEGIN and COMMIT; rolled back when the closure throws.
-    func transact<R>(_ body: (isolated PostgresConnection) throws -> R) throws -> R {
+    package func transact<R>(_ body: (isolated PostgresConnection) throws -> R) throws -> R {
         try query("begin")
         do {
             let result = try body(self)

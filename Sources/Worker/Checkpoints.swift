@@ -239,9 +239,7 @@ actor CheckpointPublisher {
 
     /// An address does not say what it has; the log keeps that, as for those who read it. The newest comes first: it vouches for all before it.
     private func fill(_ address: String) async throws {
-        guard let largest = try await checkpoints(from: log.largestCheckpoint(upTo: log.orderHead().size)).last,
-            case let newest = try Checkpoint(note: largest.note)
-        else { return }
+        guard let newest = try await newest() else { return }
         // Its name may be a secret.
         let name = String(XXHash64.hash(address), radix: 16)
         let place = Subscription("checkpoints to \(name)", of: log)
@@ -257,6 +255,18 @@ actor CheckpointPublisher {
             try await place.reach(checkpoint.size)
             sent[address] = checkpoint.note
         }
+    }
+
+    /// The newest that is one; somebody may have kept others after it.
+    private func newest() async throws -> Checkpoint? {
+        var size = try await log.orderHead().size
+        for _ in 0..<Self.batch {
+            size = try await log.largestCheckpoint(upTo: size)
+            guard let row = try await log.checkpoints(from: size, upTo: size).first else { return nil }
+            if try await isSound(row) { return try Checkpoint(note: row.note) }
+            size -= 1
+        }
+        return nil
     }
 
     private static func write(_ checkpoint: (size: Int64, note: String), to folder: URL) throws {

@@ -1,3 +1,4 @@
+import Foundation
 import Logging
 import MigrationCore
 import MigrationLog
@@ -99,9 +100,11 @@ struct MigrationRunner: Sendable {
 
     /// What a check has shown is not lost to a database that is away for a while.
     private func report(_ command: Command) async {
+        // The same each time: one of which nobody has heard may stand in the log.
+        let id = UUID()
         for _ in 0..<600 where !Task.isCancelled {
             do {
-                _ = try await log.perform(command, on: name, by: "worker:\(worker)")
+                _ = try await log.perform(command, on: name, by: "worker:\(worker)", id: id)
                 return bell.ring()
             } catch let refusal as Refusal {
                 return logger.warning("a check came too late", metadata: ["reason": "\(refusal.message)"])

@@ -463,9 +463,14 @@ struct ReplayCommandTests {
         )
         #expect(whole.code == 0, "\(whole.text)")
         #expect(whole.text.contains("signed by sealer’s key"))
+        #expect(whole.text.contains("which were all that it had by then"))
         #expect(try Self.python(bundle, file("monday.note")) == 0)
         #expect(try Self.openssl(folder, key.publicKey.text) == 0)
         #expect(try Self.openssl(folder, SigningKey().publicKey.text) != 0)
+        // Nor does it wait for ever for what nobody has signed.
+        let monday = try String(contentsOfFile: file("monday.note"), encoding: .utf8).split(separator: "\n")[1]
+        let odd = try String(contentsOfFile: bundle, encoding: .utf8).replacing("\\n\(monday)\\n", with: "\\n0\\n")
+        #expect(try Self.python(try Program.file(odd, "odd.bundle")) == 1)
         let stranger = try Program.run(["verify", bundle, "--public-key", SigningKey().publicKey.text])
         #expect(stranger.code == 1)
         let plain = try Program.file(try run("export", "shop").text, "plain.bundle")

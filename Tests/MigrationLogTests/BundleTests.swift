@@ -18,6 +18,29 @@ struct BundleTests {
         #expect(report.signer?.owner == "sealer")
     }
 
+    @Test(
+        "of what a checkpoint covers nothing is left out at the end, whoever makes up the rest to fit: of the migration, nor of the keys"
+    )
+    func cut() async throws {
+        let trusted = try await TrustedLog()
+        #expect(try LogBundle.verify(try await trusted.bundle()).isComplete)
+        let commits = try await trusted.bundle(endingAt: 5)
+        let cut = #expect(throws: LogBundle.Broken.self) { try LogBundle.verify(commits) }
+        #expect(cut?.message.contains("version 5 of m was not its last one") == true, "\(cut?.message ?? "")")
+    }
+
+    @Test("nor are the newest changes of the keys, by which no commit of it goes")
+    func cutKeys() async throws {
+        let trusted = try await TrustedLog(revoking: true)
+        #expect(try LogBundle.verify(try await trusted.bundle()).head.trust == 6)
+        let keys = try await trusted.bundle(endingAt: 6, keysAt: 5)
+        let hidden = #expect(throws: LogBundle.Broken.self) { try LogBundle.verify(keys) }
+        #expect(
+            hidden?.message.contains("version 5 of @trust was not its last one") == true,
+            "\(hidden?.message ?? "")"
+        )
+    }
+
     @Test("keys that are not in the checkpoint’s tree vouch for nothing, whatever they say")
     func otherKeys() async throws {
         let bundle = try await TrustedLog().bundle(keys: false)
@@ -27,12 +50,16 @@ struct BundleTests {
 
     @Test(
         "a bundle of every format that looks like no other is verified as it was when it was written",
-        arguments: [("format-1", 7), ("format-2", 7), ("format-4", 9)]
+        arguments: [
+            ("format-1/small", 7, false), ("format-2/small", 7, false), ("format-4/small", 9, false),
+            ("format-4/complete", 7, true),
+        ]
     )
-    func golden(_ format: String, _ commits: Int) throws {
+    func golden(_ name: String, _ commits: Int, _ isComplete: Bool) throws {
         let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-            .appendingPathComponent("Fixtures/\(format)/small.bundle")
+            .appendingPathComponent("Fixtures/\(name).bundle")
         let report = try LogBundle.verify(try Data(contentsOf: file))
+        #expect(report.isComplete == isComplete)
         #expect(report.head.commits == commits)
         #expect(report.covered == 6)
         #expect(report.checkpoint?.size == 17)

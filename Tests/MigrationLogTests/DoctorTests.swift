@@ -57,6 +57,58 @@ struct DoctorTests {
         }
     }
 
+    @Test("names a migration that nobody can read, where its head is as it was")
+    func unreadable() async throws {
+        let test = try await TestLog()
+        try await test.sample()
+        try await test.tamper(
+            "update migrate.commit set body = replace(convert_from(body, 'UTF8'), 'wait', 'wa1t')::bytea where version = 3"
+        )
+        try await test.tamper("update migrate.commit set actor = 'eve' where version = 3")
+        let findings = try await look(test)
+        #expect(findings.map(\.kind) == [.unreadable])
+        #expect(findings.first?.message.contains("m cannot be read") == true)
+        #expect(findings.first?.message.contains("version 3") == true, "\(findings)")
+    }
+
+    @Test("names who keeps appends to a migration waiting, also where it may not see since when")
+    func locked() async throws {
+        let test = try await TestLog()
+        try await test.sample()
+        let holder = try await PostgresConnection(try TestDatabase.conninfo, name: "left idle")
+        try await holder.run { _ = try $0.query("select pg_advisory_lock(hashtextextended('m', 0))") }
+        // It is held for a moment only, as far as anybody knows.
+        #expect(try await look(test).isEmpty)
+        let narrow = try TestDatabase.conninfo + " options='-c role=migrate_append'"
+        let worker = MigrationLog(pool: PostgresPool(narrow, name: "worker", limit: 1))
+        let findings = try await Doctor(worker).look(now: nil).filter { $0.kind == .locked }
+        #expect(findings.first?.message.contains("(left idle) keeps appends to m waiting") == true, "\(findings)")
+        #expect(findings.first?.mend?.contains("pg_terminate_backend") == true)
+        #expect(findings.count == 1)
+        await worker.pool.close()
+        await holder.close()
+    }
+
+    @Test("writes a snapshot anew that stands beside no commit, at which every replay would stop")
+    func snapshot() async throws {
+        let test = try await TestLog()
+        try await test.sample()
+        try await test.sql("insert into migrate.snapshot values ('m', 9223372036854775807, '', '{}')")
+        #expect(try await test.replay().divergence != nil)
+        let findings = try await look(test)
+        #expect(findings.map(\.kind) == [.snapshot])
+        #expect(try await Doctor(test.log).mend(try #require(findings.first)) == "wrote the snapshot of m anew")
+        #expect(try await look(test).isEmpty)
+        #expect(try await test.replay().divergence == nil)
+        // And one that is another state's, with the projections of that.
+        try await test.sql(
+            "update migrate.snapshot set body = replace(convert_from(body, 'UTF8'), 'halted', 'holted')::bytea"
+        )
+        try await test.tamper("update migrate.migration set phase = 'running'")
+        for finding in try await look(test) { #expect(try await Doctor(test.log).mend(finding) != nil) }
+        #expect(try await test.replay().divergence == nil)
+    }
+
     @Test("writes the projections of each migration anew that has wrong ones, and says which")
     func several() async throws {
         let test = try await TestLog()

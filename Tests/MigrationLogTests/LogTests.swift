@@ -82,6 +82,33 @@ struct LogTests {
         #expect(try await test.replay().commits == 7)
     }
 
+    @Test("an append that waits for somebody gives up in time, and so does one that waits for its connection")
+    func limited() async throws {
+        let test = try await TestLog()
+        try await test.sample()
+        let holder = try await PostgresConnection(try TestDatabase.conninfo, name: "left idle")
+        try await holder.run { _ = try $0.query("select pg_advisory_lock(hashtextextended('m', 0))") }
+        let pool = PostgresPool(try TestDatabase.conninfo, name: "test", limit: 1)
+        let log = MigrationLog(pool: pool, patience: .seconds(1))
+        let begun = ContinuousClock.now
+        let errors = await withTaskGroup(of: LogError?.self) { group in
+            for number in 0..<3 {
+                group.addTask {
+                    await #expect(throws: LogError.self) {
+                        try await log.perform(.resume(reason: "\(number)"), on: "m", by: "ana")
+                    }
+                }
+            }
+            return await group.reduce(into: []) { $0.append($1) }
+        }
+        #expect(errors.map { $0?.code } == [.contended, .contended, .contended])
+        #expect(errors.allSatisfy { $0?.mend == "see who is in the way: migrate doctor" })
+        #expect(ContinuousClock.now - begun < .seconds(10))
+        await holder.close()
+        #expect(try await test.replay().commits == 6)
+        await pool.close()
+    }
+
     @Test("a command ID that is sent again much later changes nothing, not even a projection")
     func commandIDLater() async throws {
         let test = try await TestLog()

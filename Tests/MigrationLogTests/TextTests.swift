@@ -68,23 +68,43 @@ struct TextTests {
 
     @Test("what a worker of an earlier release wrote stands in its commit, whatever it looks like")
     func written() async throws {
-        let test = try await halted()
+        let test = try await TestLog()
+        let plan = SamplePlan.plan()
         let detail = KeptText.prefix + String(repeating: "0a", count: 32)
-        let command = Command.reportCheck(check: "e2e", isPassed: false, detail: detail)
+        try await appendEarlier(.plan(plan: plan, hash: try CommitHash.hash(of: plan)), by: "ana", to: test)
+        try await appendEarlier(.registerRouter(router: "r1", environment: "staging"), by: "worker:w", to: test)
+        try await appendEarlier(.start(reason: nil), by: "ana", to: test)
+        try await appendEarlier(.reportCheck(check: "e2e", isPassed: false, detail: detail), by: "worker:w", to: test)
+        // An append by itself writes no projections.
+        _ = try await Rebuild("m", of: test.log).run()
+        #expect(try await test.replay().divergence == nil)
+        #expect(try await test.log.redact([4], of: "m", reason: "x", by: "ana") == nil)
+    }
+
+    @Test("nobody writes as an earlier release would have, by its rules, once somebody has written as this one does")
+    func falling() async throws {
+        let test = try await halted()
+        try await appendEarlier(.acknowledge(router: "r1", revision: 4), by: "worker:w", to: test)
+        let divergence = try await test.replay().divergence
+        #expect(divergence?.message.contains("it is of format 3, and an earlier commit of format 4") == true)
+    }
+
+    /// Appends what format 3 would have said of a command.
+    private func appendEarlier(_ command: Command, by actor: String, to test: TestLog) async throws {
         let loaded = try await test.log.load("m")
-        let events = try loaded.state.decideRecorded(command, by: "worker:w", at: loaded.now)
+        let events = try loaded.state.decideRecorded(command, by: actor, at: loaded.now)
         let body = String(
             decoding: try CommitCodec.encode(command: command, decidedAt: loaded.now, events: events),
             as: UTF8.self
         )
         #expect(body.contains("\"format\":4"))
-        let earlier = Array(body.replacing("\"format\":4", with: "\"format\":3").utf8)
         try await test.sql(
-            "select migrate.append('m', $1::bigint, null, gen_random_uuid(), 'worker:w', $2::bytea, false)",
-            [.int(loaded.state.version), .bytes(earlier)]
+            "select migrate.append('m', $1::bigint, null, gen_random_uuid(), $2::text, $3::bytea, false)",
+            [
+                .int(loaded.state.version), .text(actor),
+                .bytes(Array(body.replacing("\"format\":4", with: "\"format\":3").utf8)),
+            ]
         )
-        #expect(try await test.replay().divergence == nil)
-        #expect(try await test.log.redact([loaded.state.version + 1], of: "m", reason: "x", by: "ana") == nil)
     }
 
     @Test("is dropped for good, and the replay is whole as before, which says so; it is said who dropped it")

@@ -17,7 +17,8 @@ struct TrustedLog: Sendable {
 
     var log: MigrationLog { test.log }
 
-    init() async throws {
+    /// - Parameter revoking: whether a key is revoked at the end, by which no commit goes any more.
+    init(revoking: Bool = false) async throws {
         test = try await TestLog()
         for (owner, key, roles) in [
             ("kim", keeper, [Role.keys]), ("ana", ana, [.operate]), ("ben", ben, [.approve]),
@@ -37,10 +38,14 @@ struct TrustedLog: Sendable {
             try await perform(.halt(reason: "wait"), on: name)
             try await perform(.resume(reason: "go"), on: name)
         }
-        try await test.seal(17)
+        if revoking {
+            _ = try await log.perform(.revokeKey(id: ben.publicKey.id, reason: "gone"), by: "kim", key: keeper)
+        }
+        let size: Int64 = revoking ? 18 : 17
+        try await test.seal(size)
         kept = try await log.sign(with: sealer)
         try await perform(.halt(reason: "after the checkpoint"), on: "m")
-        try await test.seal(18)
+        try await test.seal(size + 1)
     }
 
     @discardableResult
@@ -83,14 +88,25 @@ struct TrustedLog: Sendable {
     }
 
     /// - Parameter keys: whether the evidence covers the keys too.
-    func bundle(keys: Bool = true) async throws -> Data {
+    /// A bundle of `m` with the checkpoint that was kept.
+    ///
+    /// - Parameters:
+    ///   - keys: whether the keys are shown to be in its tree.
+    ///   - end: after which version whoever writes it leaves out the rest, and says of that one that it is what the checkpoint covers.
+    ///   - keysEnd: the same of the keys.
+    func bundle(keys: Bool = true, endingAt end: Int64 = .max, keysAt keysEnd: Int64 = .max) async throws -> Data {
         var rows: [CommitRow] = []
-        let report = try await Replay("m", of: log).run { rows.append($0.row) }
+        var tokens: Set<String> = []
+        let report = try await Replay("m", of: log).run { step in
+            guard step.row.version <= end else { return }
+            rows.append(step.row)
+            tokens.formUnion(step.commit.command.texts)
+        }
         if let divergence = report.divergence { throw divergence }
         let kept = try #require(kept)
         let covered = try #require(rows.last { $0.seal?.n ?? .max <= kept.size })
         let prover = log.prover(size: kept.size)
-        let trust = try await log.trustRows()
+        let trust = try await log.trustRows().filter { $0.version <= keysEnd }
         func place(_ row: CommitRow) async throws -> LogBundle.Place {
             let n = try #require(row.seal?.n)
             let proof = try await prover.inclusion(of: n - 1).map { Hex.text($0) }
@@ -100,12 +116,13 @@ struct TrustedLog: Sendable {
             log: try await log.incarnations(),
             stream: "m",
             trust: trust,
-            texts: try await log.texts(of: "m"),
+            texts: Texts(try await log.texts(of: "m").all.values.filter { tokens.contains($0.token) }),
             evidence: LogBundle.Evidence(
                 note: kept.note,
                 commit: try await place(covered),
                 trust: keys ? try await place(try #require(trust.last)) : nil,
-                since: LogBundle.Since(note: kept.note, proof: [])
+                since: LogBundle.Since(note: kept.note, proof: []),
+                heads: try await log.heads(of: "m", by: kept)
             ),
             last: try #require(rows.last),
             incarnations: [1]

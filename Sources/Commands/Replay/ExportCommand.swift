@@ -52,7 +52,7 @@ struct ExportCommand: AsyncParsableCommand {
         let trust = try await log.trustRows()
         var evidence: LogBundle.Evidence?
         if let checkpoint, let covered, let seal = covered.seal {
-            evidence = try await Self.evidence(checkpoint, covered, seal, trust, since, log)
+            evidence = try await makeEvidence(checkpoint, covered, seal, trust, since, log)
         }
         guard since == nil || evidence?.since != nil else {
             throw Failure(
@@ -76,7 +76,7 @@ struct ExportCommand: AsyncParsableCommand {
         try await Self.write(content, log)
     }
 
-    private static func evidence(
+    private func makeEvidence(
         _ checkpoint: Checkpoint,
         _ covered: CommitRow,
         _ seal: CommitRow.Seal,
@@ -102,7 +102,8 @@ struct ExportCommand: AsyncParsableCommand {
             note: checkpoint.note,
             commit: try await place(covered.version, seal.n),
             trust: keys,
-            since: earlier
+            since: earlier,
+            heads: try await log.heads(of: migration, by: checkpoint)
         )
     }
 

@@ -36,6 +36,8 @@ struct VerifyCommand: ParsableCommand {
         /// The version up to which the checkpoint vouches for the commits; and its size.
         var covered: Int64?
         var checkpoint: Int64?
+        /// Whether those were all that there were when the checkpoint was made; false where it does not say.
+        var complete: Bool?
         var whole: Bool
         var line: Int?
         var message: String?
@@ -79,9 +81,9 @@ struct VerifyCommand: ParsableCommand {
         if let file = checkpoint {
             let kept = try CheckpointFile.read(file)
             guard let own = report.checkpoint else { throw broken("the bundle has no checkpoint") }
-            let isSame = own.origin == kept.origin && own.size == kept.size && own.root == kept.root
+            let isSame = own.isSame(as: kept)
             let since = report.since
-            let isSince = since?.origin == kept.origin && since?.size == kept.size && since?.root == kept.root
+            let isSince = since?.isSame(as: kept) ?? false
             guard isSame || isSince else {
                 throw broken(
                     own.size > kept.size && since == nil
@@ -113,6 +115,7 @@ struct VerifyCommand: ParsableCommand {
             phase: report.state.migration?.phase.name,
             covered: report.checkpoint == nil ? nil : report.covered,
             checkpoint: report.checkpoint?.size,
+            complete: report.checkpoint == nil ? nil : report.isComplete,
             whole: true
         )
     }
@@ -131,6 +134,11 @@ struct VerifyCommand: ParsableCommand {
         let revoked = signer.isActive ? "" : ", which the log no longer takes"
         lines.append(
             "  versions 1 to \(report.covered) are in the checkpoint of \(checkpoint.size) commits, signed by \(signer.owner)’s key \(signer.key.id)\(revoked)"
+        )
+        lines.append(
+            report.isComplete
+                ? "  which were all that it had by then"
+                : "  which does not say whether it had more by then: it is of a release before that"
         )
         if let tail = tail(report) { lines.append("  \(tail): whoever wrote the bundle may have made them") }
         if let since = report.since { lines.append("  which goes on from that of \(since.size) commits") }

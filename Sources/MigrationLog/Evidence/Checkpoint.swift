@@ -9,6 +9,8 @@ package struct Checkpoint: Hashable, Sendable {
     package var origin: String
     package var size: Int64
     package var root: [UInt8]
+    /// The tree over the streams' last commits; nil in one of a release before that.
+    package var streams: StreamHeads.Root?
     /// The lines that vouch for it.
     package var signatures: [Signature]
 
@@ -25,7 +27,8 @@ package struct Checkpoint: Hashable, Sendable {
     /// What is wrong with a note.
     package struct Malformed: Error, Hashable, Sendable { package var message: String }
 
-    package init(log: UUID, head: MigrationLog.OrderHead) {
+    package init(log: UUID, head: MigrationLog.OrderHead, streams: StreamHeads.Root? = nil) {
+        self.streams = streams
         origin = Self.origin(of: log)
         size = head.size
         root = head.root
@@ -35,7 +38,15 @@ package struct Checkpoint: Hashable, Sendable {
     package static func origin(of log: UUID) -> String { "migrate/\(log.uuidString.lowercased())" }
 
     /// What is signed.
-    private var body: String { "\(origin)\n\(size)\n\(Data(root).base64EncodedString())\n" }
+    private var body: String {
+        let streams = streams.map { "\(Self.streamsWord) \($0.count) \(Data($0.hash).base64EncodedString())\n" }
+        return "\(origin)\n\(size)\n\(Data(root).base64EncodedString())\n" + (streams ?? "")
+    }
+
+    private static let streamsWord = "streams"
+
+    /// Whether another says the same of the same log.
+    package func isSame(as other: Checkpoint) -> Bool { body == other.body }
 
     /// The whole note.
     package var note: String {
@@ -63,9 +74,21 @@ package struct Checkpoint: Hashable, Sendable {
             throw Malformed(message: "a note is a text, an empty line and signatures")
         }
         let lines = parts[0].components(separatedBy: "\n")
-        guard lines.count == 3, lines[0].hasPrefix("migrate/"), let size = Int64(lines[1]), size >= 0,
+        guard (3...4).contains(lines.count), lines[0].hasPrefix("migrate/"), let size = Int64(lines[1]), size >= 0,
             let root = Data(base64Encoded: lines[2]), root.count == 32
-        else { throw Malformed(message: "a checkpoint is three lines: whose, how many, and the root in base64") }
+        else {
+            throw Malformed(
+                message:
+                    "a checkpoint is three lines, whose, how many, and the root in base64, and perhaps one of its streams"
+            )
+        }
+        if lines.count == 4 {
+            let words = lines[3].components(separatedBy: " ")
+            guard words.count == 3, words[0] == Self.streamsWord, let count = Int64(words[1]), count > 0,
+                let hash = Data(base64Encoded: words[2]), hash.count == 32
+            else { throw Malformed(message: "the line of its streams is “streams”, how many, and the root in base64") }
+            streams = StreamHeads.Root(count: count, hash: Array(hash))
+        }
         origin = lines[0]
         self.size = size
         self.root = Array(root)

@@ -25,7 +25,8 @@ extension MigrationLog {
                 }
                 let incarnations = try Self.incarnations(connection)
                 guard head.size > 0, let log = incarnations.id(of: incarnations.newest) else { return nil }
-                var checkpoint = Checkpoint(log: log, head: head)
+                let streams = try Self.streamHeads(at: head.size, connection).root
+                var checkpoint = Checkpoint(log: log, head: head, streams: streams)
                 try checkpoint.sign(with: key)
                 let row = try connection.query(
                     "select migrate.keep_checkpoint($1::bigint, $2::bytea, $3::text) as is_kept",
@@ -48,6 +49,47 @@ extension MigrationLog {
             }
         }
     }
+
+    /// What shows that a stream and the keys ended where a checkpoint covers them; nil for one that does not say where.
+    ///
+    /// - Throws: a ``LogError/Code/damaged`` where they do not end as it says.
+    package func heads(of stream: String, by checkpoint: Checkpoint) async throws -> LogBundle.Heads? {
+        guard let root = checkpoint.streams else { return nil }
+        let heads = try await guarded { try await pool.run { try Self.streamHeads(at: checkpoint.size, $0) } }
+        guard heads.root == root, let own = try await heads.place(of: stream),
+            let keys = try await heads.place(of: TrustHistory.stream)
+        else {
+            throw LogError(
+                .damaged,
+                "the checkpoint of \(checkpoint.size) commits says other last commits of the streams than there were",
+                mend: "see: migrate replay --all"
+            )
+        }
+        func branch(_ place: (index: Int64, proof: [[UInt8]])) -> LogBundle.Branch {
+            LogBundle.Branch(index: place.index, proof: place.proof.map { Hex.text($0) })
+        }
+        return LogBundle.Heads(stream: branch(own), trust: branch(keys))
+    }
+
+    private static func streamHeads(at size: Int64, _ connection: isolated PostgresConnection) throws -> StreamHeads {
+        let rows = try connection.query(streamHeadsQuery, [.int(size)]).rows
+        return StreamHeads(
+            try rows.map { row in
+                StreamHeads.Head(
+                    stream: try row.text("stream"),
+                    version: try row.int("version"),
+                    hash: try row.bytes("hash")
+                )
+            }
+        )
+    }
+
+    package static let streamHeadsQuery = """
+        select h.stream, l.version, l.hash from migrate.stream h cross join lateral (
+            select c.version, c.hash from migrate.commit c join migrate.seal s on s.id = c.id
+            where c.stream = h.stream and s.n <= $1::bigint order by c.version desc limit 1
+        ) l
+        """
 
     /// The number of a version of the keys in the order; nil before it has one.
     package func place(ofKeys version: Int64) async throws -> Int64? {

@@ -56,8 +56,8 @@ extension MigrationLog {
         -> TrustState?
     {
         do {
-            return try await TimeLimit.cancelling(after: patience) { [pool] in
-                try await pool.transact { connection in
+            return try await limited { connection in
+                try connection.transact { connection in
                     let trust = try Self.trust(connection)
                     let state = trust.history.latest
                     guard let row = try connection.query("select clock_timestamp() as now").first else {

@@ -6,7 +6,9 @@ package struct Doctor: Sendable {
     /// Something that is not as it should be.
     package struct Finding: Hashable, Sendable {
         package enum Kind: String, Hashable, Sendable {
-            case owner, head, horizon, unsealed, restored, sealer, worker, projection, stray, leases, signals, clock
+            case owner, head, unreadable, locked, horizon, unsealed, restored, sealer, worker, projection, snapshot,
+                stray
+            case leases, signals, clock
         }
         package var kind: Kind
         package var message: String
@@ -25,10 +27,13 @@ package struct Doctor: Sendable {
     /// - Parameter now: this machine's time, which is held against the database's; nil to leave that out.
     package func look(now: Timestamp?) async throws -> [Finding] {
         var findings = try await owners()
-        findings += try await heads()
+        let heads = try await heads()
+        findings += heads
+        findings += try await locks()
         findings += try await order()
         findings += try await unattended()
-        findings += try await projections()
+        findings += try await projections(besides: Set(heads.compactMap(\.stream)))
+        findings += try await snapshots()
         findings += try await strays()
         findings += try await leftovers()
         if let now { findings += try await clock(now) }
@@ -58,13 +63,17 @@ package struct Doctor: Sendable {
             guard let stream = finding.stream else { return nil }
             _ = try await Rebuild(stream, of: log).run()
             return "wrote the projections of \(stream) anew"
+        case .snapshot:
+            guard let stream = finding.stream else { return nil }
+            _ = try await Rebuild(stream, of: log).run()
+            return "wrote the snapshot of \(stream) anew"
         case .stray:
             let names = try await log.strayProjections()
             try await log.removeStrayProjections()
             return "removed the projections of \(names.joined(separator: ", "))"
         case .leases: return try await told(remove(Self.deadLeases), "leases")
         case .signals: return try await told(remove(Self.deadSignals), "measurements")
-        case .owner, .head, .horizon, .sealer, .worker, .clock: return nil
+        case .owner, .head, .unreadable, .locked, .horizon, .sealer, .worker, .clock: return nil
         }
     }
 
@@ -120,8 +129,45 @@ package struct Doctor: Sendable {
                 kind: .head,
                 message:
                     "the head of \(try row.text("stream")) \(try row.optionalInt("version").map { "says version \($0)" } ?? "is gone"), and its last commit is \(try row.optionalInt("last") ?? 0)",
-                mend: "appends to it stop; find out who changed it: migrate replay \(try row.text("stream"))"
+                mend: "appends to it stop; find out who changed it: migrate replay \(try row.text("stream"))",
+                stream: try row.text("stream")
             )
+        }
+    }
+
+    /// Who keeps appends to a stream waiting. No append takes so long; where nobody may see since when it is held, it is still so a moment later.
+    private func locks() async throws -> [Finding] {
+        let found = try await holders()
+        guard found.contains(where: { $0.age == nil }) else { return found.map(\.finding) }
+        try await Task.sleep(for: .seconds(1))
+        let still = Set(try await holders().map(\.lock))
+        return found.filter { $0.age != nil || still.contains($0.lock) }.map(\.finding)
+    }
+
+    private func holders() async throws -> [(lock: String, age: Int64?, finding: Finding)] {
+        try await rows(
+            """
+            select h.stream, a.pid, a.application_name as application, left(coalesce(a.query, ''), 200) as query,
+                (extract(epoch from clock_timestamp() - coalesce(a.xact_start, a.state_change)) * 1000000)::bigint as age
+            from migrate.stream h
+            join pg_locks l on ((l.classid::bigint << 32) | l.objid::bigint) = hashtextextended(h.stream, 0)
+            join pg_stat_activity a on a.pid = l.pid
+            where l.locktype = 'advisory' and l.objsubid = 1 and l.granted and a.datname = current_database()
+                and l.database = (select oid from pg_database where datname = current_database())
+                and coalesce(clock_timestamp() - coalesce(a.xact_start, a.state_change) > interval '10 seconds', true)
+            order by h.stream, a.pid limit 20
+            """
+        ) { row in
+            let (stream, pid, age) = (try row.text("stream"), try row.int("pid"), try row.optionalInt("age"))
+            let since = age.map { "since \(TimeSpan(rawValue: $0))" } ?? "for as long as only pg_read_all_stats may see"
+            let finding = Finding(
+                kind: .locked,
+                message:
+                    "process \(pid) (\(try row.text("application"))) keeps appends to \(stream) waiting \(since): \(try row.text("query"))",
+                mend: "end it, or: select pg_terminate_backend(\(pid))",
+                stream: stream
+            )
+            return ("\(stream) \(pid)", age, finding)
         }
     }
 
@@ -211,24 +257,49 @@ package struct Doctor: Sendable {
         return [Finding(kind: .stray, message: message)]
     }
 
-    private func projections() async throws -> [Finding] {
-        try await stale().map { name, row in
-            Finding(kind: .projection, message: "the projections of \(name) are not the fold’s: \(row)", stream: name)
-        }
-    }
-
-    /// The migrations whose projections are not their fold's, each with the first such row.
-    private func stale() async throws -> [(name: String, row: String)] {
-        var found: [(String, String)] = []
-        for name in try await log.streams() {
+    /// The migrations whose projections are not their fold's, each with the first such row; and those that cannot be folded.
+    ///
+    /// - Parameter named: of which it is known already that they cannot.
+    private func projections(besides named: Set<String>) async throws -> [Finding] {
+        var found: [Finding] = []
+        for name in try await log.streams() where !named.contains(name) {
             do {
-                if let row = try await Rebuild(name, of: log).firstDifference() { found.append((name, row)) }
+                guard let row = try await Rebuild(name, of: log).firstDifference() else { continue }
+                let message = "the projections of \(name) are not the fold’s: \(row)"
+                found.append(Finding(kind: .projection, message: message, stream: name))
             } catch let error as LogError where error.code == .damaged {
-                // What cannot be folded has no projections to compare: the head, or a replay, says so.
-                continue
+                found.append(
+                    Finding(
+                        kind: .unreadable,
+                        message:
+                            "\(name) cannot be read, and so neither judged nor rolled back: \(error.version.map { "version \($0): " } ?? "")\(error.message)",
+                        mend: error.mend ?? "find out who changed it: migrate replay \(name)",
+                        stream: name
+                    )
+                )
             }
         }
         return found
+    }
+
+    /// Snapshots that stand beside no commit: nobody reads them, and no append takes their place before it has a later version.
+    private func snapshots() async throws -> [Finding] {
+        try await rows(
+            """
+            select s.stream, s.version from migrate.snapshot s join migrate.stream h on h.stream = s.stream
+            where not exists (
+                select from migrate.commit c where c.stream = s.stream and c.version = s.version and c.hash = s.head
+            )
+            order by s.stream limit 20
+            """
+        ) { row in
+            Finding(
+                kind: .snapshot,
+                message:
+                    "the snapshot of \(try row.text("stream")) is of a version \(try row.int("version")) that it does not have",
+                stream: try row.text("stream")
+            )
+        }
     }
 
     private static let deadLeases = "migrate.lease where expires_at < clock_timestamp() - interval '1 day'"

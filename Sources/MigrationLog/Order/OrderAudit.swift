@@ -34,7 +34,7 @@ package struct OrderAudit: Sendable {
             }
             var trust = try await log.trustHistory()
             let origins = Set(try await log.incarnations().all.map { Checkpoint.origin(of: $0.id) })
-            var last: [String: Int64] = [:]
+            var last: [String: StreamHeads.Head] = [:]
             while frontier.size < head.size {
                 let page = try await page(after: frontier.size, upTo: head.size)
                 guard !page.isEmpty else { throw Self.broken("number \(frontier.size + 1) of the order is missing") }
@@ -46,9 +46,13 @@ package struct OrderAudit: Sendable {
                 for row in page {
                     try Self.add(row, to: &frontier, nodes)
                     try Self.follow(row, &last)
+                    if let kept, kept.size == frontier.size, kept.root == frontier.root {
+                        try Self.check(kept, StreamHeads(last.values))
+                    }
                     while let next = waiting.first, next.size == frontier.size {
                         waiting.removeFirst()
                         let checkpoint = try Self.check(next, frontier.root, origins)
+                        try Self.check(checkpoint, StreamHeads(last.values))
                         // It may have been signed meanwhile, by a key that is newer than those that were read.
                         if trust.signer(of: checkpoint) == nil, !isFresh {
                             trust = try await log.trustHistory()
@@ -146,17 +150,17 @@ package struct OrderAudit: Sendable {
     }
 
     /// Every stream has its versions in their order, and begins with the first.
-    private static func follow(_ row: Row, _ last: inout [String: Int64]) throws {
-        guard row.version == last[row.stream, default: 0] + 1 else {
+    private static func follow(_ row: Row, _ last: inout [String: StreamHeads.Head]) throws {
+        guard row.version == (last[row.stream]?.version ?? 0) + 1 else {
             throw broken(
                 "number \(row.n) of the order is version \(row.version) of \(row.stream), and not the next one"
             )
         }
-        last[row.stream] = row.version
+        last[row.stream] = StreamHeads.Head(stream: row.stream, version: row.version, hash: row.hash ?? [])
     }
 
     /// Every stream of the order has its head, so that it is replayed as far as the order goes; the hashes are the replay's to verify.
-    private func compare(_ last: [String: Int64]) async throws {
+    private func compare(_ last: [String: StreamHeads.Head]) async throws {
         let heads = try await log.guarded {
             try await log.pool.run { connection in
                 try connection.query("select stream, version from migrate.stream").rows.map {
@@ -165,8 +169,10 @@ package struct OrderAudit: Sendable {
             }
         }
         let known = Dictionary(uniqueKeysWithValues: heads)
-        for (stream, version) in last.sorted(by: { $0.key < $1.key }) where known[stream] ?? 0 < version {
-            throw Self.broken("the order has version \(version) of \(stream), whose head says \(known[stream] ?? 0)")
+        for (stream, head) in last.sorted(by: { $0.key < $1.key }) where known[stream] ?? 0 < head.version {
+            throw Self.broken(
+                "the order has version \(head.version) of \(stream), whose head says \(known[stream] ?? 0)"
+            )
         }
     }
 
@@ -204,6 +210,14 @@ package struct OrderAudit: Sendable {
             throw broken("the checkpoint of \(stored.size) commits was not made of this order")
         }
         return checkpoint
+    }
+
+    /// - Parameter heads: the last commits of the streams where the order had that checkpoint's size.
+    private static func check(_ checkpoint: Checkpoint, _ heads: @autoclosure () -> StreamHeads) throws {
+        guard let streams = checkpoint.streams, streams != heads().root else { return }
+        throw broken(
+            "the checkpoint of \(checkpoint.size) commits says other last commits of the streams than there were"
+        )
     }
 
     private static func broken(_ message: String) -> Replay.Divergence { Replay.Divergence(nil, message) }

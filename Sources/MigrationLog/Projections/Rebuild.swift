@@ -39,7 +39,7 @@ package struct Rebuild: Sendable {
         return late ? nil : key.map(Self.name)
     }
 
-    /// Writes every row anew from the commits. Readers see the old rows until all new ones are there, and never a half: they are put in place
+    /// Writes every row anew from the commits, and the snapshot where there is one. Readers see the old rows until all new ones are there, and never a half: they are put in place
     /// in one transaction, in which appends to this stream wait for what was appended since the fold.
     ///
     /// - Returns: how many rows there are now.
@@ -66,6 +66,13 @@ package struct Rebuild: Sendable {
                         [.text(stream), .int(entry.version)] + entry.row.values
                     )
                 }
+                try connection.query(
+                    "update migrate.snapshot set version = $2::bigint, head = $3::bytea, body = $4::bytea where stream = $1::text",
+                    [
+                        .text(stream), .int(loaded.state.version), .bytes(loaded.head),
+                        .bytes(try Snapshot.body(loaded.state)),
+                    ]
+                )
                 return projections.rows.count
             }
         }

@@ -12,7 +12,7 @@ extension LogBundle {
         }
         let lines = data.dropLast().split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
         let head = try read(Head.self, lines[lines.startIndex], 1)
-        guard head.format == format || head.format == 2, (head.texts == nil) == (head.format == 2) else {
+        guard (2...format).contains(head.format), (head.texts == nil) == (head.format == 2) else {
             throw Broken(line: 1, message: "the format \(head.format) is not known here")
         }
         let texts = head.texts ?? 0
@@ -143,6 +143,25 @@ extension LogBundle {
         let keys = max(signer.addedAt, covered.keys)
         guard let place = evidence.trust, place.version >= keys, try isIn(covered.trust, place.n, place.proof) else {
             throw broken("the keys up to version \(keys) are not in the tree that the checkpoint was made of")
+        }
+        report.isComplete = latest.streams != nil
+        switch (latest.streams, evidence.heads) {
+        case (nil, nil): break
+        case (let streams?, let heads?):
+            let ends = [
+                (report.head.stream, evidence.version, covered.commit, heads.stream),
+                (TrustHistory.stream, place.version, covered.trust, heads.trust),
+            ]
+            for (stream, version, hash, branch) in ends {
+                let head = StreamHeads.Head(stream: stream, version: version, hash: hash ?? [])
+                guard streams.has(head, at: branch.index, try path(branch.proof)) else {
+                    throw broken(
+                        "version \(version) of \(stream) was not its last one when the checkpoint was made: later ones are left out"
+                    )
+                }
+            }
+        case (nil, _?), (_?, nil):
+            throw broken("the checkpoint and the proof of the last commits do not belong together")
         }
         if let since = evidence.since {
             let (earlier, _) = try checkpoint(since.note)

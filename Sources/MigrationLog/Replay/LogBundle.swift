@@ -5,7 +5,7 @@ package import MigrationCore
 ///
 /// Lines of canonical JSON (sorted keys, nothing that could be left out): a head that says whose it is and how many lines follow; a row for
 /// each commit of the log's keys; a row for each commit of the migration; the texts that people wrote in it, each with its token, which the
-/// commits have in its place; and, where the order has a checkpoint over them, the evidence: the checkpoint's signed note, and the path from the last commit that it covers to its root. Whoever changes a byte changes a value that is
+/// commits have in its place; and, where the order has a checkpoint over them, the evidence: the checkpoint's signed note, and the path from the last commit that it covers to its root, with what shows that it was the migration's last one by then. Whoever changes a byte changes a value that is
 /// hashed or signed, or the shape that is demanded.
 package enum LogBundle {
     /// The first line.
@@ -44,9 +44,12 @@ package enum LogBundle {
         package var trust: Place?
         /// An earlier checkpoint that somebody had kept, and what shows that this one goes on from it.
         package var since: Since?
+        /// What shows that those were the last commits of the migration and of the keys by then; nil where the checkpoint does not say which were.
+        package var heads: Heads?
 
-        package init(note: String, commit: Place, trust: Place?, since: Since?) {
+        package init(note: String, commit: Place, trust: Place?, since: Since?, heads: Heads?) {
             self.note = note
+            self.heads = heads
             version = commit.version
             n = commit.n
             proof = commit.proof
@@ -64,6 +67,28 @@ package enum LogBundle {
         package init(version: Int64, n: Int64, proof: [String]) {
             self.version = version
             self.n = n
+            self.proof = proof
+        }
+    }
+
+    /// The places of the migration and of the keys in the tree over the streams' last commits.
+    package struct Heads: Codable, Hashable, Sendable {
+        package var stream: Branch
+        package var trust: Branch
+
+        package init(stream: Branch, trust: Branch) {
+            self.stream = stream
+            self.trust = trust
+        }
+    }
+
+    /// A place in that tree, from 0, and the path to its root, in hexadecimal digits.
+    package struct Branch: Codable, Hashable, Sendable {
+        package var index: Int64
+        package var proof: [String]
+
+        package init(index: Int64, proof: [String]) {
+            self.index = index
             self.proof = proof
         }
     }
@@ -134,6 +159,8 @@ package enum LogBundle {
         package var checkpoint: Checkpoint?
         package var signer: TrustedKey?
         package var covered: Int64
+        /// Whether they were all that the migration had when the checkpoint was made, and the keys all that there were; false where it does not say.
+        package var isComplete = false
         /// The earlier checkpoint that this one was shown to go on from.
         package var since: Checkpoint?
         /// What people wrote.
@@ -152,7 +179,8 @@ package enum LogBundle {
         }
     }
 
-    package static let format = 3
+    /// 2: without texts. 3: without the last commits of the streams. 4: with them, where the checkpoint says which they are.
+    package static let format = 4
     /// No line is longer, in bytes.
     static let longest = 64 << 20
 

@@ -53,11 +53,7 @@ extension MigrationLog {
             do {
                 let base = known
                 let isOpen = outcomeIsOpen
-                return try await TimeLimit.cancelling(after: patience) { [pool] in
-                    try await pool.run { connection in
-                        try Self.attempt(order, base, also, isOpen, connection)
-                    }
-                }
+                return try await limited { connection in try Self.attempt(order, base, also, isOpen, connection) }
             } catch let error as PostgresError {
                 last = error
                 unreachable = error.code == .unreachable ? unreachable + 1 : 0
@@ -91,6 +87,19 @@ extension MigrationLog {
             throw LogError(.contended, "others append to \(stream) all the time: \(cause)", cause: cause)
         }
         throw unknown(id, cause)
+    }
+
+    /// Runs statements within ``patience``, the wait for a connection included: what has none by then is not begun.
+    func limited<R: Sendable>(_ body: @escaping @Sendable (isolated PostgresConnection) throws -> R) async throws -> R {
+        let end = ContinuousClock.now + patience
+        return try await TimeLimit.cancelling(after: patience) { [pool] in
+            try await pool.run { connection in
+                guard ContinuousClock.now < end else {
+                    throw PostgresError(.cancelled, "no connection was free in time")
+                }
+                return try body(connection)
+            }
+        }
     }
 
     private func unknown(_ id: UUID, _ cause: PostgresError) -> LogError {

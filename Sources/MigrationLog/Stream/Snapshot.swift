@@ -17,7 +17,20 @@ enum Snapshot {
     }
 
     /// What is kept of a state.
-    static func body(_ state: MigrationState) throws -> [UInt8] { Array(try CommitCodec.canonical(state)) }
+    static func body(_ state: MigrationState) throws -> [UInt8] { Array(try CommitCodec.canonical(Kept(state: state))) }
+
+    private struct Kept: Encodable {
+        private enum Key: CodingKey { case form }
+
+        let state: MigrationState
+
+        func encode(to encoder: any Encoder) throws {
+            try state.encode(to: encoder)
+            guard MigrationState.form > 0 else { return }
+            var container = encoder.container(keyedBy: Key.self)
+            try container.encode(MigrationState.form, forKey: .form)
+        }
+    }
 
     /// The state that is kept for a version.
     ///
