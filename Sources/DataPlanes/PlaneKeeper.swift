@@ -71,7 +71,7 @@ package actor PlaneKeeper {
         wanted = first
     }
 
-    /// What was told last; nil before the first.
+    /// What was told last, or, of what a process before this one could not tell, the least; nil before the first.
     package var table: RouteTable? { fence.table }
 
     /// Cuts off what is told again where something else is wanted by now.
@@ -88,15 +88,16 @@ package actor PlaneKeeper {
         var next = fence
         let isNew = try next.admit(table)
         wanted = table
-        // Who forgets when it is restarted is told no more than this by whoever is restarted besides.
-        if isNew, !adapter.isSeenByReading, let kept, !RouteText(table, plan).raises(RouteText(kept, plan)) {
-            try keep(table)
-        }
         if !isNew, adapter.isSeenByReading, try await adapter.read() == RouteText(table, plan) {
             taken += 1
             return
         }
-        try await Self.tell(table, plan, adapter)
+        do throws(RoutingError) {
+            try await Self.tell(table, plan, adapter)
+        } catch {
+            if isNew { outlive(table) }
+            throw error
+        }
         taken += 1
         guard isNew else { return }
         try keep(table)
@@ -105,6 +106,16 @@ package actor PlaneKeeper {
             "route in force",
             metadata: ["revision": "\(table.revision)", "weights": "\(table.weights.mapValues(\.rawValue))"]
         )
+    }
+
+    /// Keeps what could not be told where it sends nobody more to a candidate: a data plane that forgets when it is restarted is told no more than that by whoever is restarted besides.
+    private func outlive(_ table: RouteTable) {
+        guard !adapter.isSeenByReading, let kept, !RouteText(table, plan).raises(RouteText(kept, plan)) else { return }
+        do {
+            try keep(table)
+        } catch {
+            logger.error("what could not be told is not kept", metadata: ["reason": "\(error.message)"])
+        }
     }
 
     private func keep(_ table: RouteTable) throws(RoutingError) {

@@ -28,8 +28,14 @@ package actor PostgresPool {
     /// Runs statements on a connection of the pool, which nobody else uses meanwhile.
     ///
     /// A connection that turns out to be broken is thrown away with the error; the next call opens a new one.
-    package func run<R: Sendable>(_ body: @Sendable (isolated PostgresConnection) throws -> R) async throws -> R {
-        let connection = try await take()
+    ///
+    /// - Parameter mayLeave: whether a cancelled task stops waiting for a connection, also where others of the pool do not.
+    /// - Throws: a `CancellationError` where it has stopped waiting; a ``PostgresError``; what the statements throw.
+    package func run<R: Sendable>(
+        mayLeave: Bool = false,
+        _ body: @Sendable (isolated PostgresConnection) throws -> R
+    ) async throws -> R {
+        let connection = try await take(mayLeave || self.mayLeave)
         let (result, isUsable) = await connection.attempt(body)
         await give(back: connection, isUsable: isUsable)
         return try result.get()
@@ -55,12 +61,12 @@ package actor PostgresPool {
     package var openConnections: Int { open }
     package var waiters: Int { waiting.count }
 
-    private func take() async throws -> PostgresConnection {
+    private func take(_ mayLeave: Bool) async throws -> PostgresConnection {
         while true {
             guard !isClosed else { throw PostgresError(.unavailable, "the pool is closed") }
             if let connection = idle.popLast() { return connection }
             if open < limit { break }
-            try await wait()
+            try await wait(mayLeave)
         }
         open += 1
         do {
@@ -72,7 +78,7 @@ package actor PostgresPool {
         }
     }
 
-    private func wait() async throws {
+    private func wait(_ mayLeave: Bool) async throws {
         lastID += 1
         let id = lastID
         try await withTaskCancellationHandler {

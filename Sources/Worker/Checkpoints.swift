@@ -39,6 +39,8 @@ actor CheckpointPublisher {
     private var lastLook: TimeSpan?
     private var isBusy = false
     private var signed: Checkpoint?
+    /// What was read of the order so far.
+    private var order = OrderReading()
     /// What the last look has found that the log does not go on from.
     private var doubted: Checkpoint?
     /// What each address was sent last.
@@ -71,7 +73,9 @@ actor CheckpointPublisher {
         defer { isBusy = false }
         do {
             guard try await isContinued() else { return }
-            if let checkpoint = try await log.sign(with: policy.key) {
+            var reading = order
+            defer { order = reading }
+            if let checkpoint = try await log.sign(with: policy.key, reading: &reading) {
                 logger.debug("checkpoint", metadata: ["size": "\(checkpoint.size)"])
                 signed = checkpoint
             }

@@ -186,6 +186,27 @@ struct GatewayTests {
         await bad?.close()
     }
 
+    @Test("a service that does not say that a body may come, for which its client waits, has failed in time")
+    func leave() async throws {
+        let mute = try await TestUpstream(.hangs)
+        let gateway = TestGateway()
+        try await gateway.serve(
+            TestGateway.plan(legacy: mute.port, candidate: mute.port),
+            state: state,
+            first: TestGateway.table(1, .zero)
+        ) { url in
+            try await gateway.untilMeasuring()
+            let socket = try RawSocket(try #require(URL(string: url)?.port))
+            socket.send("POST /a HTTP/1.1\r\nhost: g\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n")
+            let answer = String(decoding: try await offThread { socket.receive() }, as: UTF8.self)
+            #expect(answer.hasPrefix("HTTP/1.1 504"), "\(answer)")
+            try await eventually("that to be counted") {
+                gateway.signals.map(\.services[0].legacy).reduce(Counts(), +).timeouts == 1
+            }
+        }
+        await mute.close()
+    }
+
     @Test("breaks the client's connection when the upstream breaks in the middle of its answer")
     func midBody() async throws {
         let bad = try await TestUpstream(.closesMidBody)

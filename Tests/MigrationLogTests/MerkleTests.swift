@@ -138,4 +138,30 @@ struct MerkleTests {
         }
         #expect(wrong.isEmpty, "\(wrong)")
     }
+
+    @Test("the tree over the streams' last commits is the same tree, however it came about, and shows each of them")
+    func streams() throws {
+        var heads = StreamHeads()
+        let empty = heads.root(), nowhere = heads.place(of: "m")
+        #expect(empty.count == 0 && empty.hash == MerkleTree.empty && nowhere == nil)
+        // Names in an order that is not theirs, and another last commit now and then.
+        for turn in 0..<60 as Range<Int64> {
+            let name = "m\(turn * 7 % 40)"
+            heads.set(StreamHeads.Head(stream: name, version: turn + 1, hash: MerkleTree.leaf([UInt8(turn)])))
+            let leaves = heads.all.sorted { Array($0.stream.utf8).lexicographicallyPrecedes(Array($1.stream.utf8)) }
+            var frontier = MerkleFrontier()
+            for head in leaves { frontier.add(head.leaf) }
+            let root = heads.root()
+            #expect(root.count == frontier.size && root.hash == frontier.root)
+            for head in leaves {
+                let place = heads.place(of: head.stream)
+                let (index, proof) = try #require(place)
+                #expect(root.has(head, at: index, proof))
+                var other = head
+                other.version -= 1
+                #expect(!root.has(other, at: index, proof))
+            }
+        }
+        #expect(heads.all.count == 40 && heads["m0"]?.version == 41)
+    }
 }

@@ -206,11 +206,16 @@ struct OrderTests {
             PostgresPool(try TestDatabase.conninfo + " options='-c role=\(role)'", name: role)
         }
         let (appender, signer) = (try pool("migrate_append"), try pool("migrate_sign"))
-        func keep(_ head: MigrationLog.OrderHead, of log: UUID, _ sql: String, by pool: PostgresPool? = nil)
-            async throws
-            -> Bool
-        {
-            var checkpoint = Checkpoint(log: log, head: head)
+        var heads = StreamHeads([StreamHeads.Head(stream: "m", version: 6, hash: try await test.log.load("m").head)])
+        let streams = heads.root()
+        func keep(
+            _ head: MigrationLog.OrderHead,
+            of log: UUID,
+            _ sql: String,
+            by pool: PostgresPool? = nil,
+            hasStreams: Bool = true
+        ) async throws -> Bool {
+            var checkpoint = Checkpoint(log: log, head: head, streams: hasStreams ? streams : nil)
             try checkpoint.sign(with: SigningKey())
             let note = checkpoint.note
             return try await (pool ?? signer).run { connection in
@@ -225,6 +230,7 @@ struct OrderTests {
         let early = MigrationLog.OrderHead(size: head.size - 1, root: head.root)
         await #expect(throws: PostgresError.self) { try await keep(head, of: id, insert) }
         await #expect(throws: PostgresError.self) { try await keep(wrong, of: id, function) }
+        await #expect(throws: PostgresError.self) { try await keep(head, of: id, function, hasStreams: false) }
         await #expect(throws: PostgresError.self) { try await keep(head, of: UUID(), function) }
         let refused = await #expect(throws: PostgresError.self) {
             try await keep(head, of: id, function, by: appender)

@@ -9,8 +9,8 @@ struct DoctorCommand: AsyncParsableCommand {
         commandName: "doctor",
         abstract: "Looks at the log as a whole: what is wrong with it or beside it, and what mends it.",
         discussion: """
-            Heads that are not the last commits, commits without a number and who holds them back, an unsealed tail after a logical restore,
-            migrations that no worker sees to, projections that are behind, dead leases, old measurements, a clock that is off. Exits 1 while something is wrong.
+            Heads that are not the last commits, migrations that cannot be read, who keeps appends waiting, commits without a number and who holds them back, an unsealed
+            tail after a logical restore, migrations that no worker sees to, projections that are behind, snapshots beside no commit, dead leases, old measurements, a clock that is off. Exits 1 while something is wrong.
 
             Example: migrate doctor --mend
             """

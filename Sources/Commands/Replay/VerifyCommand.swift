@@ -91,6 +91,11 @@ struct VerifyCommand: ParsableCommand {
                         : "the checkpoint is not yours, and does not go on from it"
                 )
             }
+            guard own.streams != nil || kept.streams == nil else {
+                throw broken(
+                    "the checkpoint does not say which commits were the last ones, and yours, which is earlier, does"
+                )
+            }
             // Whoever wrote the bundle may have gone on from yours by himself, with keys of his own.
             guard isSame || publicKey != nil || report.signer.map({ kept.isSigned(by: $0.key) }) ?? false else {
                 throw broken(

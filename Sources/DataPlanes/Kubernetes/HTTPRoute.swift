@@ -91,7 +91,7 @@ struct HTTPRoute: Sendable {
         return try told() == route
     }
 
-    /// What share of each service's requests its weights give the candidate, in the plan's order of services, rounded up.
+    /// What share of each service's requests its weights give the candidate, in the plan's order of services, rounded down.
     func shares() throws(RoutingError) -> [Weight] {
         var shares: [Weight] = []
         for index in plan.services.indices {
@@ -101,7 +101,7 @@ struct HTTPRoute: Sendable {
                 all += weight
                 if side == .candidate { candidate = weight }
             }
-            let share = all > 0 ? Int((candidate / all * Double(Bucket.count)).rounded(.up)) : 0
+            let share = all > 0 ? Int((candidate / all * Double(Bucket.count)).rounded(.down)) : 0
             shares.append(Weight(rawValue: share) ?? .all)
         }
         return shares

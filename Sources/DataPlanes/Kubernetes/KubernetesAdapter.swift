@@ -13,6 +13,7 @@ package struct KubernetesAdapter: PlaneAdapter {
     /// So often in a row the Gateway has to show the route, on connections of their own: it may be several programs, and each of them several workers.
     private static let shows = 20
     private static let betweenShows = Duration.milliseconds(20)
+    private static let look = Duration.milliseconds(500)
 
     package let router: String
     package var isSeenByReading: Bool { true }
@@ -97,14 +98,36 @@ package struct KubernetesAdapter: PlaneAdapter {
             }
             try? await Task.sleep(for: Self.betweenShows)
         }
-        if wanted.weights.contains(.zero) {
+        try await untilNobodySends(to: deserted(wanted), wanted, table)
+        return Acknowledgement(router: router, revision: wanted.revision, at: SystemClock.now)
+    }
+
+    /// The services whose candidate gets nobody.
+    private func deserted(_ route: RouteText) -> [String] {
+        zip(plan.services, route.weights).filter { $1 == .zero }.map(\.0.name)
+    }
+
+    /// Waits as long as a connection may take to come about, in which nobody changes the route.
+    private func untilNobodySends(to services: [String], _ wanted: RouteText, _ table: RouteTable)
+        async throws(RoutingError)
+    {
+        guard told.isPending(services) else { return }
+        let end = ContinuousClock.now + connectTimeout
+        while ContinuousClock.now < end {
             do {
-                try await Task.sleep(for: connectTimeout)
+                try await Task.sleep(for: min(Self.look, end - .now))
             } catch {
                 throw RoutingError(.unreachable, "the wait for requests that were routed before was broken off")
             }
+            if let pending = try await pending(wanted, table) {
+                throw RoutingError(
+                    .unreachable,
+                    "the HTTPRoute \(place.namespace)/\(place.name) of revision \(wanted.revision) is not in force any more: \(pending)",
+                    mend: "see who else writes it: one follower of the log for each environment is enough"
+                )
+            }
         }
-        return Acknowledgement(router: router, revision: wanted.revision, at: SystemClock.now)
+        told.settle(services)
     }
 
     package func lower(to table: RouteTable) async throws(RoutingError) {
@@ -114,8 +137,11 @@ package struct KubernetesAdapter: PlaneAdapter {
             if try now.says(told) { return told.lowered(to: wanted) }
             // Somebody has turned the weights. What is wanted is told in their place as soon as the Gateway answers.
             if told.identity != wanted.identity { return told.lowered(to: .legacy(plan)) }
-            let least = told.lowered(to: wanted)
-            return zip(try now.shares(), least.weights).contains { $0 > $1 } ? least : nil
+            var least = told.lowered(to: wanted)
+            let shares = try now.shares()
+            guard zip(shares, least.weights).contains(where: { $0 > $1 }) else { return nil }
+            least.weights = zip(shares, least.weights).map { min($0, $1) }
+            return least
         }
     }
 
@@ -147,19 +173,24 @@ package struct KubernetesAdapter: PlaneAdapter {
     package func read() async throws(RoutingError) -> RouteText {
         let now = try await route()
         let told = try now.told()
-        for (service, weight) in zip(plan.services, told.weights) where weight > .zero {
-            self.told.insert(service.name)
-        }
         // Also where the weights were turned: nobody is told anything that is not known to answer.
         let shown = try await api.shown()
-        guard try now.says(told), shown == HTTPRoute.shown(told) else { return .legacy(plan) }
+        let isInForce = try now.says(told) && shown == HTTPRoute.shown(told), deserted = deserted(told)
+        self.told.shows(isInForce ? told.text : nil, without: deserted, for: connectTimeout)
+        // As long as nobody has waited for those who were sent to a candidate before, it is not.
+        guard isInForce, !self.told.isPending(deserted) else { return .legacy(plan) }
         return told
     }
 
     /// Nothing more: whatever is read is compared with the plan's paths and back ends.
     package func requireOwnConfiguration() async throws(RoutingError) {}
 
+    /// What the API server has. Whom it has sent to a candidate is noted, whoever told it.
     private func route() async throws(RoutingError) -> HTTPRoute {
-        HTTPRoute(try await api.read(), plan: plan, place: place)
+        let route = HTTPRoute(try await api.read(), plan: plan, place: place)
+        for (service, weight) in zip(plan.services, try route.shares()) where weight > .zero {
+            told.insert(service.name)
+        }
+        return route
     }
 }

@@ -51,6 +51,8 @@ final class Exchange {
     var bodyBytes = 0
     var answerBytes = 0
     var isRequestComplete = false
+    /// Whether its client waits for the service's leave to send the body (`Expect: 100-continue`, RFC 9110 §10.1.1).
+    var awaitsLeave = false
     var isRetried = false
     /// The answer waits for the client.
     var isPaused = false

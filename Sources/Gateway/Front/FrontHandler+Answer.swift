@@ -9,6 +9,7 @@ extension FrontHandler: UpstreamDelegate {
     func upstream(didReceive head: AnswerHead, _ fields: FieldTable, _ bytes: UnsafeRawBufferPointer) {
         guard let exchange, let upstream = exchange.upstream, let context else { return }
         if head.isInterim {
+            exchange.awaitsLeave = false
             guard !exchange.isOld else { return }
         } else {
             exchange.status = head.status
@@ -140,8 +141,9 @@ extension FrontHandler: UpstreamDelegate {
             let rest = limit - (SystemClock.steady - last)
             if rest > .zero { return schedule(exchange, in: rest) }
         }
-        // A client that has not sent its request, or does not take the answer, is not the service's failure.
-        if !exchange.isRequestComplete, exchange.upstream?.isWritable ?? false {
+        // A client that has not sent its request, or does not take the answer, is not the service's failure; one that was not told to go on has sent all that it may.
+        let isAsked = exchange.awaitsLeave && exchange.bodyBytes == 0
+        if !exchange.isRequestComplete, !isAsked, exchange.upstream?.isWritable ?? false {
             let silent = settings.bodyTimeout - (SystemClock.steady - awaitedSince)
             let whole = settings.bodyTimeout + exchange.held + .seconds(Int64(exchange.bodyBytes / Self.slowest))
             let rest = min(silent, whole - (SystemClock.steady - exchange.startedAt))

@@ -15,7 +15,8 @@ package struct MigrationState: Hashable, Codable, Sendable {
         self.migration = migration
     }
 
-    /// Which form a state has where it is kept as a whole; another one whenever what is remembered, or how, has changed, and then it stands in it as `form`.
+    /// Which form a state has where it is kept as a whole; another one whenever what is remembered, or how, has changed, or the commits' format, as who cannot read those is to
+    /// begin with no snapshot after them; then it stands in it as `form`.
     package static let form = 0
 
     package static let initial = MigrationState(version: 0, decidedAt: Timestamp(rawValue: 0), migration: nil)

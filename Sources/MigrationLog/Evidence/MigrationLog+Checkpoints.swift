@@ -3,37 +3,50 @@ import MigrationCore
 import Postgres
 
 extension MigrationLog {
-    /// Signs where the order stands, and keeps that beside it.
+    /// Signs where the order stands, and keeps that beside it: what was read of it, commit by commit, and nothing that only stands there.
     ///
+    /// - Parameter order: what was read before, and is read on.
     /// - Returns: the checkpoint; nil when nothing has been sealed since the last, and before the key itself has its place in the order.
-    /// - Throws: a ``LogError/Code/damaged`` when the key is not one that may sign checkpoints, or the tree does not hold.
-    package func sign(with key: SigningKey) async throws -> Checkpoint? {
-        try await guarded {
-            let trust = try await trustHistory()
-            guard let own = trust.latest.key(key.publicKey.id), own.has(.checkpoint) else {
-                throw LogError(
-                    .damaged,
-                    "key \(key.publicKey.id) is not one that may sign checkpoints of this log",
-                    mend: "add it: migrate keys add --role checkpoint"
-                )
-            }
-            return try await pool.transact { connection in
-                let head = try Self.orderHead(connection)
-                // What it vouches for has to show who it is.
-                guard let place = try Self.place(ofKeys: own.addedAt, connection), place <= head.size else {
-                    return nil
-                }
-                let incarnations = try Self.incarnations(connection)
-                guard head.size > 0, let log = incarnations.id(of: incarnations.newest) else { return nil }
-                let streams = try Self.streamHeads(at: head.size, connection).root
-                var checkpoint = Checkpoint(log: log, head: head, streams: streams)
-                try checkpoint.sign(with: key)
+    /// - Throws: a ``LogError/Code/damaged`` when the key is not one that may sign checkpoints, or the order or its tree does not hold.
+    package func sign(with key: SigningKey, reading order: inout OrderReading) async throws -> Checkpoint? {
+        let trust = try await trustHistory()
+        guard let own = trust.latest.key(key.publicKey.id), own.has(.checkpoint) else {
+            throw LogError(
+                .damaged,
+                "key \(key.publicKey.id) is not one that may sign checkpoints of this log",
+                mend: "add it: migrate keys add --role checkpoint"
+            )
+        }
+        let head = try await orderHead()
+        // What it vouches for has to show who it is.
+        guard head.size > 0, let place = try await place(ofKeys: own.addedAt), place <= head.size else { return nil }
+        if order.size > head.size { order = OrderReading() }
+        try await order.readOn(in: self, upTo: head.size)
+        if order.root != head.root {
+            // The order may have gone another way since it was read.
+            order = OrderReading()
+            try await order.readOn(in: self, upTo: head.size)
+        }
+        guard order.root == head.root else {
+            throw LogError(
+                .damaged,
+                "the head of the tree over the order is not the one that its leaves make up",
+                mend: "find out who changed it: migrate replay --all"
+            )
+        }
+        let incarnations = try await incarnations()
+        guard let log = incarnations.id(of: incarnations.newest) else { return nil }
+        var checkpoint = Checkpoint(log: log, head: head, streams: order.streams())
+        try checkpoint.sign(with: key)
+        let made = checkpoint
+        return try await guarded {
+            try await pool.run { connection in
                 let row = try connection.query(
                     "select migrate.keep_checkpoint($1::bigint, $2::bytea, $3::text) as is_kept",
-                    [.int(head.size), .bytes(head.root), .text(checkpoint.note)]
+                    [.int(head.size), .bytes(head.root), .text(made.note)]
                 ).first
-                if try row?.bool("is_kept") ?? false { return checkpoint }
-                // Somebody has kept one of this size before, and may have been somebody who has no key.
+                if try row?.bool("is_kept") ?? false { return made }
+                // The order has gone on; or somebody has kept one of this size before, and may have been somebody who has no key.
                 let other = try connection.query(
                     "select note from migrate.checkpoint where n = $1::bigint",
                     [.int(head.size)]
@@ -50,14 +63,19 @@ extension MigrationLog {
         }
     }
 
+    /// The same by whoever has read nothing before.
+    package func sign(with key: SigningKey) async throws -> Checkpoint? {
+        var order = OrderReading()
+        return try await sign(with: key, reading: &order)
+    }
+
     /// What shows that a stream and the keys ended where a checkpoint covers them; nil for one that does not say where.
     ///
     /// - Throws: a ``LogError/Code/damaged`` where they do not end as it says.
     package func heads(of stream: String, by checkpoint: Checkpoint) async throws -> LogBundle.Heads? {
         guard let root = checkpoint.streams else { return nil }
-        let heads = try await guarded { try await pool.run { try Self.streamHeads(at: checkpoint.size, $0) } }
-        guard heads.root == root, let own = try await heads.place(of: stream),
-            let keys = try await heads.place(of: TrustHistory.stream)
+        var heads = try await guarded { try await pool.run { try Self.streamHeads(at: checkpoint.size, $0) } }
+        guard heads.root() == root, let own = heads.place(of: stream), let keys = heads.place(of: TrustHistory.stream)
         else {
             throw LogError(
                 .damaged,
@@ -84,7 +102,7 @@ extension MigrationLog {
         )
     }
 
-    package static let streamHeadsQuery = """
+    private static let streamHeadsQuery = """
         select h.stream, l.version, l.hash from migrate.stream h cross join lateral (
             select c.version, c.hash from migrate.commit c join migrate.seal s on s.id = c.id
             where c.stream = h.stream and s.n <= $1::bigint order by c.version desc limit 1

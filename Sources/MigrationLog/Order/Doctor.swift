@@ -147,27 +147,30 @@ package struct Doctor: Sendable {
     private func holders() async throws -> [(lock: String, age: Int64?, finding: Finding)] {
         try await rows(
             """
-            select h.stream, a.pid, a.application_name as application, left(coalesce(a.query, ''), 200) as query,
-                (extract(epoch from clock_timestamp() - coalesce(a.xact_start, a.state_change)) * 1000000)::bigint as age
+            select h.stream, l.virtualtransaction as holder, l.pid, coalesce(p.gid, a.application_name, '') as name,
+                left(coalesce(a.query, ''), 200) as query,
+                (extract(epoch from clock_timestamp() - coalesce(p.prepared, a.xact_start, a.state_change)) * 1000000)::bigint as age
             from migrate.stream h
             join pg_locks l on ((l.classid::bigint << 32) | l.objid::bigint) = hashtextextended(h.stream, 0)
-            join pg_stat_activity a on a.pid = l.pid
-            where l.locktype = 'advisory' and l.objsubid = 1 and l.granted and a.datname = current_database()
+            left join pg_stat_activity a on a.pid = l.pid
+            left join pg_prepared_xacts p on p.transaction::text = split_part(l.virtualtransaction, '/', 2) and l.pid is null
+            where l.locktype = 'advisory' and l.objsubid = 1 and l.granted
                 and l.database = (select oid from pg_database where datname = current_database())
-                and coalesce(clock_timestamp() - coalesce(a.xact_start, a.state_change) > interval '10 seconds', true)
-            order by h.stream, a.pid limit 20
+                and coalesce(clock_timestamp() - coalesce(p.prepared, a.xact_start, a.state_change) > interval '10 seconds', true)
+            order by h.stream, l.pid limit 20
             """
         ) { row in
-            let (stream, pid, age) = (try row.text("stream"), try row.int("pid"), try row.optionalInt("age"))
+            let (stream, name, age) = (try row.text("stream"), try row.text("name"), try row.optionalInt("age"))
+            let pid = try row.optionalInt("pid")
             let since = age.map { "since \(TimeSpan(rawValue: $0))" } ?? "for as long as only pg_read_all_stats may see"
+            let whose = pid.map { "process \($0) (\(name))" } ?? "the prepared transaction “\(name)”"
             let finding = Finding(
                 kind: .locked,
-                message:
-                    "process \(pid) (\(try row.text("application"))) keeps appends to \(stream) waiting \(since): \(try row.text("query"))",
-                mend: "end it, or: select pg_terminate_backend(\(pid))",
+                message: "\(whose) keeps appends to \(stream) waiting \(since): \(try row.text("query"))",
+                mend: pid.map { "end it, or: select pg_terminate_backend(\($0))" } ?? "rollback prepared '\(name)'",
                 stream: stream
             )
-            return ("\(stream) \(pid)", age, finding)
+            return ("\(stream) \(try row.text("holder"))", age, finding)
         }
     }
 

@@ -24,35 +24,35 @@ package struct OrderAudit: Sendable {
         // Before the head, which others go on from meanwhile: a checkpoint that is signed later is not of this order yet.
         let largest = try await log.largestCheckpoint()
         let head = try await log.orderHead()
-        var frontier = MerkleFrontier()
+        var order = OrderReading()
         var report = Report(size: head.size, checkpoints: 0)
         // Sizes of those that nobody vouches for; the last to be complained of, as they say nothing wrong of the order.
         var unsigned: (first: Int64, count: Int)?
         do {
             if largest > head.size {
-                throw Self.broken("there is a checkpoint of \(largest) commits, and the order has \(head.size)")
+                throw OrderReading.broken("there is a checkpoint of \(largest) commits, and the order has \(head.size)")
             }
             var trust = try await log.trustHistory()
             let origins = Set(try await log.incarnations().all.map { Checkpoint.origin(of: $0.id) })
-            var last: [String: StreamHeads.Head] = [:]
-            while frontier.size < head.size {
-                let page = try await page(after: frontier.size, upTo: head.size)
-                guard !page.isEmpty else { throw Self.broken("number \(frontier.size + 1) of the order is missing") }
-                let end = frontier.size + Int64(page.count)
+            while order.size < head.size {
+                let page = try await order.page(of: log, upTo: head.size)
+                guard !page.isEmpty else {
+                    throw OrderReading.broken("number \(order.size + 1) of the order is missing")
+                }
+                let end = order.size + Int64(page.count)
                 let nodes = try await nodes(over: end)
                 // There may be one for every minute of years: never all of them at once.
-                var waiting = try await log.checkpoints(from: frontier.size + 1, upTo: end)[...]
+                var waiting = try await log.checkpoints(from: order.size + 1, upTo: end)[...]
                 var isFresh = false
                 for row in page {
-                    try Self.add(row, to: &frontier, nodes)
-                    try Self.follow(row, &last)
-                    if let kept, kept.size == frontier.size, kept.root == frontier.root {
-                        try Self.check(kept, StreamHeads(last.values))
+                    try Self.add(row, to: &order, nodes)
+                    if let kept, kept.size == order.size, kept.root == order.root {
+                        try Self.check(kept, order.streams())
                     }
-                    while let next = waiting.first, next.size == frontier.size {
+                    while let next = waiting.first, next.size == order.size {
                         waiting.removeFirst()
-                        let checkpoint = try Self.check(next, frontier.root, origins)
-                        try Self.check(checkpoint, StreamHeads(last.values))
+                        let checkpoint = try Self.check(next, order.root, origins)
+                        try Self.check(checkpoint, order.streams())
                         // It may have been signed meanwhile, by a key that is newer than those that were read.
                         if trust.signer(of: checkpoint) == nil, !isFresh {
                             trust = try await log.trustHistory()
@@ -65,18 +65,18 @@ package struct OrderAudit: Sendable {
                         }
                     }
                 }
-                didRead(frontier.size)
+                didRead(order.size)
             }
-            try await compare(last)
-            guard frontier.root == head.root else {
-                throw Self.broken("the head of the tree over the order is not the one that its leaves make up")
+            try await compare(order.heads)
+            guard order.root == head.root else {
+                throw OrderReading.broken("the head of the tree over the order is not the one that its leaves make up")
             }
             if let kept, let flaw = try await log.flaw(of: kept) {
-                throw Self.broken("against the checkpoint of \(kept.size) commits: \(flaw)")
+                throw OrderReading.broken("against the checkpoint of \(kept.size) commits: \(flaw)")
             }
             if let (first, count) = unsigned {
                 let others = count == 1 ? "" : ", as \(count - 1) more,"
-                throw Self.broken(
+                throw OrderReading.broken(
                     "the checkpoint of \(first) commits\(others) is not signed by a key of the log that may; the rest of the order is whole"
                 )
             }
@@ -88,42 +88,9 @@ package struct OrderAudit: Sendable {
         return report
     }
 
-    private struct Row: Sendable {
-        var n: Int64
-        var leaf: [UInt8]
-        var hash: [UInt8]?
-        var stream: String
-        var version: Int64
-    }
-
     private struct Node: Hashable {
         var level: Int
         var index: Int64
-    }
-
-    private static let pageSize: Int64 = 4096
-
-    private func page(after n: Int64, upTo size: Int64) async throws -> [Row] {
-        try await log.guarded {
-            try await log.pool.run { connection in
-                try connection.query(
-                    """
-                    select s.n, s.leaf, c.hash, coalesce(c.stream, '') as stream, coalesce(c.version, 0) as version
-                    from migrate.seal s left join migrate.commit c on c.id = s.id
-                    where s.n > $1::bigint and s.n <= $2::bigint order by s.n limit \(Self.pageSize)
-                    """,
-                    [.int(n), .int(size)]
-                ).rows.map { row in
-                    Row(
-                        n: try row.int("n"),
-                        leaf: try row.bytes("leaf"),
-                        hash: try row.optionalBytes("hash"),
-                        stream: try row.text("stream"),
-                        version: try row.int("version")
-                    )
-                }
-            }
-        }
     }
 
     /// The stored subtrees that end within the last page before a size.
@@ -132,11 +99,11 @@ package struct OrderAudit: Sendable {
             try await log.pool.run { connection in
                 var nodes: [Node: [UInt8]] = [:]
                 for level in stride(from: 8, through: 56, by: 8) {
-                    let first = (size - min(size, Self.pageSize)) >> Int64(level)
+                    let first = (size - min(size, OrderReading.pageSize)) >> Int64(level)
                     for row in try connection.query(
                         """
                         select index, hash from migrate.node where level = \(level) and index >= $1::bigint
-                        order by index limit \(Self.pageSize)
+                        order by index limit \(OrderReading.pageSize)
                         """,
                         [.int(first)]
                     ).rows {
@@ -149,18 +116,8 @@ package struct OrderAudit: Sendable {
         }
     }
 
-    /// Every stream has its versions in their order, and begins with the first.
-    private static func follow(_ row: Row, _ last: inout [String: StreamHeads.Head]) throws {
-        guard row.version == (last[row.stream]?.version ?? 0) + 1 else {
-            throw broken(
-                "number \(row.n) of the order is version \(row.version) of \(row.stream), and not the next one"
-            )
-        }
-        last[row.stream] = StreamHeads.Head(stream: row.stream, version: row.version, hash: row.hash ?? [])
-    }
-
     /// Every stream of the order has its head, so that it is replayed as far as the order goes; the hashes are the replay's to verify.
-    private func compare(_ last: [String: StreamHeads.Head]) async throws {
+    private func compare(_ last: StreamHeads) async throws {
         let heads = try await log.guarded {
             try await log.pool.run { connection in
                 try connection.query("select stream, version from migrate.stream").rows.map {
@@ -169,27 +126,23 @@ package struct OrderAudit: Sendable {
             }
         }
         let known = Dictionary(uniqueKeysWithValues: heads)
-        for (stream, head) in last.sorted(by: { $0.key < $1.key }) where known[stream] ?? 0 < head.version {
-            throw Self.broken(
-                "the order has version \(head.version) of \(stream), whose head says \(known[stream] ?? 0)"
+        for head in last.all where known[head.stream] ?? 0 < head.version {
+            throw OrderReading.broken(
+                "the order has version \(head.version) of \(head.stream), whose head says \(known[head.stream] ?? 0)"
             )
         }
     }
 
-    private static func add(_ row: Row, to frontier: inout MerkleFrontier, _ nodes: [Node: [UInt8]]) throws {
-        guard row.n == frontier.size + 1 else { throw broken("number \(frontier.size + 1) of the order is missing") }
-        guard let hash = row.hash else { throw broken("the commit of number \(row.n) of the order is missing") }
-        guard row.leaf == MerkleTree.leaf(hash) else {
-            throw broken("number \(row.n) of the order is not the leaf of its commit")
-        }
+    /// Takes the next row, and holds the stored subtrees against those that it makes whole.
+    private static func add(_ row: OrderReading.Row, to order: inout OrderReading, _ nodes: [Node: [UInt8]]) throws {
         var wrong: Node?
-        frontier.add(row.leaf) { level, index, hash in
+        try order.admit(row) { level, index, hash in
             guard level > 0, level % 8 == 0 else { return }
             let node = Node(level: level, index: index)
             if nodes[node] != hash { wrong = node }
         }
         if let wrong {
-            throw broken(
+            throw OrderReading.broken(
                 "the stored subtree at level \(wrong.level), index \(wrong.index), is not the one of its leaves"
             )
         }
@@ -204,21 +157,19 @@ package struct OrderAudit: Sendable {
         do {
             checkpoint = try Checkpoint(note: stored.note)
         } catch {
-            throw broken("the checkpoint of \(stored.size) commits is none: \(error.message)")
+            throw OrderReading.broken("the checkpoint of \(stored.size) commits is none: \(error.message)")
         }
         guard checkpoint.size == stored.size, checkpoint.root == root, origins.contains(checkpoint.origin) else {
-            throw broken("the checkpoint of \(stored.size) commits was not made of this order")
+            throw OrderReading.broken("the checkpoint of \(stored.size) commits was not made of this order")
         }
         return checkpoint
     }
 
-    /// - Parameter heads: the last commits of the streams where the order had that checkpoint's size.
-    private static func check(_ checkpoint: Checkpoint, _ heads: @autoclosure () -> StreamHeads) throws {
-        guard let streams = checkpoint.streams, streams != heads().root else { return }
-        throw broken(
+    /// - Parameter streams: the tree over the streams' last commits where the order had that checkpoint's size.
+    private static func check(_ checkpoint: Checkpoint, _ streams: StreamHeads.Root) throws {
+        guard let said = checkpoint.streams, said != streams else { return }
+        throw OrderReading.broken(
             "the checkpoint of \(checkpoint.size) commits says other last commits of the streams than there were"
         )
     }
-
-    private static func broken(_ message: String) -> Replay.Divergence { Replay.Divergence(nil, message) }
 }

@@ -11,7 +11,8 @@ package struct StreamVerifier: Sendable {
     /// The hash of the last row; empty before the first.
     package private(set) var head: [UInt8] = []
     private var incarnation: Int64 = 0
-    /// What the commits so far are of (``CommitFormat``): who has read one cannot be of a release before it, whose rules were others.
+    /// What the commits so far are of (``CommitFormat``): who has read one cannot be of a release before it, whose rules were others; from format 3 on, as the first release
+    /// did not look.
     private var format = 1
     /// The IDs of people's commands: what they signed counts once.
     private var commands: Set<UUID> = []
@@ -35,13 +36,13 @@ package struct StreamVerifier: Sendable {
                 "its command ID is that of an earlier commit: what it says was said once"
             )
         }
-        guard body.format ?? 1 >= format else {
+        guard body.format ?? 1 >= format || format < 3 else {
             throw Replay.Divergence(
                 commit.version,
                 "it is of format \(body.format ?? 1), and an earlier commit of format \(format), which who writes that cannot read"
             )
         }
-        format = body.format ?? 1
+        format = max(format, body.format ?? 1)
         guard commit.decidedAt <= row.at, row.at - commit.decidedAt <= .seconds(60) else {
             throw Replay.Divergence(
                 commit.version,

@@ -93,11 +93,17 @@ extension MigrationLog {
     func limited<R: Sendable>(_ body: @escaping @Sendable (isolated PostgresConnection) throws -> R) async throws -> R {
         let end = ContinuousClock.now + patience
         return try await TimeLimit.cancelling(after: patience) { [pool] in
-            try await pool.run { connection in
-                guard ContinuousClock.now < end else {
-                    throw PostgresError(.cancelled, "no connection was free in time")
+            let late = PostgresError(.cancelled, "no connection was free in time")
+            do {
+                return try await pool.run(mayLeave: true) { connection in
+                    // It may have come at that very moment.
+                    guard ContinuousClock.now < end else { throw late }
+                    return try body(connection)
                 }
-                return try body(connection)
+            } catch is CancellationError {
+                guard ContinuousClock.now < end else { throw late }
+                // Somebody ends this process, and what has to be done before that is done.
+                return try await pool.run(body)
             }
         }
     }
