@@ -32,6 +32,20 @@ final class TestNginx: TestPlane {
         for file in configuration.files { try file.write() }
     }
 
+    /// An nginx before two upstreams that name themselves.
+    static func staged(
+        _ candidate: TestUpstream.Behaviour = .answers("candidate"),
+        _ body: (TestNginx, TestRoutes, _ candidate: TestUpstream) async throws -> Void
+    ) async throws {
+        let legacy = try await TestUpstream(.answers("legacy"))
+        let other = try await TestUpstream(candidate)
+        let nginx = try await TestNginx(TestRoutes.plan(legacy: legacy.port, candidate: other.port))
+        defer { nginx.remove() }
+        try await body(nginx, TestRoutes(), other)
+        await legacy.close()
+        await other.close()
+    }
+
     func start(_ arguments: [String]) throws -> ChildProcess {
         let path = folder.url.path
         return try ChildProcess(

@@ -58,4 +58,24 @@ struct KeptTests {
         let other = #expect(throws: Replay.Divergence.self) { try verifier.admit(again) }
         #expect(other?.message.contains("signature") == true)
     }
+
+    @Test("who signs goes by the order that he has read, whatever the heads of the streams say meanwhile")
+    func hiddenHead() async throws {
+        let trusted = try await TrustedLog()
+        try await trusted.test.tamper(
+            "create table public.hidden as select * from migrate.stream where stream = 'n'; delete from migrate.stream where stream = 'n'"
+        )
+        let signed = try #require(try await trusted.log.sign(with: trusted.sealer))
+        #expect(signed.streams?.count == 3)
+        try await trusted.test.tamper(
+            "insert into migrate.stream select * from public.hidden; drop table public.hidden"
+        )
+        #expect(try await OrderAudit(trusted.log).run().divergence == nil)
+        // What it has not read as it stands there it does not sign.
+        try await trusted.perform(.resume(reason: "on"))
+        try await trusted.test.seal(19)
+        try await trusted.test.tamper("update migrate.commit set hash = sha256('x') where stream = 'n' and version = 6")
+        let error = await #expect(throws: LogError.self) { try await trusted.log.sign(with: trusted.sealer) }
+        #expect(error?.message.contains("is not the leaf of its commit") == true, "\(error?.message ?? "")")
+    }
 }

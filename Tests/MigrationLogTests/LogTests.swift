@@ -87,7 +87,11 @@ struct LogTests {
         let test = try await TestLog()
         try await test.sample()
         let holder = try await PostgresConnection(try TestDatabase.conninfo, name: "left idle")
-        try await holder.run { _ = try $0.query("select pg_advisory_lock(hashtextextended('m', 0))") }
+        try await holder.run {
+            // Nobody who waits without a limit waits for ever.
+            _ = try $0.query("set idle_session_timeout = '20s'")
+            _ = try $0.query("select pg_advisory_lock(hashtextextended('m', 0))")
+        }
         let pool = PostgresPool(try TestDatabase.conninfo, name: "test", limit: 1)
         let log = MigrationLog(pool: pool, patience: .seconds(1))
         let begun = ContinuousClock.now
