@@ -120,6 +120,40 @@ struct KubernetesTests {
         }
     }
 
+    @Test("begun anew while connections to the candidate are waited for, its follower waits for them again")
+    func begunAnew() async throws {
+        let legacy = try await TestUpstream(.answers("legacy"))
+        let plan = TestRoutes.plan(legacy: legacy.port, candidate: try freePort())
+        let cluster = try await TestKubernetes(plan, connectTimeout: .seconds(2))
+        let state = FileManager.default.temporaryDirectory.appendingPathComponent("anew-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: state) }
+        func keeper() throws -> PlaneKeeper {
+            try PlaneKeeper(cluster.adapter, plan: cluster.plan, state: state, logger: Logger(label: "test"))
+        }
+        let result: Result<Void, any Error>
+        do {
+            try await cluster.run {
+                let first = try keeper()
+                try await first.apply(TestRoutes.table(1, .all))
+                let telling = Task { try await first.apply(TestRoutes.table(2, .zero)) }
+                try await eventually("the rollback to be written") {
+                    cluster.api.object["spec"]?["rules"]?[1]?["backendRefs"]?[1]?["weight"] == 0
+                }
+                telling.cancel()
+                await #expect(throws: RoutingError.self) { try await telling.value }
+                let begun = ContinuousClock.now
+                try await keeper().apply(TestRoutes.table(2, .zero))
+                #expect(ContinuousClock.now - begun > .seconds(2))
+            }
+            result = .success(())
+        } catch {
+            result = .failure(error)
+        }
+        await cluster.close()
+        await legacy.close()
+        try result.get()
+    }
+
     @Test("refuses an older revision, another commit at the same one, and another log's, unless that came of it")
     func fenced() async throws {
         try await staged { cluster, _, _ in try await cluster.checkFence() }

@@ -71,11 +71,34 @@ struct KeptTests {
             "insert into migrate.stream select * from public.hidden; drop table public.hidden"
         )
         #expect(try await OrderAudit(trusted.log).run().divergence == nil)
-        // What it has not read as it stands there it does not sign.
+    }
+
+    @Test("what somebody has changed for a moment is not signed, and is no hindrance once it is as it was")
+    func changedForAMoment() async throws {
+        let trusted = try await TrustedLog()
+        var order = OrderReading()
+        _ = try #require(try await trusted.log.sign(with: trusted.sealer, reading: &order))
         try await trusted.perform(.resume(reason: "on"))
         try await trusted.test.seal(19)
-        try await trusted.test.tamper("update migrate.commit set hash = sha256('x') where stream = 'n' and version = 6")
-        let error = await #expect(throws: LogError.self) { try await trusted.log.sign(with: trusted.sealer) }
-        #expect(error?.message.contains("is not the leaf of its commit") == true, "\(error?.message ?? "")")
+        for (change, back) in [
+            ("version = 70 where stream = 'm' and version = 8", "version = 8 where stream = 'm' and version = 70"),
+            (
+                "stream = 'z', version = 1 where stream = 'm' and version = 8",
+                "stream = 'm', version = 8 where stream = 'z'"
+            ),
+            (
+                "actor = 'eve' where stream = 'm' and version = 8",
+                "actor = 'ana' where stream = 'm' and version = 8"
+            ),
+        ] {
+            try await trusted.test.tamper("update migrate.commit set \(change)")
+            let error = await #expect(throws: LogError.self) {
+                try await trusted.log.sign(with: trusted.sealer, reading: &order)
+            }
+            #expect(error?.code == .damaged)
+            try await trusted.test.tamper("update migrate.commit set \(back)")
+        }
+        #expect(try await trusted.log.sign(with: trusted.sealer, reading: &order)?.size == 19)
+        #expect(try await OrderAudit(trusted.log).run().divergence == nil)
     }
 }

@@ -91,20 +91,31 @@ struct HTTPRoute: Sendable {
         return try told() == route
     }
 
-    /// What share of each service's requests its weights give the candidate, in the plan's order of services, rounded down.
-    func shares() throws(RoutingError) -> [Weight] {
-        var shares: [Weight] = []
-        for index in plan.services.indices {
-            var (candidate, all) = (0.0, 0.0)
-            for (pointer, side) in try weightsAt(index) {
-                let weight = Double(object[pointer: pointer]?.int ?? 1)
-                all += weight
-                if side == .candidate { candidate = weight }
-            }
-            let share = all > 0 ? Int((candidate / all * Double(Bucket.count)).rounded(.down)) : 0
-            shares.append(Weight(rawValue: share) ?? .all)
+    /// What share of a service's requests its weights give the candidate, 0…1.
+    func share(_ index: Int) throws(RoutingError) -> Double {
+        var (candidate, all) = (0.0, 0.0)
+        for (pointer, side) in try weightsAt(index) {
+            let weight = Double(object[pointer: pointer]?.int ?? 1)
+            all += weight
+            if side == .candidate { candidate = weight }
         }
-        return shares
+        return all > 0 ? candidate / all : 0
+    }
+
+    /// The object with a route's weights for the services whose own give the candidate more than that, and everything else as it is; nil where none do.
+    func lowered(to route: RouteText) throws(RoutingError) -> JSONValue? {
+        var lowered = object, isLowered = false
+        for index in plan.services.indices
+        where try share(index) > Double(route.weights[index].rawValue) / Double(Bucket.count) {
+            for (pointer, side) in try weightsAt(index) {
+                guard let next = lowered.setting(pointer, to: .int(Self.weight(route, index, side))) else {
+                    throw unfit("has no place \(pointer)")
+                }
+                lowered = next
+            }
+            isLowered = true
+        }
+        return isLowered ? lowered : nil
     }
 
     /// The object with another route, and everything else as it is.

@@ -1,3 +1,4 @@
+import JSON
 package import MigrationCore
 package import Routing
 import Signals
@@ -72,8 +73,8 @@ package struct KubernetesAdapter: PlaneAdapter {
     ///   when the API server or the Gateway does not answer, a controller does not accept it, or it is not shown in time.
     package func apply(_ table: RouteTable) async throws(RoutingError) -> Acknowledgement {
         let wanted = RouteText(table, plan)
-        for (name, weight) in table.weights where weight > .zero { told.insert(name) }
-        try await put(table) { _ in wanted }
+        remember(table)
+        try await put(table) { now throws(RoutingError) in try now.says(wanted) ? nil : now.changed(to: wanted) }
         let end = ContinuousClock.now + patience
         while let pending = try await self.pending(wanted, table) {
             guard ContinuousClock.now < end, !Task.isCancelled else {
@@ -134,26 +135,23 @@ package struct KubernetesAdapter: PlaneAdapter {
         let wanted = RouteText(table, plan), plan = plan
         try await put(table) { now throws(RoutingError) in
             let told = try now.told()
-            if try now.says(told) { return told.lowered(to: wanted) }
-            // Somebody has turned the weights. What is wanted is told in their place as soon as the Gateway answers.
-            if told.identity != wanted.identity { return told.lowered(to: .legacy(plan)) }
-            var least = told.lowered(to: wanted)
-            let shares = try now.shares()
-            guard zip(shares, least.weights).contains(where: { $0 > $1 }) else { return nil }
-            least.weights = zip(shares, least.weights).map { min($0, $1) }
-            return least
+            // Somebody has turned the weights. What is wanted is told in their place as soon as the Gateway answers; till then what they say beyond it is taken back, and nothing said.
+            let isAsTold = try now.says(told)
+            if !isAsTold, told.identity == wanted.identity { return try now.lowered(to: wanted) }
+            let next = told.lowered(to: isAsTold ? wanted : .legacy(plan))
+            return try now.says(next) ? nil : now.changed(to: next)
         }
     }
 
     /// - Parameter next: what to write in the place of what is there; nil for nothing.
-    private func put(_ table: RouteTable, next: (_ now: HTTPRoute) throws(RoutingError) -> RouteText?)
+    private func put(_ table: RouteTable, next: (_ now: HTTPRoute) throws(RoutingError) -> JSONValue?)
         async throws(RoutingError)
     {
         for _ in 0..<Self.tries {
             let now = try await route()
             try now.told().require(table, plan)
-            guard let next = try next(now), try !now.says(next) else { return }
-            if try await api.write(now.changed(to: next)) { return }
+            guard let next = try next(now) else { return }
+            if try await api.write(next) { return }
         }
         throw RoutingError(
             .unreachable,
@@ -188,9 +186,13 @@ package struct KubernetesAdapter: PlaneAdapter {
     /// What the API server has. Whom it has sent to a candidate is noted, whoever told it.
     private func route() async throws(RoutingError) -> HTTPRoute {
         let route = HTTPRoute(try await api.read(), plan: plan, place: place)
-        for (service, weight) in zip(plan.services, try route.shares()) where weight > .zero {
+        for (index, service) in plan.services.enumerated() where try route.share(index) > 0 {
             told.insert(service.name)
         }
         return route
+    }
+
+    package func remember(_ table: RouteTable) {
+        for (name, weight) in table.weights where weight > .zero { told.insert(name) }
     }
 }

@@ -15,6 +15,7 @@ final class Told: Sendable {
         state.withLock {
             $0.ever.insert(service)
             $0.pending.insert(service)
+            $0.shown = nil
         }
     }
 

@@ -9,7 +9,7 @@ extension FrontHandler: UpstreamDelegate {
     func upstream(didReceive head: AnswerHead, _ fields: FieldTable, _ bytes: UnsafeRawBufferPointer) {
         guard let exchange, let upstream = exchange.upstream, let context else { return }
         if head.isInterim {
-            exchange.awaitsLeave = false
+            if head.status == 100 { exchange.awaitsLeave = false }
             guard !exchange.isOld else { return }
         } else {
             exchange.status = head.status
@@ -142,7 +142,12 @@ extension FrontHandler: UpstreamDelegate {
             if rest > .zero { return schedule(exchange, in: rest) }
         }
         // A client that has not sent its request, or does not take the answer, is not the service's failure; one that was not told to go on has sent all that it may.
-        let isAsked = exchange.awaitsLeave && exchange.bodyBytes == 0
+        let isAsked = !exchange.isRequestComplete && exchange.awaitsLeave && exchange.bodyBytes == 0
+        if isAsked {
+            // Clients send it without leave after a moment (curl: a second).
+            let rest = limit + Self.leave - (SystemClock.steady - exchange.startedAt)
+            if rest > .zero { return schedule(exchange, in: rest) }
+        }
         if !exchange.isRequestComplete, !isAsked, exchange.upstream?.isWritable ?? false {
             let silent = settings.bodyTimeout - (SystemClock.steady - awaitedSince)
             let whole = settings.bodyTimeout + exchange.held + .seconds(Int64(exchange.bodyBytes / Self.slowest))
@@ -155,7 +160,8 @@ extension FrontHandler: UpstreamDelegate {
             finish(exchange, outcome: nil, keepsUpstream: false)
             return close()
         }
-        loop.pool.report(exchange.entry.address(exchange.implementation), isFailure: true)
+        // One that waits for a body that its client never sends is not out of order.
+        if !isAsked { loop.pool.report(exchange.entry.address(exchange.implementation), isFailure: true) }
         fail(
             exchange,
             MessageFault(.gatewayTimeout, "the service did not answer within \(limit)"),

@@ -102,7 +102,7 @@ extension FrontHandler {
             startedAt: awaitedSince
         )
         exchange.isForced = forced != nil
-        exchange.awaitsLeave = fields.all.contains { $0.role == .expect }
+        exchange.awaitsLeave = !head.isOld && fields.all.contains { $0.role == .expect }
         if isCompared(exchange), !fields.all.contains(where: { ShadowCapture.isConditional(bytes, $0.name) }) {
             exchange.capture = ShadowCapture()
         }

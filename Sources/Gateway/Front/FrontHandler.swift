@@ -26,6 +26,8 @@ final class FrontHandler: ChannelInboundHandler {
     static let ahead = 64 * 1_024
     /// How fast a body comes at least, in bytes a second, once it has taken longer than a silent one may.
     static let slowest = 500
+    /// So much longer than a service's time limit a client may wait for its leave to send a body.
+    static let leave = TimeSpan.seconds(2)
     /// How long a client may go on sending after an answer that ends its connection: were it cut off at once, the answer would be lost with what it
     /// still sends (RFC 9112 §9.6).
     static let linger = TimeSpan.seconds(2)

@@ -3,78 +3,12 @@ import MigrationCore
 import Postgres
 
 extension MigrationLog {
-    /// Signs where the order stands, and keeps that beside it: what was read of it, commit by commit, and nothing that only stands there.
-    ///
-    /// - Parameter order: what was read before, and is read on.
-    /// - Returns: the checkpoint; nil when nothing has been sealed since the last, and before the key itself has its place in the order.
-    /// - Throws: a ``LogError/Code/damaged`` when the key is not one that may sign checkpoints, or the order or its tree does not hold.
-    package func sign(with key: SigningKey, reading order: inout OrderReading) async throws -> Checkpoint? {
-        let trust = try await trustHistory()
-        guard let own = trust.latest.key(key.publicKey.id), own.has(.checkpoint) else {
-            throw LogError(
-                .damaged,
-                "key \(key.publicKey.id) is not one that may sign checkpoints of this log",
-                mend: "add it: migrate keys add --role checkpoint"
-            )
-        }
-        let head = try await orderHead()
-        // What it vouches for has to show who it is.
-        guard head.size > 0, let place = try await place(ofKeys: own.addedAt), place <= head.size else { return nil }
-        if order.size > head.size { order = OrderReading() }
-        try await order.readOn(in: self, upTo: head.size)
-        if order.root != head.root {
-            // The order may have gone another way since it was read.
-            order = OrderReading()
-            try await order.readOn(in: self, upTo: head.size)
-        }
-        guard order.root == head.root else {
-            throw LogError(
-                .damaged,
-                "the head of the tree over the order is not the one that its leaves make up",
-                mend: "find out who changed it: migrate replay --all"
-            )
-        }
-        let incarnations = try await incarnations()
-        guard let log = incarnations.id(of: incarnations.newest) else { return nil }
-        var checkpoint = Checkpoint(log: log, head: head, streams: order.streams())
-        try checkpoint.sign(with: key)
-        let made = checkpoint
-        return try await guarded {
-            try await pool.run { connection in
-                let row = try connection.query(
-                    "select migrate.keep_checkpoint($1::bigint, $2::bytea, $3::text) as is_kept",
-                    [.int(head.size), .bytes(head.root), .text(made.note)]
-                ).first
-                if try row?.bool("is_kept") ?? false { return made }
-                // The order has gone on; or somebody has kept one of this size before, and may have been somebody who has no key.
-                let other = try connection.query(
-                    "select note from migrate.checkpoint where n = $1::bigint",
-                    [.int(head.size)]
-                ).first?.text("note")
-                if let other, (try? Checkpoint(note: other)).map({ trust.signer(of: $0) == nil }) ?? true {
-                    throw LogError(
-                        .damaged,
-                        "what is kept as the checkpoint of \(head.size) commits is not signed by a key of the log",
-                        mend: "find out who may append: the next one is signed when there are more commits"
-                    )
-                }
-                return nil
-            }
-        }
-    }
-
-    /// The same by whoever has read nothing before.
-    package func sign(with key: SigningKey) async throws -> Checkpoint? {
-        var order = OrderReading()
-        return try await sign(with: key, reading: &order)
-    }
-
     /// What shows that a stream and the keys ended where a checkpoint covers them; nil for one that does not say where.
     ///
     /// - Throws: a ``LogError/Code/damaged`` where they do not end as it says.
     package func heads(of stream: String, by checkpoint: Checkpoint) async throws -> LogBundle.Heads? {
         guard let root = checkpoint.streams else { return nil }
-        var heads = try await guarded { try await pool.run { try Self.streamHeads(at: checkpoint.size, $0) } }
+        var heads = try await streamHeads(at: checkpoint.size)
         guard heads.root() == root, let own = heads.place(of: stream), let keys = heads.place(of: TrustHistory.stream)
         else {
             throw LogError(
@@ -89,17 +23,21 @@ extension MigrationLog {
         return LogBundle.Heads(stream: branch(own), trust: branch(keys))
     }
 
-    private static func streamHeads(at size: Int64, _ connection: isolated PostgresConnection) throws -> StreamHeads {
-        let rows = try connection.query(streamHeadsQuery, [.int(size)]).rows
-        return StreamHeads(
-            try rows.map { row in
-                StreamHeads.Head(
-                    stream: try row.text("stream"),
-                    version: try row.int("version"),
-                    hash: try row.bytes("hash")
+    /// What stands there as the last commits of the streams among the first so many of the order; whoever goes by it holds it against a checkpoint.
+    func streamHeads(at size: Int64) async throws -> StreamHeads {
+        try await guarded {
+            try await pool.run { connection in
+                StreamHeads(
+                    try connection.query(Self.streamHeadsQuery, [.int(size)]).rows.map { row in
+                        StreamHeads.Head(
+                            stream: try row.text("stream"),
+                            version: try row.int("version"),
+                            hash: try row.bytes("hash")
+                        )
+                    }
                 )
             }
-        )
+        }
     }
 
     private static let streamHeadsQuery = """

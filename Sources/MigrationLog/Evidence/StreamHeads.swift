@@ -54,13 +54,13 @@ package struct StreamHeads: Sendable {
     /// The last commit of a stream.
     package subscript(stream: String) -> Head? {
         let index = index(of: stream)
-        return index < heads.count && heads[index].stream == stream ? heads[index] : nil
+        return has(stream, at: index) ? heads[index] : nil
     }
 
     /// Takes another commit as the last one of its stream.
     package mutating func set(_ head: Head) {
         let index = index(of: head.stream)
-        guard index < heads.count, heads[index].stream == head.stream else {
+        guard has(head.stream, at: index) else {
             heads.insert(head, at: index)
             levels = []
             changed = []
@@ -78,7 +78,7 @@ package struct StreamHeads: Sendable {
     /// A stream's place in the tree, from 0, and the path from it to the root; nil for one that is not there.
     package mutating func place(of stream: String) -> (index: Int64, proof: [[UInt8]])? {
         let index = index(of: stream)
-        guard index < heads.count, heads[index].stream == stream else { return nil }
+        guard has(stream, at: index) else { return nil }
         grow()
         var (place, proof) = (index, [[UInt8]]())
         for level in levels.dropLast() {
@@ -108,6 +108,11 @@ package struct StreamHeads: Sendable {
     private static func node(over level: [[UInt8]], at place: Int) -> [UInt8] {
         let left = level[place * 2]
         return place * 2 + 1 < level.count ? MerkleTree.node(left, level[place * 2 + 1]) : left
+    }
+
+    /// Names are the same by their bytes, as the database has them.
+    private func has(_ stream: String, at index: Int) -> Bool {
+        index < heads.count && heads[index].stream.utf8.elementsEqual(stream.utf8)
     }
 
     /// Where a stream is, or would be.

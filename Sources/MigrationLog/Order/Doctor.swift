@@ -147,13 +147,15 @@ package struct Doctor: Sendable {
     private func holders() async throws -> [(lock: String, age: Int64?, finding: Finding)] {
         try await rows(
             """
-            select h.stream, l.virtualtransaction as holder, l.pid, coalesce(p.gid, a.application_name, '') as name,
+            select h.stream, l.virtualtransaction as holder, l.pid, coalesce(p.gid, a.application_name, '') as name, quote_literal(p.gid) as gid,
                 left(coalesce(a.query, ''), 200) as query,
                 (extract(epoch from clock_timestamp() - coalesce(p.prepared, a.xact_start, a.state_change)) * 1000000)::bigint as age
             from migrate.stream h
             join pg_locks l on ((l.classid::bigint << 32) | l.objid::bigint) = hashtextextended(h.stream, 0)
             left join pg_stat_activity a on a.pid = l.pid
-            left join pg_prepared_xacts p on p.transaction::text = split_part(l.virtualtransaction, '/', 2) and l.pid is null
+            left join pg_locks x on x.locktype = 'transactionid' and x.virtualtransaction = l.virtualtransaction
+                and x.pid is null and l.pid is null
+            left join pg_prepared_xacts p on p.transaction = x.transactionid
             where l.locktype = 'advisory' and l.objsubid = 1 and l.granted
                 and l.database = (select oid from pg_database where datname = current_database())
                 and coalesce(clock_timestamp() - coalesce(p.prepared, a.xact_start, a.state_change) > interval '10 seconds', true)
@@ -161,13 +163,14 @@ package struct Doctor: Sendable {
             """
         ) { row in
             let (stream, name, age) = (try row.text("stream"), try row.text("name"), try row.optionalInt("age"))
-            let pid = try row.optionalInt("pid")
+            let pid = try row.optionalInt("pid"), gid = try row.optionalText("gid") ?? "…"
             let since = age.map { "since \(TimeSpan(rawValue: $0))" } ?? "for as long as only pg_read_all_stats may see"
             let whose = pid.map { "process \($0) (\(name))" } ?? "the prepared transaction “\(name)”"
             let finding = Finding(
                 kind: .locked,
                 message: "\(whose) keeps appends to \(stream) waiting \(since): \(try row.text("query"))",
-                mend: pid.map { "end it, or: select pg_terminate_backend(\($0))" } ?? "rollback prepared '\(name)'",
+                mend: pid.map { "end it, or: select pg_terminate_backend(\($0))" }
+                    ?? "rollback prepared \(gid)",
                 stream: stream
             )
             return ("\(stream) \(try row.text("holder"))", age, finding)

@@ -81,6 +81,12 @@ package struct MerkleFrontier: Hashable, Sendable {
 
     package init() {}
 
+    /// - Parameter roots: of the perfect subtrees of so many leaves.
+    init(size: Int64, roots: [[UInt8]]) {
+        self.size = size
+        self.roots = roots
+    }
+
     package var root: [UInt8] { MerkleTree.root(of: roots) }
 
     /// Adds a leaf.
