@@ -19,8 +19,8 @@ package protocol PlaneAdapter: ServiceDiscoveryAdapter {
     var isSeenByReading: Bool { get }
     /// - Throws: ``RoutingError/Code/unsuitable`` where its configuration was not written for this plan, as it says itself.
     func requireOwnConfiguration() async throws(RoutingError)
-    /// Hears what was told before this process began: requests may still be on their way by that.
-    func remember(_ table: RouteTable)
+    /// Hears what was told before this process began: requests may still be on their way by that; nil where nobody knows.
+    func remember(_ table: RouteTable?)
     /// Says, to whoever starts the data plane in the next moment, that what it finds is what is wanted, where it is.
     func vouch(for table: RouteTable)
 }
@@ -28,7 +28,7 @@ package protocol PlaneAdapter: ServiceDiscoveryAdapter {
 extension PlaneAdapter {
     package var isSeenByReading: Bool { false }
     package func vouch(for table: RouteTable) {}
-    package func remember(_ table: RouteTable) {}
+    package func remember(_ table: RouteTable?) {}
 
     package func current() async throws(RoutingError) -> Acknowledgement? {
         let now = try await read()
@@ -71,7 +71,7 @@ package actor PlaneKeeper {
         store = RouteStore(file: state)
         kept = try store.read()?.table
         fence = Fence(kept)
-        if let kept { adapter.remember(kept) }
+        adapter.remember(kept)
         wanted = first
     }
 

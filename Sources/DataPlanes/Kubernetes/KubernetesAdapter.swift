@@ -73,8 +73,12 @@ package struct KubernetesAdapter: PlaneAdapter {
     ///   when the API server or the Gateway does not answer, a controller does not accept it, or it is not shown in time.
     package func apply(_ table: RouteTable) async throws(RoutingError) -> Acknowledgement {
         let wanted = RouteText(table, plan)
-        remember(table)
-        try await put(table) { now throws(RoutingError) in try now.says(wanted) ? nil : now.changed(to: wanted) }
+        let sent = table.weights.filter { $0.value > .zero }.keys
+        for service in sent { told.expect(service) }
+        try await put(table) { now throws(RoutingError) in
+            for service in sent { told.insert(service) }
+            return try now.says(wanted) ? nil : now.changed(to: wanted)
+        }
         let end = ContinuousClock.now + patience
         while let pending = try await self.pending(wanted, table) {
             guard ContinuousClock.now < end, !Task.isCancelled else {
@@ -189,10 +193,14 @@ package struct KubernetesAdapter: PlaneAdapter {
         for (index, service) in plan.services.enumerated() where try route.share(index) > 0 {
             told.insert(service.name)
         }
+        if told.learn(), try !route.told().isUntold {
+            for service in plan.services { told.insert(service.name) }
+        }
         return route
     }
 
-    package func remember(_ table: RouteTable) {
+    package func remember(_ table: RouteTable?) {
+        guard let table else { return told.forget() }
         for (name, weight) in table.weights where weight > .zero { told.insert(name) }
     }
 }

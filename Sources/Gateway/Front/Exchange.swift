@@ -53,6 +53,8 @@ final class Exchange {
     var isRequestComplete = false
     /// Whether its client waits for the service's leave to send the body (`Expect: 100-continue`, RFC 9110 §10.1.1).
     var awaitsLeave = false
+    /// The same, and nothing of the body has come.
+    var isAwaitingLeave: Bool { awaitsLeave && bodyBytes == 0 && !isRequestComplete }
     var isRetried = false
     /// The answer waits for the client.
     var isPaused = false

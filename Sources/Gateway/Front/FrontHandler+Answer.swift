@@ -9,7 +9,10 @@ extension FrontHandler: UpstreamDelegate {
     func upstream(didReceive head: AnswerHead, _ fields: FieldTable, _ bytes: UnsafeRawBufferPointer) {
         guard let exchange, let upstream = exchange.upstream, let context else { return }
         if head.isInterim {
-            if head.status == 100 { exchange.awaitsLeave = false }
+            if head.status == 100, exchange.awaitsLeave {
+                exchange.awaitsLeave = false
+                awaitedSince = SystemClock.steady
+            }
             guard !exchange.isOld else { return }
         } else {
             exchange.status = head.status
@@ -142,7 +145,7 @@ extension FrontHandler: UpstreamDelegate {
             if rest > .zero { return schedule(exchange, in: rest) }
         }
         // A client that has not sent its request, or does not take the answer, is not the service's failure; one that was not told to go on has sent all that it may.
-        let isAsked = !exchange.isRequestComplete && exchange.awaitsLeave && exchange.bodyBytes == 0
+        let isAsked = exchange.isAwaitingLeave && !exchange.isAnswering
         if isAsked {
             // Clients send it without leave after a moment (curl: a second).
             let rest = limit + Self.leave - (SystemClock.steady - exchange.startedAt)

@@ -125,7 +125,7 @@ final class FrontHandler: ChannelInboundHandler {
                 refuse(MessageFault(.requestTimeout, "the head did not come in time"), isPersistent: false)
             }
         case .head: if silence >= settings.idleTimeout { context?.close(promise: nil) }
-        case .body where !isReading: break
+        case .body where !isReading || (exchange?.isAwaitingLeave ?? false): break
         case .body, .dropping: if silence >= settings.bodyTimeout { giveUp() }
         case .closing: if silence >= (hasLeft ? Self.linger : settings.bodyTimeout) { context?.close(promise: nil) }
         }

@@ -13,26 +13,25 @@ extension MigrationLog {
     /// - Returns: the checkpoint; nil when nothing has been sealed since the last, and before the key itself has its place in the order.
     /// - Throws: a ``LogError/Code/damaged`` when the key is not one that may sign checkpoints, or the order or its tree does not hold.
     package func sign(with key: SigningKey, reading order: inout OrderReading) async throws -> Checkpoint? {
-        let trust = try await trustHistory()
-        guard let own = trust.latest.key(key.publicKey.id), own.has(.checkpoint) else {
-            throw LogError(
-                .damaged,
-                "key \(key.publicKey.id) is not one that may sign checkpoints of this log",
-                mend: "add it: migrate keys add --role checkpoint"
-            )
-        }
         for _ in 0..<Self.signings {
+            guard let own = try await trustHistory().latest.key(key.publicKey.id), own.has(.checkpoint) else {
+                throw LogError(
+                    .damaged,
+                    "key \(key.publicKey.id) is not one that may sign checkpoints of this log",
+                    mend: "add it: migrate keys add --role checkpoint"
+                )
+            }
             let head = try await orderHead()
             // What it vouches for has to show who it is.
             guard head.size > 0, let place = try await place(ofKeys: own.addedAt), place <= head.size else {
                 return nil
             }
-            order = try await readOn(from: order, to: head, by: key)
+            try await readOn(&order, to: head, by: key)
             let incarnations = try await incarnations()
             guard let log = incarnations.id(of: incarnations.newest) else { return nil }
             var checkpoint = Checkpoint(log: log, head: head, streams: order.streams())
             try checkpoint.sign(with: key)
-            if try await keep(checkpoint, trust) { return checkpoint }
+            if try await keep(checkpoint) { return checkpoint }
             if try await orderHead().size == head.size { return nil }
         }
         return nil
@@ -44,27 +43,24 @@ extension MigrationLog {
         return try await sign(with: key, reading: &order)
     }
 
-    private func readOn(from order: OrderReading, to head: OrderHead, by key: SigningKey) async throws -> OrderReading {
-        var known = order
-        if known.size == 0 || known.size > head.size { known = try await signed(by: key, upTo: head.size) }
-        if known.size > 0 {
-            do {
-                try await known.readOn(in: self, upTo: head.size)
-                if known.root == head.root { return known }
-            } catch let error as LogError where error.code == .damaged {
-                // What comes after it does not follow: the order may have gone another way since.
-            }
+    private func readOn(_ order: inout OrderReading, to head: OrderHead, by key: SigningKey) async throws {
+        if order.size == 0 || order.size > head.size { order = try await signed(by: key, upTo: head.size) }
+        do {
+            try await order.readOn(in: self, upTo: head.size)
+            if order.root == head.root { return }
+        } catch let error as LogError where error.code == .damaged {
+            // Where it begins as it was read, what comes after that does not hold; or else the order has gone another way since.
+            if try await prover(size: order.size).root() == order.root { throw error }
         }
-        known = OrderReading()
-        try await known.readOn(in: self, upTo: head.size)
-        guard known.root == head.root else {
+        order = OrderReading()
+        try await order.readOn(in: self, upTo: head.size)
+        guard order.root == head.root else {
             throw LogError(
                 .damaged,
                 "the head of the tree over the order is not the one that its leaves make up",
                 mend: "find out who changed it: migrate replay --all"
             )
         }
-        return known
     }
 
     /// The order as a key's own newest checkpoint has it; nothing where there is none.
@@ -79,28 +75,31 @@ extension MigrationLog {
     }
 
     /// - Returns: false where the order has gone on, or somebody has kept one of this size before.
-    private func keep(_ checkpoint: Checkpoint, _ trust: TrustHistory) async throws -> Bool {
-        try await guarded {
-            try await pool.run { connection in
+    private func keep(_ checkpoint: Checkpoint) async throws -> Bool {
+        let (isKept, other) = try await guarded {
+            try await pool.run { connection -> (Bool, String?) in
                 let row = try connection.query(
                     "select migrate.keep_checkpoint($1::bigint, $2::bytea, $3::text) as is_kept",
                     [.int(checkpoint.size), .bytes(checkpoint.root), .text(checkpoint.note)]
                 ).first
-                if try row?.bool("is_kept") ?? false { return true }
-                // Whoever has kept one of this size may have been somebody who has no key.
+                if try row?.bool("is_kept") ?? false { return (true, nil) }
                 let other = try connection.query(
                     "select note from migrate.checkpoint where n = $1::bigint",
                     [.int(checkpoint.size)]
                 ).first?.text("note")
-                if let other, (try? Checkpoint(note: other)).map({ trust.signer(of: $0) == nil }) ?? true {
-                    throw LogError(
-                        .damaged,
-                        "what is kept as the checkpoint of \(checkpoint.size) commits is not signed by a key of the log",
-                        mend: "find out who may append: the next one is signed when there are more commits"
-                    )
-                }
-                return false
+                return (false, other)
             }
         }
+        guard !isKept, let other else { return isKept }
+        // Whoever has kept one of this size may have been somebody who has no key.
+        let trust = try await trustHistory()
+        guard let kept = try? Checkpoint(note: other), trust.signer(of: kept) != nil else {
+            throw LogError(
+                .damaged,
+                "what is kept as the checkpoint of \(checkpoint.size) commits is not signed by a key of the log",
+                mend: "find out who may append: the next one is signed when there are more commits"
+            )
+        }
+        return false
     }
 }

@@ -121,14 +121,17 @@ package struct OrderAudit: Sendable {
         let heads = try await log.guarded {
             try await log.pool.run { connection in
                 try connection.query("select stream, version from migrate.stream").rows.map {
-                    (try $0.text("stream"), try $0.int("version"))
+                    (Array(try $0.text("stream").utf8), try $0.int("version"))
                 }
             }
         }
-        let known = Dictionary(uniqueKeysWithValues: heads)
-        for head in last.all where known[head.stream] ?? 0 < head.version {
+        // By their bytes, as the database has them.
+        let known = Dictionary(heads) { first, _ in first }
+        for head in last.all {
+            let version = known[Array(head.stream.utf8)] ?? 0
+            guard version < head.version else { continue }
             throw OrderReading.broken(
-                "the order has version \(head.version) of \(head.stream), whose head says \(known[head.stream] ?? 0)"
+                "the order has version \(head.version) of \(head.stream), whose head says \(version)"
             )
         }
     }
