@@ -51,9 +51,12 @@ require_peer_store() {
 # Official clients, an admin library, a functions framework and a cache simulator, beside which the recommendation services are laid.
 require_python_peers() {
     local list='anthropic==2.14.0 openai==3.57.0 firebase-admin==7.7.0 firebase-functions==0.6.0 functions-framework==3.10.2 libcachesim==0.3.5 xxhash==4.1.0'
-    [ "$(cat .peers/recommendations 2>/dev/null)" = "$list" ] && return 0
-    install_peer "clients and libraries to compare with" $list
-    echo "$list" > .peers/recommendations
+    if [ "$(cat .peers/recommendations 2>/dev/null)" != "$list" ]; then
+        install_peer "clients and libraries to compare with" $list
+        echo "$list" > .peers/recommendations
+    fi
+    # Where the machine has not read them for hours that takes half a minute, which is no test's to wait for.
+    .peers/bin/python -c 'import anthropic, firebase_admin, firebase_functions, functions_framework, libcachesim, openai, xxhash'
 }
 
 install_peer() {
