@@ -193,7 +193,16 @@ struct KubernetesTests {
                 try await eventually("the weights to be back") {
                     cluster.api.object["spec"]?["rules"]?[1]?["backendRefs"]?[0]?["weight"] == 0
                 }
-                #expect(try await cluster.adapter.read() == RouteText(TestRoutes.table(7, .all), cluster.plan))
+                try await eventually("that to be taken") {
+                    try await cluster.adapter.read() == RouteText(TestRoutes.table(7, .all), cluster.plan)
+                }
+                // Who has stopped taking anything has not taken what was turned and put back.
+                cluster.api.pause(true)
+                let weight = JSONPointer(["spec", "rules", "1", "backendRefs", "0", "weight"])
+                cluster.api.edit { object in object.setting(weight, to: 5_000) }
+                cluster.api.edit { object in object.setting(weight, to: 0) }
+                #expect(try await cluster.adapter.read() == .legacy(cluster.plan))
+                cluster.api.pause(false)
             }
         }
     }

@@ -171,13 +171,15 @@ package struct KubernetesAdapter: PlaneAdapter {
         return try now.says(wanted) ? now.pending : "somebody else has changed it"
     }
 
-    /// What is in force: what was told, where the weights still say so and the Gateway shows it; else what nobody has told.
+    /// What is in force: what was told, where the weights still say so, every controller has taken that, and the Gateway shows it; else what nobody has told.
     package func read() async throws(RoutingError) -> RouteText {
         let now = try await route()
         let told = try now.told()
         // Also where the weights were turned: nobody is told anything that is not known to answer.
         let shown = try await api.shown()
-        let isInForce = try now.says(told) && shown == HTTPRoute.shown(told), deserted = deserted(told)
+        // Weights that were turned and put back are shown by the same host: only who has taken them says so.
+        let isInForce = try now.says(told) && now.pending == nil && shown == HTTPRoute.shown(told)
+        let deserted = deserted(told)
         self.told.shows(isInForce ? told.text : nil, without: deserted, for: connectTimeout)
         // As long as nobody has waited for those who were sent to a candidate before, it is not.
         guard isInForce, !self.told.isPending(deserted) else { return .legacy(plan) }
